@@ -1,0 +1,365 @@
+"""The face every OCPP version shows: a station as the rest of the house sees it.
+
+Nothing here names a version. An adapter (`v201.py`; 1.6 and 2.1 to come) turns its messages into these values and events,
+and these commands into its messages. Currents are per phase at the station's own terminals L1, L2, L3; mapping them to the
+grid's conductors is not the CSMS's business.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+type TerminalValues = tuple[float | None, float | None, float | None]
+"""A quantity at the station's terminals L1, L2, L3; None where the station does not say."""
+
+UNKNOWN: TerminalValues = (None, None, None)
+
+
+class ConnectorStatus(StrEnum):
+    """State of a connector (StatusNotification)."""
+
+    AVAILABLE = "available"
+    OCCUPIED = "occupied"
+    RESERVED = "reserved"
+    UNAVAILABLE = "unavailable"
+    FAULTED = "faulted"
+
+
+class ChargingState(StrEnum):
+    """State of a transaction's energy transfer (TransactionEvent)."""
+
+    IDLE = "idle"
+    EV_CONNECTED = "ev_connected"
+    CHARGING = "charging"
+    SUSPENDED_EV = "suspended_ev"
+    SUSPENDED_EVSE = "suspended_evse"
+
+
+class TransactionPhase(StrEnum):
+    """Which of a transaction's events this is."""
+
+    STARTED = "started"
+    UPDATED = "updated"
+    ENDED = "ended"
+
+
+class Admission(StrEnum):
+    """How the site answers a station that connects."""
+
+    ACCEPTED = "accepted"
+    PENDING = "pending"
+    """Known to nobody yet: its inventory is read, nothing else is served until a person approves it."""
+    REFUSED = "refused"
+    """Turned away: the WebSocket handshake fails."""
+
+
+class AuthorizationStatus(StrEnum):
+    """Answer to a token."""
+
+    ACCEPTED = "accepted"
+    INVALID = "invalid"
+    NOT_AT_THIS_TIME = "not_at_this_time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdToken:
+    """A token as the station read it. `type` is OCPP's IdTokenEnumType, e.g. ISO14443, Central, NoAuthorization."""
+
+    value: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationInfo:
+    """What the station says of itself in BootNotification."""
+
+    vendor: str = ""
+    model: str = ""
+    serial_number: str | None = None
+    firmware_version: str | None = None
+    boot_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmartCharging:
+    """What the station's SmartChargingCtrlr says it can do; the standard's defaults where it is silent.
+
+    `rate_units` holds "A" and/or "W". `available` is False where the station answered that it has no smart charging at all.
+    """
+
+    available: bool = True
+    rate_units: tuple[str, ...] = ("A",)
+    stack_level_max: int = 10
+    periods_per_schedule: int = 1
+    phase_switching: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """The station's device model as far as it was read: its EVSEs with their connectors, and its smart charging.
+
+    `variables` maps "Component[instance]@evse.Variable[instance]" (parts that are absent are left out) to the actual value.
+    """
+
+    evse_connectors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    smart_charging: SmartCharging = SmartCharging()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSample:
+    """One set of values an EVSE's meter gave at one moment. `at` is by the station's clock, None where it did not say."""
+
+    at: datetime | None = None
+    current_a: TerminalValues = UNKNOWN
+    voltage_v: TerminalValues = UNKNOWN
+    power_w: float | None = None
+    energy_wh: float | None = None
+    """Active import register over the meter's lifetime."""
+    soc_pct: float | None = None
+
+
+# What stations tell, one value each. The central system passes them on in the order in which they came.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """The station's WebSocket is open; nothing is known of it but its identity."""
+
+    remote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted:
+    """The station announced itself. `accepted` is False while it waits for approval."""
+
+    info: StationInfo
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The station is accepted, its inventory is read and its measurands are set: commands may be sent."""
+
+    info: StationInfo
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryRead:
+    """The inventory of a station that is not approved yet (or changed since)."""
+
+    info: StationInfo
+    inventory: Inventory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected:
+    """The station's WebSocket is gone."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChanged:
+    """A connector's state. `evse_id` 0 is the station itself."""
+
+    evse_id: int
+    connector_id: int
+    status: ConnectorStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionEvent:
+    """A transaction started, went on or ended. `evse_id` is None where the station left it out of an update."""
+
+    phase: TransactionPhase
+    transaction_id: str
+    seq_no: int
+    at: datetime
+    offline: bool = False
+    trigger_reason: str = ""
+    evse_id: int | None = None
+    connector_id: int | None = None
+    charging_state: ChargingState | None = None
+    phases_used: int | None = None
+    id_token: IdToken | None = None
+    remote_start_id: int | None = None
+    stopped_reason: str | None = None
+    samples: tuple[MeterSample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """Meter values outside a transaction event. `evse_id` 0 is the station's own main meter."""
+
+    evse_id: int
+    samples: tuple[MeterSample, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargingLimit:
+    """A limit that somebody else set at the station (NotifyChargingLimit), or that is gone again: `cleared`.
+
+    `limit_a` is the lowest current of the schedule now, None where the station gave no schedule. `evse_id` None: the station.
+    """
+
+    source: str
+    evse_id: int | None = None
+    limit_a: float | None = None
+    cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """Something for the log or an event entity: NotifyEvent, SecurityEventNotification, FirmwareStatusNotification, …"""
+
+    action: str
+    payload: Mapping[str, Any]
+
+
+type StationEvent = (
+    Connected
+    | Booted
+    | Ready
+    | InventoryRead
+    | Disconnected
+    | StatusChanged
+    | TransactionEvent
+    | Metered
+    | ChargingLimit
+    | Noticed
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulePeriod:
+    """From `start_s` after the schedule's start, at most `limit` (A or W) on `phases` conductors."""
+
+    start_s: float
+    limit: float
+    phases: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompositeSchedule:
+    """What the station says it will do (GetCompositeSchedule). `unit` is "A" or "W"; no periods: it answered without one."""
+
+    evse_id: int
+    start: datetime | None
+    duration_s: int
+    unit: str
+    periods: tuple[SchedulePeriod, ...]
+
+
+class StationError(Exception):
+    """A command did not do what it was for. The station, or the way to it, is at fault; the caller may try again."""
+
+
+class StationOfflineError(StationError):
+    """The station is not connected, or went away before it answered."""
+
+
+class CallTimeoutError(StationError):
+    """The station did not answer in time."""
+
+
+class CallError(StationError):
+    """The station answered with a CALLERROR, or with something that is no answer."""
+
+    def __init__(self, action: str, code: str, description: str = "") -> None:
+        """Keep OCPP's error code and description."""
+        super().__init__(f"{action}: {code} {description}".rstrip())
+        self.action = action
+        self.code = code
+        self.description = description
+
+
+class CallRejectedError(StationError):
+    """The station understood the command and said no. `status` is OCPP's own word for it."""
+
+    def __init__(self, action: str, status: str, reason: str = "") -> None:
+        """Keep the status and the statusInfo's reason code."""
+        super().__init__(f"{action}: {status} {reason}".rstrip())
+        self.action = action
+        self.status = status
+        self.reason = reason
+
+
+class Station(Protocol):
+    """An open connection to one station, whatever version it speaks.
+
+    Every command raises StationError where it did not come to pass. One call is outstanding at a time (OCPP-J 4.1.1): calls wait
+    for each other in the order in which they were made.
+    """
+
+    @property
+    def identity(self) -> str:
+        """The last part of the path it connected to."""
+
+    @property
+    def ocpp_version(self) -> str:
+        """As "2.0.1"."""
+
+    @property
+    def info(self) -> StationInfo:
+        """What it said at its last boot."""
+
+    @property
+    def inventory(self) -> Inventory:
+        """What was read of its device model."""
+
+    async def install_station_limit(self, limit_a: float) -> None:
+        """Install the ceiling of the whole station (ChargingStationMaxProfile), kept over reboots; overwrites the last one."""
+
+    async def install_fallback(self, evse_id: int, limit_a: float) -> None:
+        """Install what holds on an EVSE without a lease (TxDefaultProfile), kept over reboots; overwrites the last one."""
+
+    async def install_lease(self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime) -> None:
+        """Limit a transaction until `valid_to` (TxProfile); overwrites the last one."""
+
+    async def clear_leases(self, evse_id: int) -> None:
+        """Take the leases of an EVSE away so that its fallback holds; nothing to clear is no error."""
+
+    async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> None:
+        """Send a profile of the caller's own, in this version's JSON (checked against its schema)."""
+
+    async def clear_charging_profile(
+        self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None
+    ) -> bool:
+        """Clear profiles by id or by criteria; False where none matched."""
+
+    async def get_charging_profiles(self, evse_id: int | None = None) -> Sequence[Mapping[str, Any]]:
+        """Return the profiles installed on an EVSE (0: station, None: everywhere), each with its "evseId"."""
+
+    async def get_composite_schedule(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeSchedule:
+        """Return what the station reckons it will allow."""
+
+    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int) -> str | None:
+        """Ask for a transaction; returns its id where the station names one already."""
+
+    async def stop_transaction(self, transaction_id: str) -> None:
+        """Ask for a transaction's end."""
+
+    async def get_variables(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str | None]:
+        """Read variables by (component, variable); None where the station has none or does not tell."""
+
+    async def set_variables(self, values: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], str]:
+        """Set variables by (component, variable); returns OCPP's status of each ("Accepted", "RebootRequired", …)."""
+
+    async def trigger(self, message: str, evse_id: int | None = None) -> None:
+        """Ask for a message (OCPP's MessageTriggerEnumType)."""
+
+    async def reset(self, *, immediate: bool, evse_id: int | None = None) -> None:
+        """Restart the station or one EVSE, at once or when idle."""
+
+    async def change_availability(self, *, operative: bool, evse_id: int | None = None) -> None:
+        """Put the station or one EVSE in or out of service."""
+
+    async def unlock_connector(self, evse_id: int, connector_id: int) -> None:
+        """Release the plug."""
+
+    async def call(self, action: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send any request of this version by its name and JSON; returns the response's JSON. Both are checked."""

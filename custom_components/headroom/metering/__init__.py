@@ -1,0 +1,1 @@
+"""Readings from meters. Only `entity.py` names Home Assistant."""

@@ -1,0 +1,1 @@
+"""The control loop: reading → headroom → requests → allocations → leases → confirmation → decision."""

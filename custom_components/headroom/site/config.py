@@ -1,0 +1,81 @@
+"""What the user said the site is. Values only; a change is a new value handed to `Site.configure`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from ..engine.model import ALL_PHASES, LEAST_CURRENT_A, Circuit, Phase
+
+
+class EvseKey(NamedTuple):
+    """Names one EVSE of the site."""
+
+    station: str
+    evse_id: int
+
+    def __str__(self) -> str:
+        """Return the form used in requests, unique ids and logs."""
+        return f"{self.station}/{self.evse_id}"
+
+
+class Mode(StrEnum):
+    """What the loop does with the site."""
+
+    DYNAMIC = "dynamic"
+    """Follow the meter: leases on every transaction."""
+    STATIC = "static"
+    """Share a fixed capacity, installed on the stations once."""
+    OFF = "off"
+    """Send nothing. What is installed stays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvseConfig:
+    """One EVSE. `grid_phases` are the grid conductors behind its terminals L1, L2, L3 in that order (one for a 1-phase EVSE).
+
+    `rotation_known` False: nobody knows which conductor is behind which terminal, so each car counts on all of them.
+    """
+
+    evse_id: int
+    grid_phases: tuple[Phase, ...] = ALL_PHASES
+    rotation_known: bool = True
+    max_a: float = 32.0
+    min_a: float = LEAST_CURRENT_A
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationConfig:
+    """An approved station, the circuit it hangs on and its EVSEs."""
+
+    identity: str
+    name: str
+    circuit_id: str
+    evses: tuple[EvseConfig, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationPolicy:
+    """Who may charge. `free` accepts every token, NoAuthorization included; else only the values in `tokens`."""
+
+    free: bool = False
+    tokens: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteConfig:
+    """The whole site. `circuits` form one tree; the root is the circuit without a parent (the main fuse)."""
+
+    circuits: tuple[Circuit, ...]
+    stations: Mapping[str, StationConfig] = field(default_factory=dict)
+    voltage_v: float = 230.0
+    meter_stale_after_s: float = 10.0
+    """Older readings allow no increase."""
+    meter_lost_after_s: float = 30.0
+    """Older readings are not believed: the circuit's `unmanaged_worst_a` holds."""
+    authorization: AuthorizationPolicy = AuthorizationPolicy()
+
+    @property
+    def root(self) -> Circuit:
+        """The main fuse."""
+        return next(circuit for circuit in self.circuits if circuit.parent_id is None)

@@ -1,0 +1,140 @@
+"""What the site shows to the world after each turn. Values only; Home Assistant's entities are rows over these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from ..csms.station import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
+from ..engine.model import NONE_A, Circuit, PerPhase, Reason
+from .config import EvseKey, Mode
+
+
+class MeterHealth(StrEnum):
+    """How far a circuit's meter is to be believed."""
+
+    NONE = "none"
+    """The circuit has no meter."""
+    OK = "ok"
+    STALE = "stale"
+    """Too old to raise a limit on."""
+    LOST = "lost"
+    """Too old to believe: the worst case is assumed."""
+
+
+class EvseStatus(StrEnum):
+    """What a person would say the EVSE is doing."""
+
+    AVAILABLE = "available"
+    PREPARING = "preparing"
+    """A car is plugged in; no transaction, or it does not ask for energy yet."""
+    CHARGING = "charging"
+    SUSPENDED_EV = "suspended_ev"
+    SUSPENDED_EVSE = "suspended_evse"
+    FINISHING = "finishing"
+    """The transaction has ended; the car is still plugged in."""
+    RESERVED = "reserved"
+    UNAVAILABLE = "unavailable"
+    FAULTED = "faulted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitSnapshot:
+    """One circuit. `current_a` is what the meter said last; without a meter, what the managed cars draw."""
+
+    circuit: Circuit
+    limit_a: PerPhase
+    current_a: PerPhase = NONE_A
+    power_w: float | None = None
+    import_wh: float | None = None
+    unmanaged_a: PerPhase = NONE_A
+    """What the loop reckons everything but the managed cars draws."""
+    headroom_a: PerPhase = NONE_A
+    """Left for charging, cars included."""
+    charging_a: PerPhase = NONE_A
+    """What the managed cars draw, as measured."""
+    meter: MeterHealth = MeterHealth.NONE
+    meter_age_s: float | None = None
+    meter_source: str | None = None
+    meter_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationSnapshot:
+    """One approved station."""
+
+    identity: str
+    online: bool
+    ready: bool = False
+    """Accepted and read: commands may be sent."""
+    remote: str | None = None
+    ocpp_version: str | None = None
+    info: StationInfo = StationInfo()
+    inventory: Inventory = Inventory()
+    last_heard: datetime | None = None
+    ack_latency_s: float | None = None
+    """How long the station took to acknowledge its last limit."""
+    profile_writes_today: int = 0
+    problem: str | None = None
+    """Key of what is wrong with it ("rejects_profiles", "disobedient"), None where nothing is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingStation:
+    """A station that asked to be served and that nobody approved yet."""
+
+    identity: str
+    remote: str | None
+    info: StationInfo
+    inventory: Inventory
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvseSnapshot:
+    """One EVSE. requested, confirmed and measured are three different numbers."""
+
+    key: EvseKey
+    status: EvseStatus | None = None
+    """None while nothing is known."""
+    connector_status: ConnectorStatus | None = None
+    charging_state: ChargingState | None = None
+    vehicle_connected: bool | None = None
+    charging: bool | None = None
+    fault: bool = False
+    transaction_id: str | None = None
+    session_start: datetime | None = None
+    session_energy_wh: float | None = None
+    requested_a: float | None = None
+    """What the loop wants."""
+    limit_a: float | None = None
+    """What the station confirmed and holds now."""
+    fallback_a: float | None = None
+    """What holds there once we are gone."""
+    reason: Reason | None = None
+    reason_text: str = ""
+    current_a: TerminalValues = (None, None, None)
+    voltage_v: TerminalValues = (None, None, None)
+    power_w: float | None = None
+    energy_wh: float | None = None
+    soc_pct: float | None = None
+    allowed: bool = True
+    """The switch "allow charging"."""
+    user_max_a: float = 32.0
+    """The number "maximum current"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSnapshot:
+    """The whole site after a turn."""
+
+    at: datetime
+    mode: Mode
+    root_id: str
+    circuits: Mapping[str, CircuitSnapshot]
+    stations: Mapping[str, StationSnapshot] = field(default_factory=dict)
+    pending: Mapping[str, PendingStation] = field(default_factory=dict)
+    evses: Mapping[EvseKey, EvseSnapshot] = field(default_factory=dict)
+    charging_power_w: float = 0.0
+    reaction_s: float | None = None
+    """From the last reading that made a cut necessary to the last station's acknowledgement."""
