@@ -214,23 +214,14 @@ class ChargingLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed:
-    """Something for the log or an event entity: NotifyEvent, SecurityEventNotification, FirmwareStatusNotification, …"""
+    """Something for the log or an event entity: NotifyEvent, SecurityEventNotification, FirmwareStatusNotification and the like."""
 
     action: str
     payload: Mapping[str, Any]
 
 
 type StationEvent = (
-    Connected
-    | Booted
-    | Ready
-    | InventoryRead
-    | Disconnected
-    | StatusChanged
-    | TransactionEvent
-    | Metered
-    | ChargingLimit
-    | Noticed
+    Connected | Booted | Ready | InventoryRead | Disconnected | StatusChanged | TransactionEvent | Metered | ChargingLimit | Noticed
 )
 
 

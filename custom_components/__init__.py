@@ -1,0 +1,1 @@
+"""Where Home Assistant looks for components that are not its own."""
