@@ -1,0 +1,97 @@
+"""From what each car should have to what it is told now: decreases at once, increases slowly, and never on borrowed current.
+
+A freed amp is handed on only when it is seen to be gone: until then it stays reserved for the car that had it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+import math
+
+from .model import Allocation, Headroom, Request
+
+RAISE_EVERY_S = 3.0
+"""A car's limit is raised at most this often."""
+DEAD_BAND_A = 2.0
+"""A smaller raise waits."""
+DEAD_BAND_S = 10.0
+"""…for this long."""
+EPSILON_A = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """What a session has: the limit in force, what must be reserved for it, and when its limit last changed.
+
+    `reserved_a` is at least `limit_a`, and more while a cut is not confirmed or not yet seen in the car's draw.
+    """
+
+    limit_a: float
+    reserved_a: float
+    changed_at: float = -math.inf
+
+
+def steady(
+    requests: Sequence[Request],
+    allocations: Mapping[str, Allocation],
+    holdings: Mapping[str, Holding],
+    headrooms: Sequence[Headroom],
+    *,
+    now: float,
+    may_raise: bool,
+) -> dict[str, float]:
+    """Return the limit to tell each session now, in amps; every sum stays inside `headrooms` while the cuts take effect."""
+    rows = _Rows(headrooms)
+    told: dict[str, float] = {}
+    raises: list[Request] = []
+    for request in requests:
+        holding, target_a = holdings[request.request_id], allocations[request.request_id].limit_a
+        told[request.request_id] = min(holding.limit_a, target_a)
+        rows.take(request, holding.reserved_a)
+        if target_a > holding.limit_a + EPSILON_A:
+            raises.append(request)
+    if not may_raise:
+        return told
+
+    raises.sort(key=lambda request: (request.tier, holdings[request.request_id].limit_a, request.queue_key, request.request_id))
+    for request in raises:
+        holding, target_a = holdings[request.request_id], allocations[request.request_id].limit_a
+        held_s = now - holding.changed_at
+        wanted_a = target_a - holding.limit_a
+        if held_s < RAISE_EVERY_S or (wanted_a < DEAD_BAND_A and held_s < DEAD_BAND_S and holding.limit_a > 0):
+            continue
+        reachable_a = min(target_a, holding.reserved_a + rows.free(request))
+        limit_a = math.floor(reachable_a / request.step_a + EPSILON_A) * request.step_a
+        if limit_a > holding.limit_a + EPSILON_A and limit_a >= request.min_a - EPSILON_A:
+            told[request.request_id] = limit_a
+            rows.take(request, max(0.0, limit_a - holding.reserved_a))
+    return told
+
+
+class _Rows:
+    """What is still free on each circuit's phases, and over all its phases together."""
+
+    def __init__(self, headrooms: Iterable[Headroom]) -> None:
+        self._parent = {row.circuit_id: row.parent_id for row in (headrooms := list(headrooms))}
+        self._phases = {row.circuit_id: list(row.available_a) for row in headrooms}
+        self._sum = {row.circuit_id: math.inf if row.sum_a is None else row.sum_a for row in headrooms}
+
+    def take(self, request: Request, current_a: float) -> None:
+        for circuit_id in self._path(request):
+            for phase in request.phases:
+                self._phases[circuit_id][phase] -= current_a
+            self._sum[circuit_id] -= current_a * len(request.phases)
+
+    def free(self, request: Request) -> float:
+        return max(
+            0.0,
+            min(
+                min(self._sum[circuit_id] / len(request.phases), *(self._phases[circuit_id][phase] for phase in request.phases))
+                for circuit_id in self._path(request)
+            ),
+        )
+
+    def _path(self, request: Request) -> Iterable[str]:
+        circuit_id: str | None = request.circuit_id
+        while circuit_id is not None:
+            yield circuit_id
+            circuit_id = self._parent[circuit_id]

@@ -1,0 +1,89 @@
+"""What does everything draw that is not a managed car?
+
+The meter sees the sum of the building and the cars; each car's own meter speaks at another moment, and a car follows its limit
+seconds later. Subtracting one from the other blindly turns each of our own actions into a swing of the "building". So a change
+is believed at once only as far as the cars cannot explain it, and otherwise once every car has been measured since it began.
+
+That is safe in between: whatever is put down to the cars stays inside the limits they hold, and those are reserved for them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .model import NONE_A, PerPhase
+
+SAME_A = 0.5
+"""Differences up to this are noise of two meters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """One car as the circuit's phases see it: what it was measured to draw, when, and the most that is reserved for it.
+
+    `measured_at` None: nobody can measure it now (its station is away); it may draw anything up to what is reserved.
+    """
+
+    measured_a: PerPhase
+    reserved_a: PerPhase
+    measured_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmanaged:
+    """The reckoned load besides the cars. `doubtful_since` is when it last began to look different, None while it agrees."""
+
+    load_a: PerPhase
+    doubtful_since: float | None = None
+
+
+def add(a: PerPhase, b: PerPhase) -> PerPhase:
+    """Return the sum, phase by phase."""
+    return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
+
+
+def subtract(a: PerPhase, b: PerPhase) -> PerPhase:
+    """Return the difference, phase by phase."""
+    return (a[0] - b[0], a[1] - b[1], a[2] - b[2])
+
+
+def highest(a: PerPhase, b: PerPhase) -> PerPhase:
+    """Return the higher one, phase by phase."""
+    return (max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2]))
+
+
+def total(values: Iterable[PerPhase]) -> PerPhase:
+    """Return the sum over all, phase by phase."""
+    result = NONE_A
+    for value in values:
+        result = add(result, value)
+    return result
+
+
+def estimate(reading_a: PerPhase, read_at: float, draws: Iterable[Draw], before: Unmanaged | None) -> Unmanaged:
+    """Return the load besides the cars after a reading taken at `read_at`, given what was believed before."""
+    measured = []
+    away = NONE_A
+    for draw in draws:
+        if draw.measured_at is None:
+            away = add(away, draw.reserved_a)
+        else:
+            measured.append(draw)
+    seen_high = subtract(reading_a, total(draw.measured_a for draw in measured))
+    if before is None:
+        return Unmanaged(load_a=seen_high)
+
+    seen = _clamp(before.load_a, subtract(seen_high, away), seen_high)
+    if all(abs(new - old) <= SAME_A for new, old in zip(seen, before.load_a, strict=True)):
+        return Unmanaged(load_a=seen)
+
+    doubtful_since = read_at if before.doubtful_since is None else before.doubtful_since
+    if all(draw.measured_at is not None and draw.measured_at > doubtful_since for draw in measured):
+        return Unmanaged(load_a=seen)
+
+    most = add(away, total(highest(draw.measured_a, draw.reserved_a) for draw in measured))
+    return Unmanaged(load_a=_clamp(before.load_a, subtract(reading_a, most), reading_a), doubtful_since=doubtful_since)
+
+
+def _clamp(value: PerPhase, low: PerPhase, high: PerPhase) -> PerPhase:
+    l1, l2, l3 = (min(max(v, lo), hi) for v, lo, hi in zip(value, low, high, strict=True))
+    return (l1, l2, l3)
