@@ -1,0 +1,115 @@
+"""What a bug report needs, without what it must not tell: tokens, addresses, serial numbers, passwords."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+import math
+import re
+from typing import Any
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.const import CONF_HOST
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.device_registry import AnyDeviceEntry
+
+from .const import CONF_ID_TOKENS
+from .coordinator import HeadroomConfigEntry
+from .entity import EvseSubject, StationSubject, subjects
+from .site.config import EvseKey
+
+DECISIONS = 20
+
+TO_REDACT = {CONF_HOST, CONF_ID_TOKENS, "id_token", "remote", "serial_number", "tokens"}
+"""Keys whose values are left out wherever they are found."""
+
+SECRET_VARIABLE = re.compile(r"password|identity|serial|iccid|imsi|address|url|ssid|apn", re.IGNORECASE)
+"""Variables of a station's device model that name it, its network or its secrets."""
+
+
+def as_json(value: Any) -> Any:
+    """Return a value of ours as JSON: dataclasses as objects, keys as strings, times in ISO 8601."""
+    match value:
+        case Enum():
+            return value.value if isinstance(value.value, str) else value.name
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case datetime():
+            return value.isoformat()
+        case EvseKey():
+            return str(value)
+        case Mapping():
+            return {(key if isinstance(key, str) else str(as_json(key))): as_json(item) for key, item in value.items()}
+        case set() | frozenset():
+            return sorted((as_json(item) for item in value), key=str)
+        case list() | tuple():
+            return [as_json(item) for item in value]
+        case _ if is_dataclass(value):
+            return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+        case _:
+            return [as_json(item) for item in value] if hasattr(value, "__iter__") else str(value)
+
+
+def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
+    """Redact by key, by a variable's name, and wherever a text repeats an address or a token (an error's, a source's)."""
+    site = entry.runtime_data.data
+    remotes = [station.remote for station in site.stations.values()] + [station.remote for station in site.pending.values()]
+    hosts = [entry.data.get("meter", {}).get(CONF_HOST), entry.data.get(CONF_HOST)]
+    words = [*remotes, *hosts, *entry.options.get(CONF_ID_TOKENS, ())]
+    secret = re.compile("|".join(re.escape(word) for word in sorted(filter(None, words), key=len, reverse=True)) or r"(?!)")
+
+    def scrub(value: Any) -> Any:
+        match value:
+            case str():
+                return secret.sub(REDACTED, value)
+            case dict():
+                return {
+                    key: REDACTED if item and "." in key and SECRET_VARIABLE.search(key) else scrub(item) for key, item in value.items()
+                }
+            case list():
+                return [scrub(item) for item in value]
+            case _:
+                return value
+
+    return scrub(async_redact_data(as_json(data), TO_REDACT))
+
+
+async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: HeadroomConfigEntry) -> dict[str, Any]:
+    """Return the site: how it is configured, what it shows and what it decided last."""
+    coordinator = entry.runtime_data
+    data: dict[str, Any] = _redacted(
+        entry,
+        {
+            "data": entry.data,
+            "options": entry.options,
+            "subentries": [
+                {"type": subentry.subentry_type, "title": subentry.title, "data": subentry.data} for subentry in entry.subentries.values()
+            ],
+            "snapshot": coordinator.data,
+            "decisions": list(coordinator.site.decisions)[-DECISIONS:],
+        },
+    )
+    return data
+
+
+async def async_get_device_diagnostics(hass: HomeAssistant, entry: HeadroomConfigEntry, device: AnyDeviceEntry) -> dict[str, Any]:
+    """Return what the site knows of one device, a station with its EVSEs, and what it decided last."""
+    coordinator = entry.runtime_data
+    site = coordinator.data
+    subject = next((subject for subject in subjects(site) if subject.identifier(entry) in device.identifiers), None)
+    data: dict[str, Any] = _redacted(
+        entry,
+        {
+            "snapshot": subject.snapshot(site) if subject else None,
+            "evses": [
+                evse
+                for key, evse in site.evses.items()
+                if (isinstance(subject, StationSubject) and key.station == subject.identity)
+                or (isinstance(subject, EvseSubject) and key == subject.key)
+            ],
+            "decisions": list(coordinator.site.decisions)[-DECISIONS:],
+        },
+    )
+    return data

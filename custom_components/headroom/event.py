@@ -1,0 +1,78 @@
+"""The charging session of an EVSE, as events: it started, it ended with so much energy."""
+
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
+
+from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from .entity import EvseSubject, HeadroomEntity, Row, Rows, Subject, async_follow
+from .site.snapshot import EvseSnapshot
+
+# Events are pushed; nothing is asked of a station.
+PARALLEL_UPDATES = 0
+
+STARTED = "started"
+ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRow[SnapshotT](Row[SnapshotT], EventEntityDescription):
+    """An event of a subject."""
+
+
+EVSE: tuple[EventRow[EvseSnapshot], ...] = (EventRow(key="session", translation_key="session", event_types=[STARTED, ENDED]),)
+
+ROWS: Rows = {EvseSubject: EVSE}
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
+    """Set up the events."""
+    async_follow(entry, async_add_entities, SessionEvent, ROWS)
+
+
+class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
+    """Tells of sessions that start and end while Home Assistant watches.
+
+    One that runs already when the entity comes up is not told as started, however late its station reports it.
+    Who charges is nobody's business here: no token is told.
+    """
+
+    entity_description: EventRow[EvseSnapshot]
+
+    def __init__(self, coordinator: HeadroomCoordinator, subject: Subject[EvseSnapshot], description: EventRow[EvseSnapshot]) -> None:
+        """Take note of the session that runs."""
+        super().__init__(coordinator, subject, description)
+        self._session = self.snapshot
+        self._watching_since = dt_util.utcnow()
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        super()._handle_coordinator_update()
+        before, now = self._session, self.snapshot
+        self._session = now
+        if before.transaction_id != now.transaction_id:
+            if before.transaction_id is not None:
+                self._tell_end(before, now)
+            if now.transaction_id is not None and now.session_start is not None and now.session_start >= self._watching_since:
+                self._tell(STARTED, {"started_at": now.session_start.isoformat()})
+
+    def _tell_end(self, before: EvseSnapshot, now: EvseSnapshot) -> None:
+        # The last meter value comes with the end; a snapshot that has a new session already speaks of that one.
+        last = now if now.transaction_id is None and now.session_energy_wh is not None else before
+        energy_wh = last.session_energy_wh
+        self._tell(
+            ENDED,
+            {
+                "started_at": before.session_start.isoformat() if before.session_start else None,
+                "energy_kwh": None if energy_wh is None else round(energy_wh / 1000, 3),
+            },
+        )
+
+    def _tell(self, event_type: str, attributes: dict[str, str | float | None]) -> None:
+        self._trigger_event(event_type, attributes)
+        self.async_write_ha_state()

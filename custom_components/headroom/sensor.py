@@ -1,0 +1,330 @@
+"""Sensors: what flows, what is left, what each car gets and why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, override
+
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription, SensorStateClass
+from homeassistant.const import (
+    PERCENTAGE,
+    EntityCategory,
+    UnitOfElectricCurrent,
+    UnitOfElectricPotential,
+    UnitOfEnergy,
+    UnitOfPower,
+    UnitOfTime,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
+
+from .coordinator import HeadroomConfigEntry
+from .csms.station import ChargingState
+from .engine.model import ALL_PHASES, Phase, ReasonCode
+from .entity import CircuitSubject, EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, async_follow
+from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, SiteSnapshot, StationSnapshot
+
+# Values are pushed; nothing is asked of a station.
+PARALLEL_UPDATES = 0
+
+type Attributes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensorRow[SnapshotT](Row[SnapshotT], SensorEntityDescription):
+    """A sensor of a subject."""
+
+    attributes_fn: Callable[[SiteSnapshot, SnapshotT], Attributes] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrentRow[SnapshotT](SensorRow[SnapshotT]):
+    """A current."""
+
+    device_class: SensorDeviceClass | None = SensorDeviceClass.CURRENT
+    state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT
+    native_unit_of_measurement: str | None = UnitOfElectricCurrent.AMPERE
+    suggested_display_precision: int | None = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerRow[SnapshotT](SensorRow[SnapshotT]):
+    """A power."""
+
+    device_class: SensorDeviceClass | None = SensorDeviceClass.POWER
+    state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT
+    native_unit_of_measurement: str | None = UnitOfPower.WATT
+    suggested_display_precision: int | None = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyRow[SnapshotT](SensorRow[SnapshotT]):
+    """A register that only counts up, or starts again at 0."""
+
+    device_class: SensorDeviceClass | None = SensorDeviceClass.ENERGY
+    state_class: SensorStateClass | None = SensorStateClass.TOTAL_INCREASING
+    native_unit_of_measurement: str | None = UnitOfEnergy.WATT_HOUR
+    suggested_unit_of_measurement: str | None = UnitOfEnergy.KILO_WATT_HOUR
+    suggested_display_precision: int | None = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurationRow[SnapshotT](SensorRow[SnapshotT]):
+    """How long something took, for whoever looks for the cause of a trouble."""
+
+    device_class: SensorDeviceClass | None = SensorDeviceClass.DURATION
+    state_class: SensorStateClass | None = SensorStateClass.MEASUREMENT
+    native_unit_of_measurement: str | None = UnitOfTime.SECONDS
+    entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnumRow[SnapshotT](SensorRow[SnapshotT]):
+    """One of a few words."""
+
+    device_class: SensorDeviceClass | None = SensorDeviceClass.ENUM
+
+
+def _believed[ValueT](value_fn: Callable[[CircuitSnapshot], ValueT]) -> Callable[[CircuitSnapshot], ValueT | None]:
+    """Show nothing where the circuit's meter is lost: what it said last is not what flows now."""
+    return lambda circuit: None if circuit.meter is MeterHealth.LOST else value_fn(circuit)
+
+
+def _metered(circuit: CircuitSnapshot) -> bool:
+    return circuit.circuit.metered
+
+
+def _current(phase: Phase) -> Callable[[CircuitSnapshot], float | None]:
+    return _believed(lambda circuit: circuit.current_a[phase])
+
+
+def _headroom(phase: Phase) -> Callable[[CircuitSnapshot], float]:
+    return lambda circuit: circuit.headroom_a[phase]
+
+
+def _limit(phase: Phase) -> Callable[[CircuitSnapshot], float]:
+    return lambda circuit: circuit.limit_a[phase]
+
+
+def _evse_current(phase: Phase) -> Callable[[EvseSnapshot], float | None]:
+    return lambda evse: evse.current_a[phase]
+
+
+def _evse_voltage(phase: Phase) -> Callable[[EvseSnapshot], float | None]:
+    return lambda evse: evse.voltage_v[phase]
+
+
+def _reason(site: SiteSnapshot, evse: EvseSnapshot) -> Attributes:
+    """Say what stops the limit from being higher, in words and by the circuit and phase that bind."""
+    reason = evse.reason
+    circuit = site.circuits.get(reason.circuit_id) if reason and reason.circuit_id else None
+    return {
+        "text": evse.reason_text or None,
+        "circuit": circuit.circuit.name if circuit else None,
+        "phase": reason.phase.name if reason and reason.phase is not None else None,
+    }
+
+
+SITE: tuple[SensorRow[SiteSnapshot], ...] = (
+    PowerRow(key="charging_power", translation_key="charging_power", value_fn=lambda site: site.charging_power_w),
+    DurationRow(
+        key="reaction_time",
+        translation_key="reaction_time",
+        entity_registry_enabled_default=False,
+        suggested_unit_of_measurement=UnitOfTime.MILLISECONDS,
+        suggested_display_precision=0,
+        value_fn=lambda site: site.reaction_s,
+    ),
+)
+
+# The rows of the main fuse are the site's own.
+CIRCUIT: tuple[SensorRow[CircuitSnapshot], ...] = (
+    *(
+        row
+        for phase in ALL_PHASES
+        for row in (
+            CurrentRow(
+                key=f"current_{phase.name.lower()}",
+                translation_key=f"current_{phase.name.lower()}",
+                phase=phase,
+                value_fn=_current(phase),
+            ),
+            CurrentRow(
+                key=f"headroom_{phase.name.lower()}",
+                translation_key=f"headroom_{phase.name.lower()}",
+                phase=phase,
+                value_fn=_headroom(phase),
+            ),
+            CurrentRow(
+                key=f"limit_{phase.name.lower()}",
+                translation_key=f"limit_{phase.name.lower()}",
+                entity_category=EntityCategory.DIAGNOSTIC,
+                phase=phase,
+                value_fn=_limit(phase),
+            ),
+        )
+    ),
+    PowerRow(
+        key="grid_power",
+        translation_key="grid_power",
+        has_fn=lambda circuit: circuit.power_w is not None,
+        value_fn=_believed(lambda circuit: circuit.power_w),
+    ),
+    EnergyRow(
+        key="grid_import",
+        translation_key="grid_import",
+        has_fn=lambda circuit: circuit.import_wh is not None,
+        value_fn=lambda circuit: circuit.import_wh,
+    ),
+    EnumRow(
+        key="meter_health",
+        translation_key="meter_health",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=[health.value for health in MeterHealth if health is not MeterHealth.NONE],
+        has_fn=_metered,
+        value_fn=lambda circuit: None if circuit.meter is MeterHealth.NONE else circuit.meter.value,
+    ),
+    DurationRow(
+        key="meter_age",
+        translation_key="meter_age",
+        entity_registry_enabled_default=False,
+        suggested_display_precision=1,
+        has_fn=_metered,
+        value_fn=lambda circuit: circuit.meter_age_s,
+    ),
+)
+
+STATION: tuple[SensorRow[StationSnapshot], ...] = (
+    DurationRow(
+        key="acknowledgement_latency",
+        translation_key="acknowledgement_latency",
+        suggested_unit_of_measurement=UnitOfTime.MILLISECONDS,
+        suggested_display_precision=0,
+        live=True,
+        value_fn=lambda station: station.ack_latency_s,
+    ),
+    SensorRow(
+        key="profile_writes_today",
+        translation_key="profile_writes_today",
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda station: station.profile_writes_today,
+    ),
+)
+
+EVSE: tuple[SensorRow[EvseSnapshot], ...] = (
+    EnumRow(
+        key="status",
+        translation_key="status",
+        options=[status.value for status in EvseStatus],
+        live=True,
+        value_fn=lambda evse: evse.status,
+    ),
+    EnumRow(
+        key="charging_state",
+        translation_key="charging_state",
+        options=[state.value for state in ChargingState],
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        live=True,
+        value_fn=lambda evse: evse.charging_state,
+    ),
+    PowerRow(key="power", live=True, value_fn=lambda evse: evse.power_w),
+    EnergyRow(key="energy", translation_key="energy", live=True, value_fn=lambda evse: evse.energy_wh),
+    EnergyRow(key="session_energy", translation_key="session_energy", live=True, value_fn=lambda evse: evse.session_energy_wh),
+    *(
+        CurrentRow(
+            key=f"current_{phase.name.lower()}",
+            translation_key=f"current_{phase.name.lower()}",
+            entity_category=EntityCategory.DIAGNOSTIC,
+            entity_registry_enabled_default=False,
+            phase=phase,
+            live=True,
+            value_fn=_evse_current(phase),
+        )
+        for phase in ALL_PHASES
+    ),
+    *(
+        SensorRow(
+            key=f"voltage_{phase.name.lower()}",
+            translation_key=f"voltage_{phase.name.lower()}",
+            device_class=SensorDeviceClass.VOLTAGE,
+            state_class=SensorStateClass.MEASUREMENT,
+            native_unit_of_measurement=UnitOfElectricPotential.VOLT,
+            suggested_display_precision=0,
+            entity_category=EntityCategory.DIAGNOSTIC,
+            entity_registry_enabled_default=False,
+            phase=phase,
+            live=True,
+            value_fn=_evse_voltage(phase),
+        )
+        for phase in ALL_PHASES
+    ),
+    CurrentRow(key="limit", translation_key="limit", value_fn=lambda evse: evse.limit_a),
+    EnumRow(
+        key="limit_reason",
+        translation_key="limit_reason",
+        options=[code.value for code in ReasonCode],
+        value_fn=lambda evse: evse.reason.code if evse.reason else None,
+        attributes_fn=_reason,
+    ),
+    CurrentRow(
+        key="requested",
+        translation_key="requested",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda evse: evse.requested_a,
+    ),
+    CurrentRow(
+        key="fallback",
+        translation_key="fallback",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda evse: evse.fallback_a,
+    ),
+    SensorRow(
+        key="vehicle_soc",
+        translation_key="vehicle_soc",
+        device_class=SensorDeviceClass.BATTERY,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=PERCENTAGE,
+        has_fn=lambda evse: evse.soc_pct is not None,
+        live=True,
+        value_fn=lambda evse: evse.soc_pct,
+    ),
+)
+
+ROWS: Rows = {SiteSubject: SITE, CircuitSubject: CIRCUIT, StationSubject: STATION, EvseSubject: EVSE}
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
+    """Set up the sensors."""
+    async_follow(entry, async_add_entities, HeadroomSensor, ROWS)
+
+
+class HeadroomSensor[SnapshotT](HeadroomEntity[SnapshotT], SensorEntity):
+    """A sensor."""
+
+    row: SensorRow[SnapshotT]
+    entity_description: SensorRow[SnapshotT]
+    # They follow every turn of the loop: the state tells the story, the recorder need not keep the prose.
+    _unrecorded_attributes = frozenset({"text", "circuit", "phase"})
+
+    @property
+    @override
+    def native_value(self) -> StateType | date | datetime | Decimal:
+        """Return the row's value."""
+        value: StateType = self.row_value
+        return value
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Attributes | None:
+        """Return what explains the value."""
+        fn = self.row.attributes_fn
+        return fn(self.coordinator.data, self.snapshot) if fn else None
+
+    @override
+    def shown(self) -> object:
+        return (super().shown(), self.extra_state_attributes)
