@@ -302,6 +302,10 @@ class Station(Protocol):
     def inventory(self) -> Inventory:
         """What was read of its device model."""
 
+    @property
+    def clock_offset_s(self) -> float:
+        """The station's clock minus ours, as far as it was seen; the times of what is installed are corrected by it."""
+
     async def install_station_limit(self, limit_a: float) -> None:
         """Install the ceiling of the whole station (ChargingStationMaxProfile), kept over reboots; overwrites the last one."""
 
@@ -324,6 +328,9 @@ class Station(Protocol):
 
     async def get_charging_profiles(self, evse_id: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Return the profiles installed on an EVSE (0: station, None: everywhere), each with its "evseId"."""
+
+    async def clear_foreign_profiles(self) -> int:
+        """Clear the profiles that another central system left on the station; returns how many went."""
 
     async def get_composite_schedule(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeSchedule:
         """Return what the station reckons it will allow."""

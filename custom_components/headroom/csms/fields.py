@@ -1,0 +1,110 @@
+"""Reading what a station sent: lenient where the meaning is clear, the right CALLERROR where it is not."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+import math
+from typing import Any
+
+from .frames import CallFailure, Payload
+
+
+def _missing(key: str) -> CallFailure:
+    return CallFailure("OccurrenceConstraintViolation", f"{key} is missing")
+
+
+def _mistyped(key: str) -> CallFailure:
+    return CallFailure("TypeConstraintViolation", f"{key} has the wrong type")
+
+
+def unknown_value(key: str) -> CallFailure:
+    """Return the failure for a value that is none of those allowed."""
+    return CallFailure("PropertyConstraintViolation", f"{key} has no such value")
+
+
+def optional_text(source: Payload, key: str) -> str | None:
+    """Return a string, or None where it is absent or no string."""
+    value = source.get(key)
+    return value if isinstance(value, str) else None
+
+
+def text(source: Payload, key: str) -> str:
+    """Return a string. Raises CallFailure."""
+    if key not in source:
+        raise _missing(key)
+    if (value := optional_text(source, key)) is None:
+        raise _mistyped(key)
+    return value
+
+
+def optional_number(source: Payload, key: str) -> float | None:
+    """Return a finite number, also one written as a string; None where there is none."""
+    value = source.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError, OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def optional_whole(source: Payload, key: str) -> int | None:
+    """Return an integer, also one written as 2.0 or "2"; None where there is none."""
+    number = optional_number(source, key)
+    return int(number) if number is not None and number.is_integer() else None
+
+
+def whole(source: Payload, key: str) -> int:
+    """Return an integer. Raises CallFailure."""
+    if key not in source:
+        raise _missing(key)
+    if (value := optional_whole(source, key)) is None:
+        raise _mistyped(key)
+    return value
+
+
+def optional_record(source: Payload, key: str) -> Mapping[str, Any]:
+    """Return an object, an empty one where there is none."""
+    value = source.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def record(source: Payload, key: str) -> Mapping[str, Any]:
+    """Return an object. Raises CallFailure."""
+    if key not in source:
+        raise _missing(key)
+    if not isinstance(source[key], dict):
+        raise _mistyped(key)
+    return optional_record(source, key)
+
+
+def records(source: Payload, key: str) -> Sequence[Mapping[str, Any]]:
+    """Return the objects of an array, none where there is no array."""
+    value = source.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def optional_moment(source: Payload, key: str) -> datetime | None:
+    """Return a point in time; one without a zone is UTC. None where there is none."""
+    value = source.get(key)
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip().upper())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except ValueError, OverflowError:
+        return None
+
+
+def moment(source: Payload, key: str) -> datetime:
+    """Return a point in time. Raises CallFailure."""
+    if key not in source:
+        raise _missing(key)
+    if (value := optional_moment(source, key)) is None:
+        raise CallFailure("PropertyConstraintViolation", f"{key} is no date and time")
+    return value
+
+
+def written(at: datetime) -> str:
+    """Write a point in time as OCPP wants it: UTC, milliseconds, Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,131 @@
+"""OCPP-J frames: what stands on the wire, read and written without a socket (OCPP 2.0.1 Part 4, chapter 4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+from typing import Any
+
+CALL, RESULT, ERROR = 2, 3, 4
+UNREADABLE_ID = "-1"
+"""The message id of a CALLERROR that answers a frame whose own id could not be read (Part 4, 4.2.3)."""
+LONGEST_ID = 36
+LONGEST_DESCRIPTION = 255
+LARGEST_EXACT_INTEGER = 2**53
+
+type Payload = Mapping[str, Any]
+
+
+class CallFailure(Exception):
+    """A request that is answered with a CALLERROR: OCPP's error code, and a description without anything secret in it."""
+
+    def __init__(self, code: str, description: str = "") -> None:
+        """Keep code and description."""
+        super().__init__(f"{code} {description}".rstrip())
+        self.code = code
+        self.description = description
+
+
+class MalformedFrame(Exception):
+    """Not an OCPP-J frame. `message_id` is what a CALLERROR shall carry; None: it answered one of ours, so nobody is told."""
+
+    def __init__(self, message_id: str | None, code: str, description: str) -> None:
+        """Keep what the CALLERROR says."""
+        super().__init__(f"{code}: {description}")
+        self.message_id = message_id
+        self.code = code
+        self.description = description
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request."""
+
+    message_id: str
+    action: str
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A response. Whether its payload is an object is for the one who asked to see."""
+
+    message_id: str
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A CALLERROR; stations leave parts of it out, so all but the id have a default."""
+
+    message_id: str
+    code: str = "GenericError"
+    description: str = ""
+
+
+type Frame = Call | Result | Failure
+
+
+def parse(text: str) -> Frame:
+    """Return the frame in `text`; integral floats become integers. Raises MalformedFrame."""
+    try:
+        parts = json.loads(text, parse_float=_number, parse_constant=_no_constant)
+    except ValueError, RecursionError:
+        raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "not JSON") from None
+    if not isinstance(parts, list) or not parts:
+        raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "not an array")
+    kind = parts[0]
+    message_id = parts[1] if len(parts) > 1 and isinstance(parts[1], str) and 0 < len(parts[1]) <= LONGEST_ID else None
+    if isinstance(kind, bool) or kind not in (CALL, RESULT, ERROR):
+        raise MalformedFrame(message_id or UNREADABLE_ID, "MessageTypeNotSupported", "unknown message type")
+    if kind == CALL:
+        return _call(parts, message_id)
+    if message_id is None:
+        raise MalformedFrame(None, "RpcFrameworkError", "a response without a message id")
+    if kind == RESULT:
+        return Result(message_id=message_id, payload=parts[2] if len(parts) > 2 else None)
+    code, description = (*(part if isinstance(part, str) else "" for part in parts[2:4]), "", "")[:2]
+    return Failure(message_id=message_id, code=code or "GenericError", description=description)
+
+
+def _call(parts: list[Any], message_id: str | None) -> Call:
+    if message_id is None:
+        raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "no readable message id")
+    if len(parts) < 4:
+        raise MalformedFrame(message_id, "RpcFrameworkError", "a CALL has four elements")
+    action, payload = parts[2], parts[3]
+    if not isinstance(action, str):
+        raise MalformedFrame(message_id, "RpcFrameworkError", "the action is not a string")
+    if not isinstance(payload, dict):
+        raise MalformedFrame(message_id, "FormatViolation", "the payload is not an object")
+    return Call(message_id=message_id, action=action, payload=payload)
+
+
+def call_text(message_id: str, action: str, payload: Payload) -> str:
+    """Write a CALL."""
+    return _dump([CALL, message_id, action, payload])
+
+
+def result_text(message_id: str, payload: Payload) -> str:
+    """Write a CALLRESULT."""
+    return _dump([RESULT, message_id, payload])
+
+
+def error_text(message_id: str, code: str, description: str = "") -> str:
+    """Write a CALLERROR."""
+    return _dump([ERROR, message_id, code, description[:LONGEST_DESCRIPTION], {}])
+
+
+def _dump(frame: list[Any]) -> str:
+    return json.dumps(frame, separators=(",", ":"), allow_nan=False)
+
+
+def _number(text: str) -> int | float:
+    # Stations send integers as 20000.0, which the schemas' "integer" refuses.
+    value = float(text)
+    if abs(value) == float("inf"):
+        raise ValueError(text)
+    return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT_INTEGER else value
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(name)

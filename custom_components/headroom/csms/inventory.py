@@ -1,0 +1,139 @@
+"""A station's device model (block B): how its variables are named here, and what they say of EVSEs and smart charging."""
+
+from collections.abc import Iterable, Mapping
+import re
+from typing import Any
+
+from .fields import optional_record, optional_text, optional_whole, records
+from .frames import Payload
+from .station import Inventory, SmartCharging
+
+VARIABLES_WITHOUT_REPORT = (
+    ("SmartChargingCtrlr", "Available"),
+    ("SmartChargingCtrlr", "Enabled"),
+    ("SmartChargingCtrlr", "RateUnit"),
+    ("SmartChargingCtrlr", "ProfileStackLevel"),
+    ("SmartChargingCtrlr", "PeriodsPerSchedule"),
+    ("SmartChargingCtrlr", "ACPhaseSwitchingSupported"),
+)
+"""What is asked for one by one where a station gives no report."""
+MOST_EVSES_PROBED = 8
+
+_REFERENCE = re.compile(r"(?P<name>[^\[@]+)(?:\[(?P<instance>[^\]]*)\])?(?:@(?P<evse>\d+)(?::(?P<connector>\d+))?)?")
+
+
+def reference(text: str) -> dict[str, Any]:
+    """Return OCPP's component or variable for "Name[instance]@evse:connector", where all but the name may be left out."""
+    if (match := _REFERENCE.fullmatch(text)) is None:
+        raise ValueError(f"not a component or variable: {text}")
+    found: dict[str, Any] = {"name": match["name"]}
+    if match["instance"] is not None:
+        found["instance"] = match["instance"]
+    if match["evse"] is not None:
+        found["evse"] = {"id": int(match["evse"])}
+        if match["connector"] is not None:
+            found["evse"]["connectorId"] = int(match["connector"])
+    return found
+
+
+def name(component_or_variable: Payload) -> str:
+    """Return the short form that `reference` reads."""
+    text = optional_text(component_or_variable, "name") or ""
+    if (instance := optional_text(component_or_variable, "instance")) is not None:
+        text += f"[{instance}]"
+    evse = optional_record(component_or_variable, "evse")
+    if (evse_id := optional_whole(evse, "id")) is not None:
+        text += f"@{evse_id}"
+        if (connector_id := optional_whole(evse, "connectorId")) is not None:
+            text += f":{connector_id}"
+    return text
+
+
+def from_report(report_data: Iterable[Payload]) -> Inventory:
+    """Return what the reportData of all NotifyReports say."""
+    variables: dict[str, str] = {}
+    evses: set[tuple[int, int | None]] = set()
+    for item in report_data:
+        component, variable = optional_record(item, "component"), optional_record(item, "variable")
+        evse = optional_record(component, "evse")
+        if evse_id := optional_whole(evse, "id"):
+            evses.add((evse_id, optional_whole(evse, "connectorId")))
+        if (value := _actual(item)) is not None:
+            variables[f"{name(component)}.{name(variable)}"] = value
+    return build(variables, evses)
+
+
+def _actual(item: Payload) -> str | None:
+    for attribute in records(item, "variableAttribute"):
+        if attribute.get("type", "Actual") == "Actual" and (value := optional_text(attribute, "value")) is not None:
+            return value
+    if optional_record(item, "variable").get("name") == "RateUnit":  # some stations name the units only as the list of what may be set
+        return optional_text(optional_record(item, "variableCharacteristics"), "valuesList")
+    return None
+
+
+def build(variables: Mapping[str, str], evses: Iterable[tuple[int, int | None]]) -> Inventory:
+    """Return the inventory of these variables and (EVSE, connector) pairs. Every station has an EVSE 1 with a connector 1."""
+    connectors: dict[int, set[int]] = {}
+    for evse_id, connector_id in evses:
+        connectors.setdefault(evse_id, set())
+        if connector_id:
+            connectors[evse_id].add(connector_id)
+    connectors = connectors or {1: set()}
+    return Inventory(
+        evse_connectors={evse_id: tuple(sorted(connectors[evse_id])) or (1,) for evse_id in sorted(connectors)},
+        smart_charging=_smart_charging(variables),
+        variables=variables,
+    )
+
+
+def _smart_charging(variables: Mapping[str, str]) -> SmartCharging:
+    def value(variable: str) -> str | None:
+        return variables.get(f"SmartChargingCtrlr.{variable}")
+
+    def flag(variable: str) -> bool | None:
+        return None if (text := value(variable)) is None else text.strip().lower() == "true"
+
+    def whole(variable: str, default: int) -> int:
+        text = (value(variable) or "").strip()
+        return int(text) if text.isdecimal() else default
+
+    standard = SmartCharging()
+    units = {unit.strip().upper()[:1] for unit in (value("RateUnit") or "").split(",")}
+    return SmartCharging(
+        available=flag("Available") is not False and flag("Enabled") is not False,
+        rate_units=tuple(unit for unit in ("A", "W") if unit in units) or standard.rate_units,
+        stack_level_max=whole("ProfileStackLevel", standard.stack_level_max),
+        periods_per_schedule=whole("PeriodsPerSchedule", standard.periods_per_schedule),
+        phase_switching=flag("ACPhaseSwitchingSupported") is True,
+    )
+
+
+def evse_phases(inventory: Inventory, evse_id: int) -> int | None:
+    """Return how many AC phases an EVSE is supplied with, 0 for DC, None where the station does not say."""
+    text = inventory.variables.get(f"EVSE@{evse_id}.SupplyPhases", "").strip()
+    return int(text) if text.isdecimal() else None
+
+
+def is_direct(inventory: Inventory, evse_id: int) -> bool:
+    """Return whether an EVSE gives direct current: no AC phases, or a DC connector."""
+    prefix = f"Connector@{evse_id}:"
+    kinds = [value for key, value in inventory.variables.items() if key.startswith(prefix) and key.endswith(".ConnectorType")]
+    return evse_phases(inventory, evse_id) == 0 or any(kind.startswith(("cCCS", "cG105", "cChaoJi")) for kind in kinds)
+
+
+def items_per_message(inventory: Inventory, message: str) -> int | None:
+    """Return how many items a GetVariables or SetVariables may hold, None where the station does not say."""
+    text = inventory.variables.get(f"DeviceDataCtrlr.ItemsPerMessage[{message}]", "").strip()
+    return max(1, int(text)) if text.isdecimal() else None
+
+
+def with_connector(inventory: Inventory, evse_id: int, connector_id: int) -> Inventory | None:
+    """Return the inventory with a connector that it does not have yet, None where it has it."""
+    known = inventory.evse_connectors.get(evse_id, ())
+    if connector_id in known:
+        return None
+    connectors = dict(inventory.evse_connectors) | {evse_id: tuple(sorted({*known, connector_id}))}
+    return Inventory(
+        evse_connectors=dict(sorted(connectors.items())), smart_charging=inventory.smart_charging, variables=inventory.variables
+    )

@@ -1,0 +1,61 @@
+"""Reports that a station sends in pages after it accepted a request for them: NotifyReport, ReportChargingProfiles."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from .frames import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report under way. `pages` holds (items, whether more is to come)."""
+
+    request_id: int
+    pages: asyncio.Queue[tuple[Sequence[Payload], bool]] = field(default_factory=asyncio.Queue)
+
+    async def collect(self, *, idle_s: float, total_s: float) -> tuple[list[Payload], bool]:
+        """Return the items of all pages, and whether any page came.
+
+        Ends with the page that has tbc false, or when none comes for `idle_s`, or after `total_s`: stations forget the last one.
+        """
+        items: list[Payload] = []
+        any_page = False
+        try:
+            async with asyncio.timeout(total_s):
+                while True:
+                    async with asyncio.timeout(idle_s):
+                        page, more = await self.pages.get()
+                    any_page = True
+                    items += page
+                    if not more:
+                        break
+        except TimeoutError:
+            pass  # what has come is what there is
+        return items, any_page
+
+
+class Reports:
+    """The reports of one connection, told apart by their requestId."""
+
+    def __init__(self, first_id: int) -> None:
+        """Number requests from `first_id`, another for each connection, so that late pages of an earlier one are not mistaken."""
+        self._next_id = first_id
+        self._open: dict[int, Report] = {}
+
+    @contextmanager
+    def expect(self) -> Iterator[Report]:
+        """Give a report to ask for by its request id; pages that come later are dropped."""
+        report = Report(self._next_id)
+        self._next_id += 1
+        self._open[report.request_id] = report
+        try:
+            yield report
+        finally:
+            del self._open[report.request_id]
+
+    def add(self, request_id: int, items: Sequence[Payload], *, more: bool) -> None:
+        """Take a page in."""
+        if request_id in self._open:
+            self._open[request_id].pages.put_nowait((items, more))

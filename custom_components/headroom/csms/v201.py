@@ -1,0 +1,295 @@
+"""A station that speaks OCPP 2.0.1: from its connection over its boot (blocks A, B) to Ready.
+
+A station that booted is Pending until its inventory is read and its measurands are set, and for as long as nobody approved it (B02);
+then it is asked to boot again and accepted (B01). One that comes back without a boot is known already, or is asked for one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+import logging
+from typing import Any
+
+from . import v201_setup
+from .fields import optional_text, record, written
+from .frames import CallFailure, Payload
+from .inventory import with_connector
+from .memory import Memory, StationClock
+from .reports import Reports
+from .rpc import Answer, Rpc, Transport
+from .station import AuthorizationStatus, Booted, IdToken, Ready, StationError, StationEvent, StationInfo, StationOfflineError
+from .v201_calls import Calls
+from .v201_commands import SCHEMAS
+from .v201_inbound import Inbound
+from .v201_profiles import ProfileCommands
+from .validation import PayloadError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Intervals and patience, in seconds."""
+
+    heartbeat_interval_s: int = 60
+    sample_interval_s: int = 5
+    call_timeout_s: float = 10.0
+    pending_interval_s: int = 30
+    """After this a pending station boots again by itself."""
+    boot_wait_s: float = 10.0
+    """How long a station that was connected before may stay silent, and how long one takes to boot when asked."""
+    report_idle_s: float = 10.0
+    inventory_s: float = 60.0
+    authorize_s: float = 30.0
+
+
+class Standing(Enum):
+    """How a connection stands."""
+
+    CONNECTED = auto()
+    """No boot was heard on this connection."""
+    PENDING = auto()
+    ACCEPTED = auto()
+
+
+class V201Station(ProfileCommands):
+    """One connection of one station."""
+
+    def __init__(
+        self,
+        identity: str,
+        transport: Transport,
+        *,
+        memory: Memory,
+        admitted: Callable[[], bool],
+        authorize: Callable[[int | None, IdToken], Awaitable[AuthorizationStatus]],
+        emit: Callable[[StationEvent], None],
+        now: Callable[[], datetime],
+        timing: Timing,
+    ) -> None:
+        """Take the connection and what the house knows of the station; nothing is sent or read before `run`."""
+        clock = StationClock()
+        reports = Reports(int(now().timestamp()) % 1_000_000_000)
+        self._rpc = Rpc(transport, SCHEMAS, self._handle, name=identity, call_timeout_s=timing.call_timeout_s)
+        super().__init__(identity, Calls(self._rpc), memory, clock=clock, reports=reports, emit=emit, now=now, idle_s=timing.report_idle_s)
+        self._admitted = admitted
+        self._authorize = authorize
+        self._timing = timing
+        self._standing = Standing.CONNECTED
+        self._boot_asked = False
+        self._boot_heard = asyncio.Event()
+        self._heard = asyncio.Event()
+        self._stage: asyncio.Task[None] | None = None
+        self._violations: set[str] = set()
+        self._inbound = Inbound(
+            memory=memory,
+            clock=clock,
+            reports=reports,
+            emit=emit,
+            authorize=self._authorize_in_time,
+            now=now,
+            found_connector=self._found_connector,
+            ready=lambda: self._ready,
+        )
+
+    async def run(self) -> str:
+        """Serve the connection until it closes; returns why."""
+        self._begin(self._await_boot())
+        try:
+            return await self._rpc.run()
+        finally:
+            self._ready = False
+            if self._stage is not None:
+                self._stage.cancel()
+                await asyncio.wait((self._stage,))
+
+    async def approve(self) -> None:
+        """Have a station that waits for approval boot again at once."""
+        if self._ready or not self._admitted():
+            return
+        self._begin(self._ask_for_boot())
+
+    # Requests
+
+    async def _handle(self, action: str, payload: Payload) -> Answer:
+        self._check(action, payload)
+        if action == "BootNotification":
+            return self._boot(payload)
+        if self._standing is Standing.CONNECTED and not self._heard.is_set():
+            self._came_back()
+        if not self._may(action):
+            raise CallFailure("SecurityError", "not accepted yet")
+        return Answer(await self._inbound.answer(action, payload))
+
+    def _check(self, action: str, payload: Payload) -> None:
+        """Log a request that breaks its schema, once for each action; whether its meaning is clear is for its handler to say."""
+        if action not in SCHEMAS.actions or action in self._violations:
+            return
+        try:
+            SCHEMAS.check_request(action, payload)
+        except PayloadError as error:
+            self._violations.add(action)
+            _LOGGER.info("%s breaks the schema of what it sends: %s", self.identity, error)
+
+    def _may(self, action: str) -> bool:
+        # B02.FR.09: before it is accepted, only what it was asked for.
+        if action == "NotifyReport":
+            return True
+        return self._standing is not Standing.PENDING and self._admitted()
+
+    async def _authorize_in_time(self, evse_id: int | None, id_token: IdToken) -> AuthorizationStatus:
+        async with asyncio.timeout(self._timing.authorize_s):
+            return await self._authorize(evse_id, id_token)
+
+    def _found_connector(self, evse_id: int, connector_id: int) -> None:
+        if evse_id > 0 and connector_id > 0 and self._memory.inventory is not None:
+            if (grown := with_connector(self._memory.inventory, evse_id, connector_id)) is not None:
+                self._memory.inventory = grown
+                self._inventory_changed()
+
+    # From the connection to Ready
+
+    def _boot(self, payload: Payload) -> Answer:
+        self._memory.info = _info(payload)
+        triggered = self._boot_asked or self._memory.info.boot_reason == "Triggered"
+        if not triggered and self._standing is not Standing.PENDING:
+            # It was switched on: new firmware may have another device model.
+            self._memory.configured, self._memory.inventory = False, None
+        self._boot_heard.set()
+        self._heard.set()
+        self._clock.forget()
+        accepted = self._admitted() and (triggered or self._memory.configured)
+        self._boot_asked = False
+        repeated = self._standing is Standing.PENDING and not accepted
+        self._standing = Standing.ACCEPTED if accepted else Standing.PENDING
+        self._ready = False
+        interval_s = self._timing.heartbeat_interval_s if accepted else self._timing.pending_interval_s
+        response = {"currentTime": written(self._now()), "interval": interval_s, "status": "Accepted" if accepted else "Pending"}
+
+        def answered() -> None:
+            self._emit(Booted(info=self.info, accepted=accepted))
+            if accepted:
+                self._settle()
+            elif not repeated or self._stage is None or self._stage.done():
+                self._begin(self._prepare())
+
+        return Answer(response, answered)
+
+    def _begin(self, stage: Coroutine[Any, Any, None]) -> None:
+        if self._stage is not None:
+            self._stage.cancel()
+        self._stage = asyncio.create_task(self._guarded(stage))
+
+    async def _guarded(self, stage: Coroutine[Any, Any, None]) -> None:
+        try:
+            await stage
+        except StationOfflineError:
+            _LOGGER.debug("%s went away before it was ready", self.identity)
+        except Exception:
+            _LOGGER.exception("Getting %s ready failed", self.identity)
+
+    def _came_back(self) -> None:
+        """The first message of this connection is no boot: the station was running all the time."""
+        self._heard.set()
+        if self._admitted() and self._memory.configured and self._memory.inventory is not None:
+            self._become_ready()
+            self._begin(self._refresh())
+
+    async def _await_boot(self) -> None:
+        try:
+            async with asyncio.timeout(self._timing.boot_wait_s):
+                await self._heard.wait()
+        except TimeoutError:
+            self._came_back()
+        if not self._ready and not self._boot_heard.is_set():
+            await self._ask_for_boot()
+
+    async def _ask_for_boot(self) -> None:
+        """Ask for a boot; where none comes, go on without."""
+        self._boot_heard.clear()
+        self._boot_asked = True
+        try:
+            await self._calls_when_ready.trigger("BootNotification")
+            async with asyncio.timeout(self._timing.boot_wait_s):
+                await self._boot_heard.wait()
+        except StationOfflineError:
+            raise
+        except (StationError, TimeoutError) as error:
+            _LOGGER.info("%s does not boot when asked: %s", self.identity, error or "no boot came")
+        else:
+            return  # the boot's own stage takes over
+        self._boot_asked = False
+        if self._standing is Standing.CONNECTED:
+            await self._prepare()
+
+    async def _prepare(self) -> None:
+        """Read the inventory; configure an admitted station and have it boot again, or go on with one that never booted."""
+        await self._read_inventory()
+        if not self._admitted():
+            self._inventory_changed()
+            return
+        await self._configure()
+        if self._standing is Standing.CONNECTED:
+            self._become_ready()
+            await self._refresh()
+        else:
+            await self._ask_for_boot()
+
+    def _settle(self) -> None:
+        """The station is accepted: it is ready at once where it is known, else once it is."""
+        if self._memory.inventory is not None and self._memory.configured:
+            self._become_ready()
+            return
+        self._begin(self._finish())
+
+    async def _finish(self) -> None:
+        await self._read_inventory()
+        await self._configure()
+        self._become_ready()
+
+    async def _read_inventory(self) -> None:
+        if self._memory.inventory is None:
+            self._memory.inventory = await v201_setup.read_inventory(
+                self._calls_when_ready, self._reports, idle_s=self._timing.report_idle_s, total_s=self._timing.inventory_s
+            )
+
+    async def _configure(self) -> None:
+        if not self._memory.configured:
+            self._memory.inventory = await v201_setup.configure(
+                self._calls_when_ready,
+                self.inventory,
+                identity=self.identity,
+                sample_interval_s=self._timing.sample_interval_s,
+                heartbeat_interval_s=self._timing.heartbeat_interval_s,
+            )
+            self._memory.configured = True
+
+    def _become_ready(self) -> None:
+        self._calls_when_ready.learn(self.inventory)
+        self._ready = True
+        self._emit(Ready(info=self.info, inventory=self.inventory))
+
+    async def _refresh(self) -> None:
+        """Ask a station that was running all the time for what it would have told after a boot."""
+        try:
+            await self._calls_when_ready.trigger("TransactionEvent")
+        except StationError as error:
+            _LOGGER.debug("%s tells of no transaction: %s", self.identity, error)
+        for evse_id in self.inventory.evse_connectors:
+            try:
+                await self.trigger("StatusNotification", evse_id)
+            except StationError as error:
+                _LOGGER.debug("%s does not tell the status of EVSE %d: %s", self.identity, evse_id, error)
+
+
+def _info(payload: Payload) -> StationInfo:
+    station: Mapping[str, Any] = record(payload, "chargingStation")
+    return StationInfo(
+        vendor=optional_text(station, "vendorName") or "",
+        model=optional_text(station, "model") or "",
+        serial_number=optional_text(station, "serialNumber"),
+        firmware_version=optional_text(station, "firmwareVersion"),
+        boot_reason=optional_text(payload, "reason"),
+    )

@@ -1,0 +1,102 @@
+"""OCPP 2.0.1 requests whose answer is a status, and the variables of the device model. Nothing here asks whether they are allowed now."""
+
+from collections.abc import Mapping, Sequence
+from itertools import batched
+from typing import Any
+
+from .fields import optional_record, optional_text, records
+from .frames import Payload
+from .inventory import items_per_message, name, reference
+from .rpc import Rpc
+from .station import CallError, CallRejectedError, Inventory
+
+ACCEPTED = ("Accepted",)
+ITEMS_PER_MESSAGE = 8
+"""How many variables a message holds at a station that does not say how many it takes."""
+
+
+class Calls:
+    """Requests over one connection."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        """Take the connection."""
+        self._rpc = rpc
+        self.get_variables_items = ITEMS_PER_MESSAGE
+        self.set_variables_items = ITEMS_PER_MESSAGE
+
+    async def ask(self, action: str, payload: Payload) -> Payload:
+        """Send a request; returns its response. Raises StationError, and PayloadError where the request is not valid."""
+        return await self._rpc.call(action, payload)
+
+    async def command(self, action: str, payload: Payload, success: Sequence[str] = ACCEPTED) -> Payload:
+        """Send a request that is answered with a status; raises CallRejectedError where that is none of `success`."""
+        response = await self.ask(action, payload)
+        if (status := optional_text(response, "status")) is None:
+            raise CallError(action, "OccurrenceConstraintViolation", "the response has no status")
+        if status not in success:
+            raise CallRejectedError(action, status, optional_text(optional_record(response, "statusInfo"), "reasonCode") or "")
+        return response
+
+    async def trigger(self, message: str, evse: Mapping[str, int] | None = None) -> None:
+        """Ask for a message."""
+        await self.command("TriggerMessage", {"requestedMessage": message} | ({"evse": evse} if evse else {}))
+
+    async def get_variables(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str | None]:
+        """Read the actual values of variables."""
+        items = [{"component": reference(component), "variable": reference(variable)} for component, variable in keys]
+        results = await self._in_parts("GetVariables", "getVariableData", "getVariableResult", items, self.get_variables_items)
+        return {
+            key: optional_text(result, "attributeValue") if result.get("attributeStatus") == "Accepted" else None
+            for key, result in zip(keys, results, strict=True)
+        }
+
+    async def set_variables(self, values: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], str]:
+        """Set variables; returns the status of each."""
+        items = [
+            {"component": reference(component), "variable": reference(variable), "attributeValue": value}
+            for (component, variable), value in values.items()
+        ]
+        results = await self._in_parts("SetVariables", "setVariableData", "setVariableResult", items, self.set_variables_items)
+        return {key: optional_text(result, "attributeStatus") or "Rejected" for key, result in zip(values, results, strict=True)}
+
+    async def _in_parts(self, action: str, asked: str, answered: str, items: Sequence[Payload], size: int) -> list[Mapping[str, Any]]:
+        results: list[Mapping[str, Any]] = []
+        for part in batched(items, size, strict=False):
+            try:
+                response = await self.ask(action, {asked: list(part)})
+            except CallError:
+                if len(part) == 1:
+                    raise
+                # Too many for this station, or one that it cannot read: the others shall not suffer for it.
+                results += await self._one_by_one(action, asked, answered, part)
+            else:
+                results += _in_order(part, records(response, answered))
+        return results
+
+    async def _one_by_one(self, action: str, asked: str, answered: str, items: Sequence[Payload]) -> list[Mapping[str, Any]]:
+        results: list[Mapping[str, Any]] = []
+        for item in items:
+            try:
+                response = await self.ask(action, {asked: [item]})
+            except CallError:
+                results.append({})
+            else:
+                results += _in_order([item], records(response, answered))
+        return results
+
+    def learn(self, inventory: Inventory) -> None:
+        """Take over how many items the station takes in a message."""
+        self.get_variables_items = items_per_message(inventory, "GetVariables") or self.get_variables_items
+        self.set_variables_items = items_per_message(inventory, "SetVariables") or self.set_variables_items
+
+
+def _in_order(items: Sequence[Payload], results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    # A station may answer in another order, leave something out, or forget to repeat what it was asked.
+    found = {_named(result): result for result in results}
+    if any(_named(item) in found for item in items):
+        return [found.get(_named(item), {}) for item in items]
+    return list(results) if len(results) == len(items) else [{} for _ in items]
+
+
+def _named(item: Payload) -> tuple[str, str]:
+    return name(optional_record(item, "component")), name(optional_record(item, "variable"))

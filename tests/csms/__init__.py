@@ -1,0 +1,1 @@
+"""The central system against real sockets."""
