@@ -37,9 +37,6 @@ HOME = {
 }
 
 CONFIGURATION = """\
-http:
-  server_host: 127.0.0.1
-  server_port: {port}
 config:
 energy:
 frontend:
@@ -65,6 +62,23 @@ ONBOARDING = {
 
 LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ (?P<level>[A-Z]+) \([^)]*\) \[(?P<logger>[^\]]+)\] (?P<text>.*)$")
 OUR_LOGGERS = ("custom_components.headroom", "ocpp", "websockets", "pymodbus")
+
+
+def http_settings(port: int) -> dict[str, Any]:
+    """Return the web server's stored settings; from YAML they would be a trial that somebody has to confirm within five minutes."""
+    stable = {
+        "server_host": ["127.0.0.1"],
+        "server_port": port,
+        "cors_allowed_origins": [],
+        "login_attempts_threshold": -1,
+        "ip_ban_enabled": True,
+        "ssl_profile": "modern",
+        "use_x_frame_options": True,
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "error": None,
+        "error_message": None,
+    }
+    return {"version": 2, "minor_version": 2, "key": "http", "data": {"stable": stable, "pending": None, "yaml_migration_done": True}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,9 +148,11 @@ class HomeAssistant:
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "custom_components").mkdir(parents=True)
         (self.folder / "custom_components" / "headroom").symlink_to(COMPONENT)
-        (self.folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self.port))
-        (self.folder / ".storage").mkdir()
-        (self.folder / ".storage" / "onboarding").write_text(json.dumps(ONBOARDING))
+        (self.folder / "configuration.yaml").write_text(CONFIGURATION)
+        storage = self.folder / ".storage"
+        storage.mkdir()
+        (storage / "onboarding").write_text(json.dumps(ONBOARDING))
+        (storage / "http").write_text(json.dumps(http_settings(self.port)))
         self._token = None
 
     async def start(self, *, timeout_s: float = 90.0) -> None:
