@@ -1,1 +1,51 @@
 """Headroom: Home Assistant as the central system of a charging site that holds its fuse."""
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.typing import ConfigType
+
+from .const import DOMAIN, PLATFORMS
+from .coordinator import HeadroomConfigEntry, HeadroomCoordinator, async_forget
+from .services import async_setup_services
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions, which exist whether a site is loaded or not."""
+    async_setup_services(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> bool:
+    """Take a site into operation."""
+    coordinator = HeadroomCoordinator(hass, entry)
+    await coordinator.async_config_entry_first_refresh()
+    entry.runtime_data = coordinator
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    entry.async_on_unload(entry.add_update_listener(_async_apply))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> bool:
+    """Let a site go; its stations keep what is installed on them."""
+    if unloaded := await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
+        await entry.runtime_data.async_stop()
+    return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
+    """Remove what the site kept."""
+    await async_forget(hass, entry)
+
+
+async def async_remove_config_entry_device(hass: HomeAssistant, entry: HeadroomConfigEntry, device: DeviceEntry) -> bool:
+    """Devices come and go with the site's circuits and stations; none is removed by hand while it is configured."""
+    return False
+
+
+async def _async_apply(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
+    """Take a change over without dropping a socket; only another port takes a reload."""
+    if not entry.runtime_data.async_apply():
+        hass.config_entries.async_schedule_reload(entry.entry_id)

@@ -3,7 +3,7 @@
 A freed amp is handed on only when it is seen to be gone: until then it stays reserved for the car that had it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import math
 
@@ -37,9 +37,12 @@ def steady(
     headrooms: Sequence[Headroom],
     *,
     now: float,
-    may_raise: bool,
+    may_raise: Collection[str],
 ) -> dict[str, float]:
-    """Return the limit to tell each session now, in amps; every sum stays inside `headrooms` while the cuts take effect."""
+    """Return the limit to tell each session now, in amps; every sum stays inside `headrooms` while the cuts take effect.
+
+    `may_raise` holds the ids of those whose circuits have fresh readings.
+    """
     rows = _Rows(headrooms)
     told: dict[str, float] = {}
     raises: list[Request] = []
@@ -47,10 +50,8 @@ def steady(
         holding, target_a = holdings[request.request_id], allocations[request.request_id].limit_a
         told[request.request_id] = min(holding.limit_a, target_a)
         rows.take(request, holding.reserved_a)
-        if target_a > holding.limit_a + EPSILON_A:
+        if target_a > holding.limit_a + EPSILON_A and request.request_id in may_raise:
             raises.append(request)
-    if not may_raise:
-        return told
 
     raises.sort(key=lambda request: (request.tier, holdings[request.request_id].limit_a, request.queue_key, request.request_id))
     for request in raises:
@@ -70,8 +71,8 @@ def steady(
 class _Rows:
     """What is still free on each circuit's phases, and over all its phases together."""
 
-    def __init__(self, headrooms: Iterable[Headroom]) -> None:
-        self._parent = {row.circuit_id: row.parent_id for row in (headrooms := list(headrooms))}
+    def __init__(self, headrooms: Sequence[Headroom]) -> None:
+        self._parent = {row.circuit_id: row.parent_id for row in headrooms}
         self._phases = {row.circuit_id: list(row.available_a) for row in headrooms}
         self._sum = {row.circuit_id: math.inf if row.sum_a is None else row.sum_a for row in headrooms}
 

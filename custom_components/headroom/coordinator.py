@@ -1,0 +1,200 @@
+"""Home Assistant around the control loop: the site, its central system, its meter and its records, as long as an entry is loaded."""
+
+import asyncio
+from collections.abc import Iterable
+import logging
+from pathlib import Path
+from typing import Any, override
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST, CONF_PORT, EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.storage import Store
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.util import dt as dt_util
+
+from .configuration import meter_for, site_config
+from .const import CONF_METER, DOMAIN
+from .csms.server import CentralSystem
+from .csms.station import Station, StationEvent, StationOfflineError
+from .ledger.ledger import Ledger
+from .ledger.records import LedgerError
+from .metering.reading import MeterError
+from .repairs import async_sync_issues
+from .site.memory import SiteMemory
+from .site.site import Site
+from .site.snapshot import SiteSnapshot
+
+_LOGGER = logging.getLogger(__name__)
+
+STORAGE_VERSION = 1
+SAVE_DELAY_S = 1.0
+
+type HeadroomConfigEntry = ConfigEntry[HeadroomCoordinator]
+
+
+class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
+    """Pushes a snapshot after every turn of the loop; nothing is polled."""
+
+    config_entry: HeadroomConfigEntry
+    site: Site
+    central_system: CentralSystem
+
+    def __init__(self, hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
+        """Touch nothing yet."""
+        super().__init__(hass, _LOGGER, config_entry=entry, name=f"{DOMAIN} {entry.title}", always_update=True)
+        self._store = Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}")
+        self._ledger = Ledger(f"sqlite:///{hass.config.path(f'{DOMAIN}_{entry.entry_id}.db')}", on_health=self._on_ledger_health)
+        self._meter: asyncio.Task[None] | None = None
+        self._meter_settings: Any = None
+        self._running = False
+        self._listening = (entry.data[CONF_HOST], entry.data[CONF_PORT])
+
+    @override
+    async def _async_setup(self) -> None:
+        """Recall what was installed, open the records, listen for stations, read the meter and begin to turn."""
+        entry = self.config_entry
+        kept = await self._store.async_load()
+        journal: Ledger | None = self._ledger
+        try:
+            await self._ledger.open()
+        except LedgerError as error:
+            journal = None
+            self._on_ledger_health(error)
+        self.central_system = CentralSystem(
+            admit=lambda identity: self.site.admit(identity),
+            authorize=lambda identity, evse_id, token: self.site.authorize(identity, evse_id, token),
+            on_event=self._on_event,
+            now=dt_util.utcnow,
+        )
+        self.site = Site(
+            site_config(entry),
+            station=self.central_system.stations.get,
+            memory=None if kept is None else SiteMemory.from_document(kept),
+            journal=journal,
+            on_turn=self._on_turn,
+            on_memory=self._save,
+        )
+        try:
+            await self.central_system.start(*self._listening)
+        except OSError as error:
+            await self._ledger.close()
+            raise ConfigEntryNotReady(
+                translation_domain=DOMAIN,
+                translation_key="port_in_use",
+                translation_placeholders={"port": str(self._listening[1]), "error": str(error)},
+            ) from error
+        self._running = True
+        self.site.start()
+        self._read_meter()
+        entry.async_on_unload(self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._on_stop))
+
+    @override
+    async def _async_update_data(self) -> SiteSnapshot:
+        """Return the newest snapshot; only asked for once, at the start."""
+        return self.site.snapshot
+
+    def station(self, identity: str) -> Station:
+        """Return the open connection to a station; raises StationOfflineError."""
+        if (station := self.central_system.stations.get(identity)) is None:
+            raise StationOfflineError(f"{identity} is not connected")
+        return station
+
+    @callback
+    def async_apply(self) -> bool:
+        """Take over a changed entry live; False where it listens elsewhere now, which takes a reload."""
+        entry = self.config_entry
+        if self._listening != (entry.data[CONF_HOST], entry.data[CONF_PORT]):
+            return False
+        known = set(self.site.config.stations)
+        self.site.configure(site_config(entry))
+        approved = set(self.site.config.stations)
+        for identity in approved - known:
+            entry.async_create_task(self.hass, self.central_system.approve(identity), f"{DOMAIN} approve {identity}")
+        for identity in known - approved:
+            entry.async_create_task(
+                self.hass, self.central_system.disconnect(identity, "The station was removed"), f"{DOMAIN} remove {identity}"
+            )
+        if self._meter_settings != entry.data[CONF_METER]:
+            self._read_meter()
+        return True
+
+    async def async_stop(self) -> None:
+        """Let go of everything; what is installed on the stations stays until it lapses."""
+        if not self._running:
+            return
+        self._running = False
+        if self._meter is not None:
+            self._meter.cancel()
+            await asyncio.gather(self._meter, return_exceptions=True)
+        await self.site.stop()
+        await self.central_system.stop()
+        await self._store.async_save(self.site.memory().document())
+        try:
+            await self._ledger.close()
+        except LedgerError as error:
+            _LOGGER.error("The last records are lost: %s", error)
+
+    async def _on_stop(self, event: Event) -> None:
+        await self.async_stop()
+
+    def _read_meter(self) -> None:
+        if self._meter is not None:
+            self._meter.cancel()
+        self._meter_settings = self.config_entry.data[CONF_METER]
+        if (meter := meter_for(self.hass, self.config_entry)) is None:
+            self._meter = None
+            return
+        root_id = self.site.config.root.circuit_id
+        self._meter = self.config_entry.async_create_background_task(
+            self.hass,
+            meter.run(lambda reading: self.site.update_reading(root_id, reading), lambda error: self._on_meter_health(root_id, error)),
+            f"{DOMAIN} meter",
+        )
+
+    def _on_meter_health(self, circuit_id: str, error: MeterError | None) -> None:
+        self.site.meter_health(circuit_id, error)
+
+    def _on_event(self, identity: str, event: StationEvent) -> None:
+        self.site.handle(identity, event)
+
+    def _on_turn(self, snapshot: SiteSnapshot) -> None:
+        async_sync_issues(self.hass, self.config_entry, snapshot)
+        self.async_set_updated_data(snapshot)
+
+    def _save(self) -> None:
+        self._store.async_delay_save(lambda: self.site.memory().document(), SAVE_DELAY_S)
+
+    def _on_ledger_health(self, error: LedgerError | None) -> None:
+        issue_id = f"ledger_{self.config_entry.entry_id}"
+        if error is None:
+            ir.async_delete_issue(self.hass, DOMAIN, issue_id)
+            return
+        ir.async_create_issue(
+            self.hass,
+            DOMAIN,
+            issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="ledger_failed",
+            translation_placeholders={"error": str(error)},
+        )
+
+
+def storage_paths(hass: HomeAssistant, entry: HeadroomConfigEntry) -> tuple[Path, ...]:
+    """Return the files an entry leaves behind, to be removed with it."""
+    database = Path(hass.config.path(f"{DOMAIN}_{entry.entry_id}.db"))
+    return (database, *(database.with_name(database.name + suffix) for suffix in ("-wal", "-shm")))
+
+
+async def async_forget(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
+    """Remove what an entry kept."""
+    await Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
+    await hass.async_add_executor_job(_remove_files, storage_paths(hass, entry))
+
+
+def _remove_files(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

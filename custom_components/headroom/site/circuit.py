@@ -1,0 +1,43 @@
+"""What the loop knows of one circuit: its newest reading, and what it reckons is drawn there besides the cars."""
+
+from dataclasses import dataclass
+
+from ..engine.model import Circuit, PerPhase
+from ..engine.unmanaged import Unmanaged
+from ..metering.reading import Reading
+from .config import SiteConfig
+from .snapshot import MeterHealth
+
+
+@dataclass(slots=True, kw_only=True)
+class CircuitState:
+    """One circuit of the site."""
+
+    circuit: Circuit
+    reading: Reading | None = None
+    arrived_at: float | None = None
+    """When the reading came in; None once a turn has used it."""
+    meter_error: str | None = None
+    unmanaged: Unmanaged | None = None
+    health: MeterHealth = MeterHealth.NONE
+
+    def age_s(self, now: float) -> float | None:
+        """Return how old the reading is."""
+        return None if self.reading is None else max(0.0, now - self.reading.taken_at)
+
+    def judge(self, config: SiteConfig, now: float) -> None:
+        """Update how far the meter is to be believed; a lost one takes what was reckoned from it along."""
+        age_s = self.age_s(now)
+        if not self.circuit.metered:
+            self.health = MeterHealth.NONE
+        elif age_s is None or age_s > config.meter_lost_after_s:
+            self.health = MeterHealth.LOST
+            self.unmanaged = None
+        elif age_s > config.meter_stale_after_s:
+            self.health = MeterHealth.STALE
+        else:
+            self.health = MeterHealth.OK
+
+    def unmanaged_a(self) -> PerPhase:
+        """Return the load besides the cars that is reckoned with: the worst case where nothing else is known."""
+        return self.circuit.unmanaged_worst_a if self.unmanaged is None else self.unmanaged.load_a

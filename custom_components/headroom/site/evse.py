@@ -1,0 +1,233 @@
+"""What the loop knows of one EVSE: what was said, what was measured, what is installed, what is wanted."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+import math
+
+from ..csms.station import UNKNOWN, ChargingState, ConnectorStatus, MeterSample, TerminalValues
+from ..engine.deadman import RESPONSE_S
+from ..engine.demand import Demand, observe
+from ..engine.model import ALL_PHASES, NONE_A, PerPhase, Phase
+from .config import EvseConfig, EvseKey
+
+OVERDRAW = 1.1
+OVERDRAW_A = 0.5
+OVERDRAW_S = 7.0
+"""A car that draws more than limit × 1.1 + 0.5 A for this long does not obey (EVerest EvseManager)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A limit confirmed by the station for one transaction, until `expires_at` (monotonic)."""
+
+    transaction_id: str
+    limit_a: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseOrder:
+    """A lease the loop wants installed. `cut`: it gives less, or for less long, than what is installed."""
+
+    transaction_id: str
+    limit_a: float
+    length_s: float
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A transaction as far as it is known."""
+
+    transaction_id: str
+    started_at: datetime
+    since: float
+    """Monotonic time from which it waits for current: what admission goes by."""
+    energy_start_wh: float | None = None
+    id_token: str | None = None
+    seq_no: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserProfile:
+    """Limits a person set over time: amps from so many seconds after `starts_at` (monotonic); ends at `ends_at`."""
+
+    starts_at: float
+    periods: tuple[tuple[float, float], ...]
+    ends_at: float = math.inf
+
+    def limit_a(self, now: float) -> float:
+        """Return the limit that holds now; infinite where the profile says nothing."""
+        if now >= self.ends_at:
+            return math.inf
+        started = [limit_a for start_s, limit_a in self.periods if now >= self.starts_at + start_s]
+        return started[-1] if started else math.inf
+
+    def next_change(self, now: float) -> float:
+        """Return the monotonic time of the next change, infinite where there is none."""
+        changes = [self.starts_at + start_s for start_s, _ in self.periods] + [self.ends_at]
+        return min((change for change in changes if change > now), default=math.inf)
+
+
+@dataclass(slots=True, kw_only=True)
+class EvseState:
+    """One EVSE of an approved station."""
+
+    key: EvseKey
+    config: EvseConfig
+    circuit_id: str
+    ready: bool = False
+    """Its station is accepted and takes commands."""
+
+    connector_status: ConnectorStatus | None = None
+    charging_state: ChargingState | None = None
+    session: Session | None = None
+
+    current_a: TerminalValues = UNKNOWN
+    voltage_v: TerminalValues = UNKNOWN
+    power_w: float | None = None
+    energy_wh: float | None = None
+    soc_pct: float | None = None
+    measured_at: float = -math.inf
+    demand: Demand = Demand()
+
+    fallback_a: float | None = None
+    """Confirmed; None while nobody knows: then the rating is reckoned with."""
+    fallback_current: bool = False
+    """The fallback was confirmed since the station last booted."""
+    lease: Lease | None = None
+    unanswered_a: float = 0.0
+    """A limit that was sent and not answered: it may hold or not."""
+    changed_at: float = -math.inf
+    """When the limit in force last changed."""
+    overdraw_since: float | None = None
+    problem: str | None = None
+    """"rejects_profiles" or "disobedient"; what it draws or holds is reserved, and nothing else is reckoned with."""
+
+    allowed: bool = True
+    user_max_a: float = math.inf
+    profile: UserProfile | None = None
+    external_a: float = math.inf
+    """A limit somebody else set at the station (NotifyChargingLimit)."""
+
+    wanted_fallback_a: float | None = None
+    wanted_lease: LeaseOrder | None = None
+    wanted_clear: bool = False
+    sample_at: float = math.inf
+    """When the loop wants to be told what the car draws."""
+    asked_at: float = -math.inf
+    """When it was asked that last because the meter saw something new."""
+    finished: bool = False
+    """The transaction has ended and the car is still plugged in."""
+
+    @property
+    def rated_a(self) -> float:
+        """The EVSE's rating."""
+        return self.config.max_a
+
+    @property
+    def rated_phases(self) -> tuple[Phase, ...]:
+        """The grid's conductors it is wired to, whatever car comes; all where nobody knows."""
+        return self.config.grid_phases if self.config.rotation_known else ALL_PHASES
+
+    @property
+    def draw_a(self) -> float:
+        """The highest current on any terminal, as measured last."""
+        return max((current for current in self.current_a if current is not None), default=0.0)
+
+    def limit_a(self, now: float) -> float:
+        """Return the limit in force as confirmed: the lease, else the fallback, else the rating."""
+        if self.lease is not None and now < self.lease.expires_at:
+            return self.lease.limit_a
+        return self.rated_a if self.fallback_a is None else min(self.fallback_a, self.rated_a)
+
+    def reserved_a(self, now: float) -> float:
+        """Return the most the car may draw for all that is known.
+
+        That is its limit; a limit on its way; a lease that lapsed only just; and what it was seen to draw until it is seen
+        to draw less. Nothing where a connected station says that no transaction runs.
+        """
+        if self.ready and self.session is None:
+            return 0.0
+        lapsing_a = self.lease.limit_a if self.lease is not None and now < self.lease.expires_at + RESPONSE_S else 0.0
+        return max(self.limit_a(now), lapsing_a, self.unanswered_a, self.draw_a if self.session is not None else 0.0)
+
+    def grid_phases(self) -> tuple[Phase, ...]:
+        """Return the grid's conductors its car loads, as measured; all of the EVSE's where that is not known."""
+        if not self.config.rotation_known:
+            return ALL_PHASES
+        phases = self.config.grid_phases
+        if self.demand.terminals is None:
+            return phases
+        used = tuple(sorted(phases[terminal] for terminal in self.demand.terminals if terminal < len(phases)))
+        return used or phases
+
+    def per_phase(self, current_a: float) -> PerPhase:
+        """Return a current of this car as the grid's conductors see it."""
+        phases = self.grid_phases()
+        l1, l2, l3 = (current_a if phase in phases else 0.0 for phase in ALL_PHASES)
+        return (l1, l2, l3)
+
+    def rated_per_phase(self, current_a: float) -> PerPhase:
+        """Return a current on every conductor the EVSE is wired to, whatever car comes."""
+        l1, l2, l3 = (current_a if phase in self.rated_phases else 0.0 for phase in ALL_PHASES)
+        return (l1, l2, l3)
+
+    def measured_per_phase(self) -> PerPhase:
+        """Return the measured currents on the grid's conductors."""
+        if self.session is None:
+            return NONE_A
+        if not self.config.rotation_known:
+            return self.per_phase(self.draw_a)
+        result = [0.0, 0.0, 0.0]
+        for terminal, phase in enumerate(self.config.grid_phases):
+            result[phase] += self.current_a[terminal] or 0.0
+        return (result[0], result[1], result[2])
+
+    def measure(self, sample: MeterSample, now: float) -> None:
+        """Take over what the EVSE's meter said."""
+        self.voltage_v = sample.voltage_v if sample.voltage_v != UNKNOWN else self.voltage_v
+        self.power_w = sample.power_w if sample.power_w is not None else self.power_w
+        self.energy_wh = sample.energy_wh if sample.energy_wh is not None else self.energy_wh
+        self.soc_pct = sample.soc_pct if sample.soc_pct is not None else self.soc_pct
+        if sample.current_a == UNKNOWN:
+            return
+        self.current_a, self.measured_at = sample.current_a, now
+        if self.session is None:
+            return
+        limit_a = self.limit_a(now)
+        self.demand = observe(
+            self.demand,
+            current_a=tuple(current or 0.0 for current in sample.current_a),
+            limit_a=limit_a,
+            limit_held_s=now - max(self.changed_at, self.session.since),
+        )
+        if self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A:
+            self.overdraw_since = None
+        elif self.overdraw_since is None:
+            self.overdraw_since = now
+
+    def overdraws(self) -> bool:
+        """Tell whether the car was seen to ignore its limit for too long."""
+        return self.overdraw_since is not None and self.measured_at - max(self.overdraw_since, self.changed_at) > OVERDRAW_S
+
+    def requeue(self, now: float) -> None:
+        """Send its session to the end of the queue."""
+        if self.session is not None:
+            self.session = replace(self.session, since=now)
+
+    def end_session(self) -> None:
+        """Forget what belonged to the transaction: its lease ended with it."""
+        self.session = None
+        self.charging_state = None
+        self.lease = None
+        self.wanted_lease = None
+        self.wanted_clear = False
+        self.unanswered_a = 0.0
+        self.current_a = (0.0, 0.0, 0.0)
+        self.power_w = 0.0
+        self.demand = Demand()
+        self.overdraw_since = None
+        self.sample_at = math.inf
+        if self.problem == "disobedient":
+            self.problem = None

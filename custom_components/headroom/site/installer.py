@@ -1,0 +1,218 @@
+"""Makes a station hold what the loop wants: one call in flight, cuts first, the newest wish wins.
+
+The loop writes its wishes into the EVSEs' states and wakes the installer; the installer writes back what the station confirmed.
+What it may raise was reckoned by the loop against everything that is installed or on its way, so the order among stations is free.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+import logging
+from typing import Protocol
+
+from ..csms.station import CallError, CallRejectedError, CallTimeoutError, Station, StationError
+from .clock import Clock
+from .evse import EvseState, Lease
+
+_LOGGER = logging.getLogger(__name__)
+
+RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+SAMPLE_AGAIN_S = 2.0
+"""A car follows a change of its limit within 1–3 s: so long after it, it is asked what it draws."""
+REJECTIONS = 2
+"""So many refusals in a row make a station that does not take limits."""
+
+
+class Report(Protocol):
+    """How an installer tells the loop what came of its orders."""
+
+    def confirmed(self, evse: EvseState, latency_s: float) -> None:
+        """Take note that a limit of this EVSE was confirmed."""
+
+    def failed(self, evse: EvseState) -> None:
+        """Take note that a limit of this EVSE was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One call to make. The lowest `urgency` goes first."""
+
+    urgency: int
+    name: str
+    evse: EvseState | None
+    run: Callable[[Station], Awaitable[None]]
+
+
+class Installer:
+    """The hand that writes to one station. `run` until cancelled."""
+
+    def __init__(self, identity: str, clock: Clock, report: Report) -> None:
+        self._identity = identity
+        self._clock = clock
+        self._report = report
+        self._woken = asyncio.Event()
+        self._not_before = 0.0
+        self._failures = 0
+        self.station: Station | None = None
+        """The open connection, None while the station is away or not ready."""
+        self.evses: Sequence[EvseState] = ()
+        self.wanted_station_a: float | None = None
+        self.station_a: float | None = None
+        """The station's ceiling as confirmed."""
+        self.station_current = False
+        """It was confirmed since the station last booted."""
+        self.writes_today = 0
+        self.latency_s: float | None = None
+        self._samples_on_request = True
+
+    def wake(self) -> None:
+        """Look again at what is wanted."""
+        self._woken.set()
+
+    def connected(self, station: Station, *, booted: bool) -> None:
+        """Start to talk to a station that is ready; after a boot everything that lasts is installed afresh."""
+        self.station = station
+        self._not_before, self._failures = 0.0, 0
+        self._samples_on_request = True
+        if booted:
+            self.station_current = False
+        self.wake()
+
+    def disconnected(self) -> None:
+        """Stop talking."""
+        self.station = None
+        self.wake()
+
+    async def run(self) -> None:
+        """Make the calls that are wanted, for ever."""
+        while True:
+            self._woken.clear()
+            now = self._clock.monotonic()
+            step = self._next_step(now) if self.station is not None and now >= self._not_before else None
+            if step is not None and self.station is not None:
+                await self._make(step, self.station)
+                continue
+            try:
+                async with asyncio.timeout(self._idle_s(now)):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+
+    def _idle_s(self, now: float) -> float | None:
+        if self.station is None:
+            return None
+        due = [self._not_before] if now < self._not_before else [evse.sample_at for evse in self.evses]
+        return max(0.0, min(due, default=now + 60.0) - now)
+
+    async def _make(self, step: _Step, station: Station) -> None:
+        started = self._clock.monotonic()
+        try:
+            await step.run(station)
+        except StationError as error:
+            self._failed(step, error)
+            return
+        self._failures = 0
+        if step.evse is not None and step.name != "sample":
+            self.writes_today += 1
+            self.latency_s = self._clock.monotonic() - started
+            if step.evse.problem == "rejects_profiles":
+                step.evse.problem = None
+                _LOGGER.info("Station %s takes limits again", self._identity)
+            self._report.confirmed(step.evse, self.latency_s)
+
+    def _failed(self, step: _Step, error: StationError) -> None:
+        if step.name == "sample":
+            if isinstance(error, CallRejectedError | CallError):
+                self._samples_on_request = False
+            return
+        delay_s = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+        self._failures += 1
+        self._not_before = self._clock.monotonic() + delay_s
+        _LOGGER.debug("Station %s: %s failed: %s; again in %.0f s", self._identity, step.name, error, delay_s)
+        if step.evse is None:
+            if isinstance(error, CallRejectedError | CallError):
+                # Some stations refuse the ceiling of the whole station and hold the EVSEs' own; nothing is reckoned on it.
+                self.station_current, self.station_a = True, None
+                self._not_before = 0.0
+            return
+        if isinstance(error, CallRejectedError | CallError):
+            step.evse.unanswered_a = 0.0
+        if (isinstance(error, CallTimeoutError) or self._failures >= REJECTIONS) and step.evse.problem is None:
+            step.evse.problem = "rejects_profiles"
+            _LOGGER.warning("Station %s does not take limits (%s): what it may draw is reserved for it", self._identity, error)
+        self._report.failed(step.evse)
+
+    def _next_step(self, now: float) -> _Step | None:
+        steps = [step for evse in self.evses if (step := self._evse_step(evse, now)) is not None]
+        if self.wanted_station_a is not None and (not self.station_current or self.station_a not in (None, self.wanted_station_a)):
+            steps.append(_Step(2, "station limit", None, self._install_station_limit))
+        return min(steps, key=lambda step: step.urgency, default=None)
+
+    def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
+        order = evse.wanted_lease
+        fallback_differs = evse.wanted_fallback_a is not None and (not evse.fallback_current or evse.fallback_a != evse.wanted_fallback_a)
+        if order is not None and order.cut:
+            return _Step(0, "lease", evse, lambda station: self._install_lease(station, evse))
+        if fallback_differs:
+            return _Step(1, "fallback", evse, lambda station: self._install_fallback(station, evse))
+        if order is not None:
+            return _Step(3, "lease", evse, lambda station: self._install_lease(station, evse))
+        if evse.wanted_clear:
+            return _Step(4, "clear", evse, lambda station: self._clear(station, evse))
+        if evse.sample_at <= now and evse.session is not None:
+            return _Step(5, "sample", evse, lambda station: self._sample(station, evse))
+        return None
+
+    async def _install_station_limit(self, station: Station) -> None:
+        limit_a = self.wanted_station_a
+        if limit_a is None:
+            return
+        await station.install_station_limit(limit_a)
+        self.station_a, self.station_current = limit_a, True
+
+    async def _install_fallback(self, station: Station, evse: EvseState) -> None:
+        limit_a = evse.wanted_fallback_a
+        if limit_a is None:
+            return
+        before_a = evse.limit_a(self._clock.monotonic())
+        evse.unanswered_a = max(evse.unanswered_a, limit_a if evse.session is not None and evse.lease is None else 0.0)
+        await station.install_fallback(evse.key.evse_id, limit_a)
+        evse.fallback_a, evse.fallback_current = limit_a, True
+        self._settle(evse, before_a)
+
+    async def _install_lease(self, station: Station, evse: EvseState) -> None:
+        order = evse.wanted_lease
+        if order is None:
+            return
+        now = self._clock.monotonic()
+        before_a = evse.limit_a(now)
+        evse.unanswered_a = max(evse.unanswered_a, order.limit_a)
+        await station.install_lease(
+            evse.key.evse_id, order.transaction_id, order.limit_a, self._clock.utcnow() + timedelta(seconds=order.length_s)
+        )
+        if evse.session is None or evse.session.transaction_id != order.transaction_id:
+            return
+        evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=now + order.length_s)
+        wanted = evse.wanted_lease
+        if wanted is not None and (wanted.limit_a, wanted.transaction_id) == (order.limit_a, order.transaction_id):
+            evse.wanted_lease = None
+        self._settle(evse, before_a)
+
+    async def _clear(self, station: Station, evse: EvseState) -> None:
+        before_a = evse.limit_a(self._clock.monotonic())
+        await station.clear_leases(evse.key.evse_id)
+        evse.lease, evse.wanted_clear = None, False
+        self._settle(evse, before_a)
+
+    def _settle(self, evse: EvseState, before_a: float) -> None:
+        now = self._clock.monotonic()
+        evse.unanswered_a = 0.0
+        if evse.limit_a(now) != before_a:
+            evse.changed_at = now
+            evse.sample_at = now + SAMPLE_AGAIN_S
+
+    async def _sample(self, station: Station, evse: EvseState) -> None:
+        evse.sample_at = self._clock.monotonic() + 60.0
+        if self._samples_on_request:
+            await station.trigger("MeterValues", evse.key.evse_id)

@@ -1,0 +1,128 @@
+"""Takes what stations say of their EVSEs into the loop's picture of them, and sessions into the records."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+import logging
+
+from ..csms.station import ChargingState, ConnectorStatus, Metered, MeterSample, StatusChanged, TransactionEvent, TransactionPhase
+from ..ledger.records import SessionRecord
+from .clock import Clock
+from .config import EvseKey
+from .evse import EvseState, Session
+from .stations import Journal
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Intake:
+    """The one place where a station's events change an EVSE's state."""
+
+    def __init__(self, evses: Mapping[EvseKey, EvseState], clock: Clock, journal: Journal | None) -> None:
+        """`evses` is the loop's own mapping, read afresh at every event."""
+        self._evses = evses
+        self._clock = clock
+        self._journal = journal
+
+    def take(self, identity: str, event: StatusChanged | TransactionEvent | Metered) -> None:
+        """Take in one event. Events of EVSEs that the site does not have are let go."""
+        match event:
+            case StatusChanged():
+                self._status(identity, event)
+            case TransactionEvent():
+                self._transaction(identity, event)
+            case Metered():
+                if (evse := self._evses.get(EvseKey(identity, event.evse_id))) is not None:
+                    self._measure(evse, event.samples)
+
+    def _status(self, identity: str, event: StatusChanged) -> None:
+        if (evse := self._evses.get(EvseKey(identity, event.evse_id))) is None:
+            return
+        evse.connector_status = event.status
+        if event.status is ConnectorStatus.AVAILABLE:
+            evse.finished = False
+            if evse.session is not None:
+                # The plug is out and nobody told of the transaction's end: the station has forgotten it.
+                evse.end_session()
+
+    def _transaction(self, identity: str, event: TransactionEvent) -> None:
+        evse = self._evse_of(identity, event)
+        if evse is None:
+            _LOGGER.debug("Station %s: a transaction event on an EVSE that the site does not have", identity)
+            return
+        if event.phase is TransactionPhase.ENDED:
+            self._ended(evse, event)
+            return
+        now = self._clock.monotonic()
+        if evse.session is None or evse.session.transaction_id != event.transaction_id:
+            if evse.session is not None:
+                evse.end_session()
+            evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=now)
+            evse.finished = False
+        evse.session = replace(
+            evse.session,
+            seq_no=max(evse.session.seq_no, event.seq_no),
+            id_token=event.id_token.value if event.id_token is not None else evse.session.id_token,
+        )
+        if event.charging_state is not None:
+            self._charging_state(evse, event.charging_state, now)
+        self._measure(evse, event.samples, replayed=event.offline)
+        self._keep(evse, event)
+
+    def _charging_state(self, evse: EvseState, state: ChargingState, now: float) -> None:
+        if state is not evse.charging_state and ChargingState.CHARGING in (state, evse.charging_state):
+            # What the car draws changes with it: worth a look sooner than the next sample.
+            evse.sample_at = min(evse.sample_at, now)
+        evse.charging_state = state
+
+    def _ended(self, evse: EvseState, event: TransactionEvent) -> None:
+        if evse.session is not None and evse.session.transaction_id != event.transaction_id:
+            _LOGGER.debug("EVSE %s: the end of a transaction that is not the one running", evse.key)
+            return
+        self._measure(evse, event.samples, replayed=True)
+        if evse.session is None:
+            evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=self._clock.monotonic())
+        self._keep(evse, event)
+        evse.end_session()
+        evse.finished = evse.connector_status is not ConnectorStatus.AVAILABLE
+
+    def _evse_of(self, identity: str, event: TransactionEvent) -> EvseState | None:
+        if event.evse_id is not None:
+            return self._evses.get(EvseKey(identity, event.evse_id))
+        of_station = [evse for key, evse in self._evses.items() if key.station == identity]
+        for evse in of_station:
+            if evse.session is not None and evse.session.transaction_id == event.transaction_id:
+                return evse
+        return of_station[0] if len(of_station) == 1 else None
+
+    def _measure(self, evse: EvseState, samples: tuple[MeterSample, ...], *, replayed: bool = False) -> None:
+        """Take in samples; of replayed ones only the energy, for they tell nothing of now."""
+        now = self._clock.monotonic()
+        for sample in samples:
+            if replayed:
+                evse.energy_wh = sample.energy_wh if sample.energy_wh is not None else evse.energy_wh
+            else:
+                evse.measure(sample, now)
+            if evse.session is not None and evse.session.energy_start_wh is None and sample.energy_wh is not None:
+                evse.session = replace(evse.session, energy_start_wh=sample.energy_wh)
+
+    def _keep(self, evse: EvseState, event: TransactionEvent) -> None:
+        session = evse.session
+        if self._journal is None or session is None:
+            return
+        start_wh, end_wh = session.energy_start_wh, evse.energy_wh
+        self._journal.record_session(
+            SessionRecord(
+                station=evse.key.station,
+                transaction_id=session.transaction_id,
+                evse_id=evse.key.evse_id,
+                started_at=session.started_at,
+                updated_at=self._clock.utcnow(),
+                last_seq_no=max(0, event.seq_no),
+                ended_at=event.at if event.phase is TransactionPhase.ENDED else None,
+                energy_start_wh=start_wh,
+                energy_end_wh=end_wh,
+                energy_wh=None if start_wh is None or end_wh is None else max(0.0, end_wh - start_wh),
+                stopped_reason=event.stopped_reason,
+                id_token_hash=None if session.id_token is None else self._journal.id_token_hash(session.id_token),
+            )
+        )

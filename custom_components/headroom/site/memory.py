@@ -1,0 +1,40 @@
+"""What outlives a restart: people's settings, and what is installed on the stations. As JSON-able data and back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .config import Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvseMemory:
+    """Of one EVSE. `fallback_a` is what its station confirmed last, None where it never did."""
+
+    fallback_a: float | None
+    allowed: bool
+    user_max_a: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteMemory:
+    """Of the site. `mode` None: nobody chose one."""
+
+    mode: Mode | None = None
+    evses: Mapping[str, EvseMemory] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        return {
+            "mode": None if self.mode is None else str(self.mode),
+            "evses": {key: asdict(evse) for key, evse in self.evses.items()},
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> SiteMemory:
+        """Return what `document` gave."""
+        mode = document.get("mode")
+        return cls(
+            mode=None if mode is None else Mode(mode),
+            evses={key: EvseMemory(**evse) for key, evse in document.get("evses", {}).items()},
+        )

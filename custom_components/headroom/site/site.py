@@ -1,0 +1,442 @@
+"""The site: takes in what meters, stations and people say, turns the loop, and tells the installers what to make true.
+
+Event driven: whatever comes in asks for a turn; there is one turn at a time, over everything, with the newest inputs. A timer
+only bounds its age.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import date
+import logging
+import math
+import time
+from typing import Any
+
+from ..csms.station import (
+    Admission,
+    AuthorizationStatus,
+    Booted,
+    ChargingLimit,
+    Connected,
+    Disconnected,
+    IdToken,
+    InventoryRead,
+    Metered,
+    Ready,
+    Station,
+    StationEvent,
+    StatusChanged,
+    TransactionEvent,
+)
+from ..demand_response.limits import ExternalLimit, ExternalLimits
+from ..ledger.records import DecisionRecord
+from ..metering.reading import MeterError, Reading
+from .circuit import CircuitState
+from .clock import Clock, LoopClock
+from .config import EvseKey, Mode, SiteConfig
+from .decision import Decision, DecisionLog, circuit_document, evse_document
+from .evse import EvseState, UserProfile
+from .installer import Installer
+from .intake import Intake
+from .memory import EvseMemory, SiteMemory
+from .orders import limits_wanted, order_lasting, order_lease, renew_s, rotate, sample_doubtful
+from .snapshot import SiteSnapshot
+from .stations import Journal, StationState
+from .turn import Turn, dead_man_violations, decide, read
+from .view import snapshot_of
+
+_LOGGER = logging.getLogger(__name__)
+
+TURN_AT_LEAST_EVERY_S = 5.0
+FALLBACK_WAIT_S = 10.0
+"""How long a token waits for the fallback to be confirmed before it is turned away."""
+
+
+class Site:
+    """One grid connection under control. Everything happens on the event loop's thread."""
+
+    def __init__(
+        self,
+        config: SiteConfig,
+        *,
+        station: Callable[[str], Station | None],
+        clock: Clock | None = None,
+        memory: SiteMemory | None = None,
+        journal: Journal | None = None,
+        on_turn: Callable[[SiteSnapshot], None] = lambda snapshot: None,
+        on_memory: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`station` looks up the open connection to an identity; `memory` is what was kept over a restart."""
+        self.config = config
+        self._station = station
+        self._clock = clock or LoopClock()
+        self._journal = journal
+        self._on_turn = on_turn
+        self._on_memory = on_memory
+        self._remembered = memory or SiteMemory()
+        self._circuits: dict[str, CircuitState] = {}
+        self._stations: dict[str, StationState] = {}
+        self._evses: dict[EvseKey, EvseState] = {}
+        self._installers: dict[str, Installer] = {}
+        self._installing: dict[str, asyncio.Task[None]] = {}
+        self._intake = Intake(self._evses, self._clock, journal)
+        self._external = ExternalLimits()
+        self._triggers: set[str] = set()
+        self._woken = asyncio.Event()
+        self._confirmed = asyncio.Condition()
+        self._turning: asyncio.Task[None] | None = None
+        self._lease_s = 0.0
+        self._writes_day: date | None = None
+        self.mode = self._remembered.mode or (Mode.DYNAMIC if config.root.metered else Mode.STATIC)
+        self._decisions = DecisionLog()
+        self.turns = 0
+        self.configure(config)
+        self.snapshot = self._snapshot()
+
+    # What people and Home Assistant say.
+
+    def configure(self, config: SiteConfig) -> None:
+        """Take over a changed site; connections, sessions and what is installed stay as they are."""
+        self.config = config
+        self._circuits = {
+            circuit.circuit_id: self._circuits.get(circuit.circuit_id, CircuitState(circuit=circuit)) for circuit in config.circuits
+        }
+        for circuit in config.circuits:
+            self._circuits[circuit.circuit_id].circuit = circuit
+        if self.mode is Mode.DYNAMIC and not config.root.metered:
+            self.mode = Mode.STATIC
+        self._configure_stations(config)
+        self.request_turn("user")
+
+    def _configure_stations(self, config: SiteConfig) -> None:
+        keys = {EvseKey(identity, evse.evse_id) for identity, station in config.stations.items() for evse in station.evses}
+        for key in self._evses.keys() - keys:
+            del self._evses[key]
+        for identity, station_config in config.stations.items():
+            ready = identity in self._installers and self._installers[identity].station is not None
+            for evse_config in station_config.evses:
+                key = EvseKey(identity, evse_config.evse_id)
+                if (evse := self._evses.get(key)) is None:
+                    evse = self._evses[key] = EvseState(
+                        key=key, config=evse_config, circuit_id=station_config.circuit_id, user_max_a=evse_config.max_a, ready=ready
+                    )
+                    self._recall(evse)
+                evse.config, evse.circuit_id = evse_config, station_config.circuit_id
+                evse.user_max_a = min(evse.user_max_a, evse_config.max_a)
+            installer = self._installers.setdefault(identity, Installer(identity, self._clock, self))
+            installer.evses = [self._evses[EvseKey(identity, evse.evse_id)] for evse in station_config.evses]
+            self._stations.setdefault(identity, StationState(identity=identity)).config = station_config
+            if self._turning is not None:
+                self._start_installer(identity)
+        for identity in self._installers.keys() - config.stations.keys():
+            del self._installers[identity]
+            self._stations.pop(identity, None)
+            if (task := self._installing.pop(identity, None)) is not None:
+                task.cancel()
+
+    def set_mode(self, mode: Mode) -> None:
+        """Switch between following the meter, fixed shares and hands off; ValueError where a site without a meter is to follow it."""
+        if mode is Mode.DYNAMIC and not self.config.root.metered:
+            raise ValueError("a site without a meter can't follow it")
+        self.mode = mode
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_allowed(self, key: EvseKey, allowed: bool) -> None:
+        """Let an EVSE charge or not."""
+        self._evses[key].allowed = allowed
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_user_max(self, key: EvseKey, limit_a: float) -> None:
+        """Cap an EVSE."""
+        self._evses[key].user_max_a = limit_a
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_profile(self, key: EvseKey, periods: Sequence[tuple[float, float]], duration_s: float | None) -> None:
+        """Cap an EVSE over time: (seconds from now, amps) in order; it goes through the allocator like every other limit."""
+        now = self._clock.monotonic()
+        ends_at = math.inf if duration_s is None else now + duration_s
+        self._evses[key].profile = UserProfile(starts_at=now, periods=tuple(sorted(periods)), ends_at=ends_at)
+        self.request_turn("user")
+
+    def clear_profile(self, key: EvseKey) -> None:
+        """Take the profile of `set_profile` away."""
+        self._evses[key].profile = None
+        self.request_turn("user")
+
+    def set_external_limit(
+        self, source: str, circuit_id: str, *, limit_a: float | None, limit_w: float | None, duration_s: float | None
+    ) -> None:
+        """Cap a circuit from outside, in amps per phase or in watts; ValueError for what can't be meant."""
+        valid_to_s = None if duration_s is None else self._clock.monotonic() + duration_s
+        self._external.set(ExternalLimit(source=source, circuit_id=circuit_id, limit_a=limit_a, limit_w=limit_w, valid_to_s=valid_to_s))
+        self.request_turn("user")
+
+    def clear_external_limit(self, source: str, circuit_id: str) -> bool:
+        """Take a source's limit off a circuit; False where there was none."""
+        cleared = self._external.clear(source, circuit_id)
+        self.request_turn("user")
+        return cleared
+
+    # What meters say.
+
+    def update_reading(self, circuit_id: str, reading: Reading) -> None:
+        """Take in a reading."""
+        if (state := self._circuits.get(circuit_id)) is None:
+            return
+        state.reading, state.meter_error = reading, None
+        state.arrived_at = self._clock.monotonic()
+        self.request_turn("reading")
+
+    def meter_health(self, circuit_id: str, error: MeterError | None) -> None:
+        """Take note that a meter broke or is heard again; its readings' age is what counts."""
+        if (state := self._circuits.get(circuit_id)) is not None:
+            state.meter_error = None if error is None else str(error)
+
+    # What stations say.
+
+    def admit(self, identity: str) -> Admission:
+        """Tell how a station that connects is to be answered."""
+        return Admission.ACCEPTED if identity in self.config.stations else Admission.PENDING
+
+    async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> AuthorizationStatus:
+        """Answer a token by the site's policy, once the fallbacks that guard the transaction are confirmed."""
+        policy = self.config.authorization
+        if not policy.free and token.value not in policy.tokens:
+            return AuthorizationStatus.INVALID
+        if self.mode is Mode.OFF or identity not in self._installers:
+            return AuthorizationStatus.ACCEPTED
+        evses = [evse for evse in self._installers[identity].evses if evse_id in (None, evse.key.evse_id)]
+        try:
+            async with asyncio.timeout(FALLBACK_WAIT_S), self._confirmed:
+                await self._confirmed.wait_for(lambda: all(evse.fallback_current for evse in evses))
+        except TimeoutError:
+            _LOGGER.warning("Station %s: a token is turned away because the fallback could not be installed", identity)
+            return AuthorizationStatus.NOT_AT_THIS_TIME
+        return AuthorizationStatus.ACCEPTED
+
+    def handle(self, identity: str, event: StationEvent) -> None:
+        """Take in what a station said."""
+        state = self._stations.setdefault(identity, StationState(identity=identity))
+        state.last_heard = self._clock.utcnow()
+        match event:
+            case Connected(remote=remote):
+                state.online, state.remote, state.booted = True, remote, False
+            case Booted(info=info):
+                state.info, state.booted = info, True
+                for evse in self._of(identity):
+                    # TxProfiles do not survive a reboot (K01.FR.27).
+                    evse.lease, evse.fallback_current = None, False
+            case InventoryRead(info=info, inventory=inventory):
+                state.info, state.inventory = info, inventory
+            case Ready(info=info, inventory=inventory):
+                state.info, state.inventory = info, inventory
+                self._ready(identity, state)
+            case Disconnected():
+                state.online = False
+                self._gone(identity)
+            case StatusChanged() | TransactionEvent() | Metered():
+                self._intake.take(identity, event)
+            case ChargingLimit(evse_id=evse_id, limit_a=limit_a, cleared=cleared):
+                for evse in self._of(identity):
+                    if evse_id in (None, 0, evse.key.evse_id):
+                        evse.external_a = math.inf if cleared or limit_a is None else limit_a
+            case _:
+                return
+        self.request_turn("station")
+
+    def _ready(self, identity: str, state: StationState) -> None:
+        if (installer := self._installers.get(identity)) is None or (station := self._station(identity)) is None:
+            return
+        for evse in self._of(identity):
+            evse.ready = True
+            evse.sample_at = self._clock.monotonic()
+            if evse.problem == "rejects_profiles":
+                evse.problem = None
+        installer.connected(station, booted=state.booted)
+        state.booted = False
+
+    def _gone(self, identity: str) -> None:
+        for evse in self._of(identity):
+            evse.ready = False
+        if (installer := self._installers.get(identity)) is not None:
+            installer.disconnected()
+
+    def _of(self, identity: str) -> list[EvseState]:
+        return [evse for key, evse in self._evses.items() if key.station == identity]
+
+    # The loop.
+
+    def request_turn(self, trigger: str) -> None:
+        """Ask for a turn; many askings before it comes are one turn."""
+        self._triggers.add(trigger)
+        self._woken.set()
+
+    def start(self) -> None:
+        """Begin to turn."""
+        self._turning = asyncio.get_running_loop().create_task(self._turn_for_ever(), name="headroom loop")
+        for identity in self._installers:
+            self._start_installer(identity)
+
+    async def stop(self) -> None:
+        """Stop turning; what is installed stays and lapses by itself."""
+        tasks = [task for task in (self._turning, *self._installing.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._turning = None
+        self._installing.clear()
+
+    def _start_installer(self, identity: str) -> None:
+        if identity not in self._installing:
+            self._installing[identity] = asyncio.get_running_loop().create_task(
+                self._installers[identity].run(), name=f"headroom installer {identity}"
+            )
+
+    async def _turn_for_ever(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_s()):
+                    await self._woken.wait()
+            except TimeoutError:
+                self._triggers.add("timer")
+            self._woken.clear()
+            triggers, self._triggers = self._triggers, set()
+            try:
+                self._turn("reading" if "reading" in triggers else min(triggers))
+            except Exception:  # The next turn may succeed; until one does, the leases lapse.
+                _LOGGER.exception("A turn of the control loop failed")
+
+    def _idle_s(self) -> float:
+        now = self._clock.monotonic()
+        due = [now + TURN_AT_LEAST_EVERY_S]
+        due += [
+            evse.lease.expires_at - renew_s(self._lease_s, self._latency_s(evse))
+            for evse in self._evses.values()
+            if evse.lease is not None and evse.ready
+        ]
+        due += [evse.profile.next_change(now) for evse in self._evses.values() if evse.profile is not None]
+        due += [self._external.next_change_s(now) or math.inf]
+        for state in self._circuits.values():
+            if state.reading is not None:
+                ages = (self.config.meter_stale_after_s, self.config.meter_lost_after_s)
+                due += [state.reading.taken_at + age_s for age_s in ages if state.reading.taken_at + age_s > now]
+        return max(0.02, min(due) - now)
+
+    def _turn(self, trigger: str) -> None:
+        started, now = time.perf_counter(), self._clock.monotonic()
+        evses = list(self._evses.values())
+        self._watch_obedience(evses, now)
+        read(self._circuits, evses, self.config, now)
+        turn = decide(self._circuits, evses, self._external, self.config, self.mode, now)
+        self._lease_s = turn.lease_s
+        wanted = limits_wanted(evses)
+        for evse in evses:
+            order_lease(evse, turn, self.mode, self._latency_s(evse), now)
+        order_lasting(self._circuits, evses, self._installers.values(), self.mode)
+        rotate(evses, turn, now)
+        sample_doubtful(self._circuits, evses, self.mode, now)
+        for installer in self._installers.values():
+            installer.wake()
+        self.turns += 1
+        changed = {key for key, limits in limits_wanted(evses).items() if limits != wanted.get(key)}
+        self._record(trigger, turn, changed, now, (time.perf_counter() - started) * 1000)
+        self.snapshot = self._snapshot(turn)
+        self._on_turn(self.snapshot)
+
+    def _watch_obedience(self, evses: Sequence[EvseState], now: float) -> None:
+        for evse in evses:
+            if evse.overdraws() and evse.problem is None:
+                evse.problem = "disobedient"
+                _LOGGER.warning("EVSE %s draws %.1f A at a limit of %.1f A: its draw is reserved", evse.key, evse.draw_a, evse.limit_a(now))
+            elif evse.problem == "disobedient" and evse.overdraw_since is None:
+                evse.problem = None
+                _LOGGER.info("EVSE %s obeys its limit again", evse.key)
+
+    def _latency_s(self, evse: EvseState) -> float | None:
+        return self._installers[evse.key.station].latency_s
+
+    # What installers report.
+
+    def confirmed(self, evse: EvseState, latency_s: float) -> None:
+        """Take note of a confirmed limit: room may be free now, and a token may be waiting for it."""
+        now = self._clock.monotonic()
+        self._decisions.confirmed(evse.key, now)
+        if evse.fallback_current:
+            asyncio.get_running_loop().create_task(self._tell_confirmed())
+        self._on_memory()
+        self.request_turn("confirmed")
+
+    def failed(self, evse: EvseState) -> None:
+        """Take note that a limit could not be installed."""
+        self._decisions.failed(evse.key)
+        self.request_turn("confirmed")
+
+    async def _tell_confirmed(self) -> None:
+        async with self._confirmed:
+            self._confirmed.notify_all()
+
+    # What is kept and shown.
+
+    def _record(self, trigger: str, turn: Turn, changed: set[EvseKey], now: float, turn_ms: float) -> None:
+        arrived = [state.arrived_at for state in self._circuits.values() if state.arrived_at is not None]
+        for state in self._circuits.values():
+            state.arrived_at = None
+        if not changed:
+            return
+        cuts = {key for key in changed if (order := self._evses[key].wanted_lease) is not None and order.cut}
+        names = {circuit_id: state.circuit.name for circuit_id, state in self._circuits.items()}
+        available = {row.circuit_id: row.available_a for row in turn.headrooms}
+        decision = Decision(
+            number=self.turns,
+            at=self._clock.utcnow(),
+            trigger=trigger,
+            circuits={circuit_id: circuit_document(state, available[circuit_id], now) for circuit_id, state in self._circuits.items()},
+            evses={str(key): evse_document(evse, turn, names, now) for key, evse in self._evses.items()},
+            cut=bool(cuts),
+            lease_s=turn.lease_s,
+            dead_man_violations=dead_man_violations(self._circuits, self._evses.values(), now),
+            turn_ms=turn_ms,
+        )
+        self._decisions.add(decision, cuts, min(arrived) if trigger == "reading" and arrived else now)
+        if self._journal is not None:
+            self._journal.record_decision(DecisionRecord(at=decision.at, trigger=trigger, document=decision.document()))
+
+    def memory(self) -> SiteMemory:
+        """Return what has to outlive a restart."""
+        return SiteMemory(
+            mode=self.mode,
+            evses={
+                str(key): EvseMemory(fallback_a=evse.fallback_a, allowed=evse.allowed, user_max_a=evse.user_max_a)
+                for key, evse in self._evses.items()
+            },
+        )
+
+    def _recall(self, evse: EvseState) -> None:
+        if (kept := self._remembered.evses.get(str(evse.key))) is not None:
+            evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
+            evse.user_max_a = kept.user_max_a
+
+    def _snapshot(self, turn: Turn | None = None) -> SiteSnapshot:
+        today = self._clock.utcnow().date()
+        if self._writes_day != today:
+            self._writes_day = today
+            for installer in self._installers.values():
+                installer.writes_today = 0
+        return snapshot_of(
+            config=self.config,
+            mode=self.mode,
+            circuits=self._circuits,
+            stations=self._stations,
+            installers=self._installers,
+            evses=self._evses,
+            turn=turn,
+            reaction_s=self._decisions.reaction_s,
+            clock=self._clock,
+        )
+
+    def documents(self, count: int) -> list[dict[str, Any]]:
+        """Return the last decisions, the newest last, as JSON-able data."""
+        return self._decisions.documents(count)

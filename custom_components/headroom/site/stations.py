@@ -1,0 +1,38 @@
+"""What the loop knows of one station, beside its EVSEs; and the narrow face of what keeps the records."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ..csms.station import Inventory, StationInfo
+from ..ledger.records import DecisionRecord, SessionRecord
+from .config import StationConfig
+
+
+@dataclass(slots=True, kw_only=True)
+class StationState:
+    """A station that was ever heard of since the start; `config` is None while nobody has approved it."""
+
+    identity: str
+    config: StationConfig | None = None
+    online: bool = False
+    booted: bool = False
+    """It has booted since it was ready last."""
+    remote: str | None = None
+    info: StationInfo = StationInfo()
+    inventory: Inventory = Inventory()
+    since: datetime | None = None
+    last_heard: datetime | None = None
+
+
+class Journal(Protocol):
+    """Where sessions and decisions are kept. Both calls return at once and never fail."""
+
+    def record_session(self, record: SessionRecord) -> None:
+        """Keep the newest state of a session."""
+
+    def record_decision(self, record: DecisionRecord) -> None:
+        """Keep a decision."""
+
+    def id_token_hash(self, id_token: str) -> str:
+        """Return what is kept in place of a token."""

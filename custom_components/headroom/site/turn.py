@@ -1,0 +1,222 @@
+"""One turn of the control loop as plain functions: readings → headroom → requests → allocations → what to tell each car."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+import math
+
+from ..demand_response.limits import ExternalLimits
+from ..engine.allocate import allocate
+from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, path, sums, violations
+from ..engine.model import LEAST_CURRENT_A, Allocation, Headroom, PerPhase, Reason, ReasonCode, Request
+from ..engine.stability import Holding, steady
+from ..engine.unmanaged import Draw, estimate, subtract
+from .circuit import CircuitState
+from .config import Mode, SiteConfig
+from .evse import EvseState
+from .snapshot import MeterHealth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one turn came to, by EVSE id string."""
+
+    headrooms: Sequence[Headroom]
+    requests: Mapping[str, Request]
+    allocations: Mapping[str, Allocation]
+    told_a: Mapping[str, float]
+    """The limit each controllable session is told now."""
+    reasons: Mapping[str, Reason]
+    """One for every EVSE."""
+    lease_s: float
+
+
+def path_ids(states: Mapping[str, CircuitState], circuit_id: str) -> set[str]:
+    """Return the ids of a circuit and all above it."""
+    return {circuit.circuit_id for circuit in path({each: state.circuit for each, state in states.items()}, circuit_id)}
+
+
+def controllable(evse: EvseState, mode: Mode) -> bool:
+    """Tell whether a lease on this EVSE would be heard and obeyed."""
+    return mode is Mode.DYNAMIC and evse.ready and evse.session is not None and evse.problem is None
+
+
+def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config: SiteConfig, now: float) -> None:
+    """Judge each meter, and reckon each metered circuit's load besides the cars from the newest reading."""
+    for circuit_id, state in states.items():
+        state.judge(config, now)
+        if state.reading is None or state.health in (MeterHealth.NONE, MeterHealth.LOST):
+            continue
+        below = [evse for evse in evses if circuit_id in path_ids(states, evse.circuit_id)]
+        state.unmanaged = estimate(
+            state.reading.current_a, state.reading.taken_at, (draw for evse in below if (draw := _draw(evse, now))), state.unmanaged
+        )
+
+
+def _draw(evse: EvseState, now: float) -> Draw | None:
+    if evse.session is None and evse.ready:
+        return None
+    measurable = evse.ready and evse.session is not None
+    return Draw(
+        measured_a=evse.measured_per_phase(),
+        reserved_a=evse.per_phase(evse.reserved_a(now)),
+        measured_at=evse.measured_at if measurable else None,
+    )
+
+
+def headrooms(
+    states: Mapping[str, CircuitState], evses: Iterable[EvseState], external: ExternalLimits, config: SiteConfig, mode: Mode, now: float
+) -> list[Headroom]:
+    """Return what is left on each circuit for the cars that obey; what the others may draw is taken off."""
+    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses if not controllable(evse, mode)))
+    rows = []
+    for circuit_id, state in states.items():
+        circuit, unmanaged_a = state.circuit, state.unmanaged_a()
+        outside = external.lowest(circuit_id, now, config.voltage_v)
+        outside_a = math.inf if outside.per_phase is None else outside.per_phase.limit_a
+        left = (
+            min(limit - load, outside_a - load, room)
+            for limit, load, room in zip(circuit.limit_a(), unmanaged_a, lease_room(circuit), strict=True)
+        )
+        l1, l2, l3 = subtract((next(left), next(left), next(left)), reserved[circuit_id])
+        ceilings = [
+            *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),
+            *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),
+        ]
+        sum_a = min(ceilings) - sum(unmanaged_a) - sum(reserved[circuit_id]) if ceilings else None
+        rows.append(Headroom(circuit_id=circuit_id, parent_id=circuit.parent_id, available_a=(l1, l2, l3), sum_a=sum_a))
+    return rows
+
+
+def request(evse: EvseState, now: float) -> Request:
+    """Return what an EVSE's session asks for: the lowest of its own ceilings, and the conductors its car loads."""
+    ceilings = [
+        (0.0 if not evse.allowed else math.inf, ReasonCode.PAUSED),
+        (evse.user_max_a, ReasonCode.USER),
+        (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),
+        (evse.external_a, ReasonCode.EXTERNAL),
+        (evse.rated_a, ReasonCode.STATION),
+        (math.inf if evse.demand.ceiling_a is None else evse.demand.ceiling_a, ReasonCode.CAR),
+    ]
+    max_a, ceiling = min(ceilings, key=lambda each: each[0])
+    idle = ceiling is ReasonCode.CAR and max_a <= LEAST_CURRENT_A and evse.draw_a < 1.0
+    return Request(
+        request_id=str(evse.key),
+        circuit_id=evse.circuit_id,
+        phases=evse.grid_phases(),
+        max_a=max_a,
+        ceiling=ceiling,
+        min_a=evse.config.min_a,
+        tier=1 if idle else 0,
+        queue_key=evse.session.since if evse.session is not None else 0.0,
+    )
+
+
+def decide(
+    states: Mapping[str, CircuitState],
+    evses: Sequence[EvseState],
+    external: ExternalLimits,
+    config: SiteConfig,
+    mode: Mode,
+    now: float,
+) -> Turn:
+    """Return what every car should have and is told now. The states are read, not changed."""
+    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    rows = headrooms(states, evses, external, config, mode, now)
+    sessions = {str(evse.key): evse for evse in evses if controllable(evse, mode)}
+    requests = {request_id: request(evse, now) for request_id, evse in sessions.items()}
+    allocations = allocate(rows, list(requests.values()))
+    unsure = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE}
+    told = steady(
+        list(requests.values()),
+        allocations,
+        {
+            request_id: Holding(limit_a=evse.limit_a(now), reserved_a=evse.reserved_a(now), changed_at=evse.changed_at)
+            for request_id, evse in sessions.items()
+        },
+        rows,
+        now=now,
+        may_raise={request_id for request_id, evse in sessions.items() if not unsure & path_ids(states, evse.circuit_id)},
+    )
+    length_s = lease_s(circuits, [installed(evse, now, told.get(str(evse.key))) for evse in evses])
+    lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
+    return Turn(
+        headrooms=rows,
+        requests=requests,
+        allocations=allocations,
+        told_a=told,
+        reasons={str(evse.key): _reason(evse, mode, allocations.get(str(evse.key)), told.get(str(evse.key)), lost) for evse in evses},
+        lease_s=length_s,
+    )
+
+
+def _reason(evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str]) -> Reason:
+    if mode is Mode.OFF:
+        return Reason(code=ReasonCode.UNMANAGED)
+    if not evse.ready:
+        return Reason(code=ReasonCode.OFFLINE)
+    if evse.problem is not None:
+        return Reason(code=ReasonCode.DISOBEDIENT if evse.problem == "disobedient" else ReasonCode.FALLBACK)
+    if not evse.allowed:
+        return Reason(code=ReasonCode.PAUSED)
+    if evse.session is None:
+        return Reason(code=ReasonCode.NOT_CHARGING)
+    if mode is Mode.STATIC:
+        return Reason(code=ReasonCode.STATIC)
+    if allocation is None or told_a is None:
+        return Reason(code=ReasonCode.FALLBACK)
+    reason = allocation.reason
+    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in lost:
+        return Reason(code=ReasonCode.METER_LOST, circuit_id=reason.circuit_id)
+    if told_a < allocation.limit_a:
+        return Reason(code=ReasonCode.RAMP)
+    return reason
+
+
+def installed(evse: EvseState, now: float, told_a: float | None = None) -> Installed:
+    """Return what an EVSE holds without us, or would once it is told `told_a`."""
+    return Installed(
+        circuit_id=evse.circuit_id,
+        fallback_a=evse.rated_per_phase(evse.rated_a if evse.fallback_a is None else evse.fallback_a),
+        lease_a=evse.per_phase(max(told_a or 0.0, evse.reserved_a(now))),
+    )
+
+
+def dead_man_violations(states: Mapping[str, CircuitState], evses: Iterable[EvseState], now: float) -> int:
+    """Return on how many circuits and phases the dead-man rule does not hold, from what is installed."""
+    evses = list(evses)
+    remaining_s = max((evse.lease.expires_at - now for evse in evses if evse.lease is not None), default=0.0)
+    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    return len(violations(circuits, [installed(evse, now) for evse in evses], max(0.0, remaining_s)))
+
+
+def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) -> dict[str, float]:
+    """Return the fallback to tell each EVSE now: the fixed shares of what is left when the building draws its worst.
+
+    Every EVSE counts on all its conductors, a car or not. Raises wait until the others' cuts are confirmed.
+    """
+    rows = [
+        Headroom(circuit_id=circuit_id, parent_id=state.circuit.parent_id, available_a=_not_negative(fallback_room(state.circuit)))
+        for circuit_id, state in states.items()
+    ]
+    requests = [
+        Request(
+            request_id=str(evse.key),
+            circuit_id=evse.circuit_id,
+            phases=evse.rated_phases,
+            max_a=min(evse.rated_a, evse.user_max_a) if evse.allowed else 0.0,
+            min_a=evse.config.min_a,
+        )
+        for evse in evses
+    ]
+    holdings = {
+        str(evse.key): Holding(limit_a=held_a, reserved_a=held_a)
+        for evse in evses
+        for held_a in (evse.rated_a if evse.fallback_a is None else evse.fallback_a,)
+    }
+    ids = {each.request_id for each in requests}
+    return steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=ids)
+
+
+def _not_negative(values: PerPhase) -> PerPhase:
+    return (max(0.0, values[0]), max(0.0, values[1]), max(0.0, values[2]))

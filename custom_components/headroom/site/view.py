@@ -1,0 +1,175 @@
+"""Draws the snapshot the world sees from the loop's state."""
+
+from collections.abc import Mapping
+
+from ..csms.station import ChargingState, ConnectorStatus
+from ..engine.explain import explain
+from ..engine.model import NONE_A, Reason, ReasonCode
+from ..engine.unmanaged import total
+from .circuit import CircuitState
+from .clock import Clock
+from .config import EvseKey, Mode, SiteConfig
+from .evse import EvseState
+from .installer import Installer
+from .snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, PendingStation, SiteSnapshot, StationSnapshot
+from .stations import StationState
+from .turn import Turn, path_ids
+
+_CONNECTOR = {
+    ConnectorStatus.RESERVED: EvseStatus.RESERVED,
+    ConnectorStatus.UNAVAILABLE: EvseStatus.UNAVAILABLE,
+    ConnectorStatus.FAULTED: EvseStatus.FAULTED,
+}
+_CHARGING = {
+    ChargingState.CHARGING: EvseStatus.CHARGING,
+    ChargingState.SUSPENDED_EV: EvseStatus.SUSPENDED_EV,
+    ChargingState.SUSPENDED_EVSE: EvseStatus.SUSPENDED_EVSE,
+}
+DRAWS_A = 1.0
+"""A car that draws so much charges, whatever its station calls it."""
+
+
+def snapshot_of(
+    *,
+    config: SiteConfig,
+    mode: Mode,
+    circuits: Mapping[str, CircuitState],
+    stations: Mapping[str, StationState],
+    installers: Mapping[str, Installer],
+    evses: Mapping[EvseKey, EvseState],
+    turn: Turn | None,
+    reaction_s: float | None,
+    clock: Clock,
+) -> SiteSnapshot:
+    """Return the whole site as it is now; `turn` is the newest one, None before the first."""
+    now = clock.monotonic()
+    names = {circuit_id: state.circuit.name for circuit_id, state in circuits.items()}
+    return SiteSnapshot(
+        at=clock.utcnow(),
+        mode=mode,
+        root_id=config.root.circuit_id,
+        circuits={circuit_id: _circuit(state, circuits, evses, turn, now) for circuit_id, state in circuits.items()},
+        stations={
+            identity: _station(state, installers.get(identity), [evse for key, evse in evses.items() if key.station == identity])
+            for identity, state in stations.items()
+            if state.config is not None
+        },
+        pending={
+            identity: PendingStation(
+                identity=identity,
+                remote=state.remote,
+                info=state.info,
+                inventory=state.inventory,
+                since=state.since or clock.utcnow(),
+            )
+            for identity, state in stations.items()
+            if state.config is None and state.online
+        },
+        evses={key: _evse(evse, turn, names, now) for key, evse in evses.items()},
+        charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
+        reaction_s=reaction_s,
+    )
+
+
+def _circuit(
+    state: CircuitState, circuits: Mapping[str, CircuitState], evses: Mapping[EvseKey, EvseState], turn: Turn | None, now: float
+) -> CircuitSnapshot:
+    circuit = state.circuit
+    charging_a = total(evse.measured_per_phase() for evse in evses.values() if circuit.circuit_id in path_ids(circuits, evse.circuit_id))
+    rows = {row.circuit_id: row.available_a for row in turn.headrooms} if turn is not None else {}
+    reading = state.reading
+    return CircuitSnapshot(
+        circuit=circuit,
+        limit_a=circuit.limit_a(),
+        current_a=charging_a if reading is None else reading.current_a,
+        power_w=None if reading is None else reading.power_w,
+        import_wh=None if reading is None else reading.import_wh,
+        unmanaged_a=state.unmanaged_a(),
+        headroom_a=rows.get(circuit.circuit_id, NONE_A),
+        charging_a=charging_a,
+        meter=state.health,
+        meter_age_s=state.age_s(now) if state.health is not MeterHealth.NONE else None,
+        meter_source=None if reading is None else reading.source,
+        meter_error=state.meter_error,
+    )
+
+
+def _station(state: StationState, installer: Installer | None, evses: list[EvseState]) -> StationSnapshot:
+    station = None if installer is None else installer.station
+    return StationSnapshot(
+        identity=state.identity,
+        online=state.online,
+        ready=station is not None,
+        remote=state.remote,
+        ocpp_version=None if station is None else station.ocpp_version,
+        info=state.info,
+        inventory=state.inventory,
+        last_heard=state.last_heard,
+        ack_latency_s=None if installer is None else installer.latency_s,
+        profile_writes_today=0 if installer is None else installer.writes_today,
+        problem=next((evse.problem for evse in evses if evse.problem is not None), None),
+    )
+
+
+def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], now: float) -> EvseSnapshot:
+    key = str(evse.key)
+    reason = turn.reasons.get(key) if turn is not None else None
+    limit_a = evse.limit_a(now)
+    session = evse.session
+    told_a = turn.told_a.get(key) if turn is not None else None
+    connected = None if evse.connector_status is None and session is None else _connected(evse)
+    return EvseSnapshot(
+        key=evse.key,
+        status=_status(evse),
+        connector_status=evse.connector_status,
+        charging_state=evse.charging_state,
+        vehicle_connected=connected,
+        charging=None if connected is None else session is not None and (evse.draw_a >= DRAWS_A),
+        fault=evse.connector_status is ConnectorStatus.FAULTED or evse.problem is not None,
+        transaction_id=None if session is None else session.transaction_id,
+        session_start=None if session is None else session.started_at,
+        session_energy_wh=_session_energy_wh(evse),
+        requested_a=told_a,
+        limit_a=limit_a,
+        fallback_a=evse.fallback_a,
+        reason=reason,
+        reason_text=_text(limit_a, told_a, reason, names),
+        current_a=evse.current_a,
+        voltage_v=evse.voltage_v,
+        power_w=evse.power_w,
+        energy_wh=evse.energy_wh,
+        soc_pct=evse.soc_pct,
+        allowed=evse.allowed,
+        user_max_a=evse.user_max_a,
+    )
+
+
+def _text(limit_a: float, told_a: float | None, reason: Reason | None, names: Mapping[str, str]) -> str:
+    if reason is None:
+        return ""
+    held_back = reason.code in (ReasonCode.OFFLINE, ReasonCode.NOT_CHARGING, ReasonCode.FALLBACK)
+    return explain(limit_a if told_a is None or held_back else told_a, reason, names)
+
+
+def _session_energy_wh(evse: EvseState) -> float | None:
+    if evse.session is None or evse.session.energy_start_wh is None or evse.energy_wh is None:
+        return None
+    return max(0.0, evse.energy_wh - evse.session.energy_start_wh)
+
+
+def _connected(evse: EvseState) -> bool:
+    return evse.session is not None or evse.connector_status is ConnectorStatus.OCCUPIED
+
+
+def _status(evse: EvseState) -> EvseStatus | None:
+    if evse.connector_status in _CONNECTOR:
+        return _CONNECTOR[evse.connector_status]
+    if evse.session is not None:
+        if evse.charging_state in _CHARGING:
+            return _CHARGING[evse.charging_state]
+        return EvseStatus.CHARGING if evse.draw_a >= DRAWS_A else EvseStatus.PREPARING
+    if evse.connector_status is None:
+        return None
+    if evse.connector_status is ConnectorStatus.OCCUPIED:
+        return EvseStatus.FINISHING if evse.finished else EvseStatus.PREPARING
+    return EvseStatus.AVAILABLE
