@@ -24,7 +24,7 @@ NAME = "Demo"
 USERNAME = "demo"
 PASSWORD = "demo-headroom"
 
-HOME = {
+HOME: dict[str, Any] = {
     "location_name": "House with a yard",
     "latitude": 52.0907,
     "longitude": 5.1214,
