@@ -1,19 +1,19 @@
 """Home Assistant's public API, as a browser or an app uses it: REST for flows, a WebSocket for all else."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import itertools
 from typing import Any, Self
 
 import aiohttp
 
-type Answers = Mapping[str, Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]]]
-"""What to fill in on a flow's steps, by step id; a callable gets the form as Home Assistant describes it."""
+type Answer = Mapping[str, Any]
+type Answers = Mapping[str, Answer | Sequence[Answer]]
+"""What to fill in on a flow's steps, by step id; a sequence for a step that comes several times. A menu wants `{"next_step_id": …}`."""
 
 CONFIG_FLOW = "/api/config/config_entries/flow"
 REPAIR_FLOW = "/api/repairs/issues/fix"
-SUBENTRY_FLOW = "/api/config/config_entries/subentries/flow"
 
 
 class ApiError(Exception):
@@ -122,22 +122,23 @@ class Client:
         return (await self.command("call_service", **fields)).get("response")
 
     async def run_flow(self, flow: str, start: Mapping[str, Any], answers: Answers) -> Mapping[str, Any]:
-        """Walk through a flow (CONFIG_FLOW, REPAIR_FLOW or SUBENTRY_FLOW) and return its last result.
+        """Walk through a flow (CONFIG_FLOW or REPAIR_FLOW) and return its last result.
 
-        A menu is answered by `{"next_step_id": …}`. Raises ApiError where a step is not in `answers`, or refuses its answer, or the flow aborts.
+        Raises ApiError where a step has no answer (left) or refuses it, or the flow aborts.
         """
+        left: dict[str, Iterator[Answer]] = {
+            step: iter([answer] if isinstance(answer, Mapping) else answer) for step, answer in answers.items()
+        }
         result = await self._post(flow, start)
-        seen: set[str] = set()
         while result["type"] in {"form", "menu"}:
             step = result["step_id"]
-            if result.get("errors") or step in seen:
-                raise ApiError(f"{flow}, step {step}: {result.get('errors')} {result.get('description_placeholders') or ''}".rstrip())
-            if step not in answers:
+            if result.get("errors"):
+                raise ApiError(f"{flow}, step {step}: {result['errors']} {result.get('description_placeholders') or ''}".rstrip())
+            answer = next(left.get(step, iter(())), None)
+            if answer is None:
                 raise ApiError(f"{flow} asks for {step}: {[field.get('name') for field in result.get('data_schema') or []]}")
-            seen.add(step)
-            answer = answers[step]
-            result = await self._post(f"{flow}/{result['flow_id']}", answer(result) if callable(answer) else answer)
-        if result["type"] == "abort" and result["reason"] not in {"reconfigure_successful", "issue_fixed"}:
+            result = await self._post(f"{flow}/{result['flow_id']}", answer)
+        if result["type"] == "abort":
             raise ApiError(f"{flow} was aborted: {result['reason']}")
         return result
 
