@@ -1,0 +1,64 @@
+"""What happens to the fuse when this program vanishes."""
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.headroom.engine.breaker import carried_s
+from custom_components.headroom.engine.deadman import (
+    LEASE_MAX_S,
+    LEASE_MIN_S,
+    RESPONSE_S,
+    Installed,
+    fallback_room,
+    lease_room,
+    lease_s,
+    violations,
+)
+from custom_components.headroom.engine.model import NONE_A, Circuit, Phase
+
+MAIN = Circuit(circuit_id="main", name="Main", fuse_a=63.0, margin_a=2.0, unmanaged_worst_a=(25.0, 25.0, 25.0), metered=True)
+GARAGE = Circuit(circuit_id="garage", name="Garage", parent_id="main", fuse_a=32.0)
+TREE = {"main": MAIN, "garage": GARAGE}
+
+
+def holding(fallback_a: float, lease_a: float, circuit_id: str = "main") -> Installed:
+    return Installed(circuit_id=circuit_id, fallback_a=(fallback_a,) * 3, lease_a=(lease_a,) * 3)
+
+
+def test_fallbacks_share_what_the_worst_case_leaves() -> None:
+    assert fallback_room(MAIN) == (36.0, 36.0, 36.0)
+    assert violations(TREE, [holding(18.0, 0.0), holding(18.0, 0.0)], 0.0) == []
+    found = violations(TREE, [holding(18.0, 0.0), holding(19.0, 0.0)], 0.0)
+    assert {each.phase for each in found} == set(Phase)
+    assert found[0].circuit_id == "main"
+    assert found[0].excess_a == pytest.approx(1.0)
+
+
+def test_a_lower_circuit_counts_on_its_own_and_above() -> None:
+    found = violations(TREE, [holding(33.0, 0.0, "garage")], 0.0)
+    assert {each.circuit_id for each in found} == {"garage"}
+    found = violations(TREE, [holding(20.0, 0.0, "garage"), holding(20.0, 0.0)], 0.0)
+    assert {each.circuit_id for each in found} == {"main"}
+
+
+def test_leases_are_long_where_even_the_worst_case_fits() -> None:
+    assert lease_s(TREE, [holding(6.0, 20.0)]) == LEASE_MAX_S
+
+
+def test_leases_are_short_where_the_breaker_would_be_overloaded() -> None:
+    length_s = lease_s(TREE, [holding(6.0, 53.0)])
+    assert LEASE_MIN_S <= length_s < 30.0
+    assert violations(TREE, [holding(6.0, 53.0)], length_s) == []
+    assert violations(TREE, [holding(6.0, 53.0)], 120.0) != []
+
+
+@given(fuse_a=st.floats(16.0, 250.0), worst_share=st.floats(0.0, 1.0), margin_a=st.floats(0.0, 4.0))
+def test_the_most_that_may_be_leased_is_carried_for_the_shortest_lease(fuse_a: float, worst_share: float, margin_a: float) -> None:
+    worst_a = worst_share * fuse_a
+    circuit = Circuit(
+        circuit_id="main", name="Main", fuse_a=fuse_a, margin_a=margin_a, unmanaged_worst_a=(worst_a, worst_a, worst_a), metered=True
+    )
+    room = lease_room(circuit)
+    load = (worst_a + room[0]) / fuse_a
+    assert carried_s(load, (fuse_a - margin_a) / fuse_a) >= LEASE_MIN_S + RESPONSE_S
+    assert violations({"main": circuit}, [Installed(circuit_id="main", fallback_a=NONE_A, lease_a=room)], LEASE_MIN_S) == []
