@@ -92,7 +92,7 @@ class House:
 
 
 @pytest.fixture
-async def house(socket_enabled: None) -> AsyncIterator[House]:
+async def house() -> AsyncIterator[House]:
     house = House()
     await house.build().start("127.0.0.1", 0)
     yield house

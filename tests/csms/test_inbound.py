@@ -1,0 +1,136 @@
+"""Every other message of the standard, answered as it wants."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from custom_components.headroom.csms.station import ChargingLimit, InventoryRead, Metered, Noticed, StatusChanged, TransactionEvent
+
+from .client import stamp, station
+from .conftest import House
+
+NOW = "2026-01-01T00:00:00Z"
+CERTIFICATE = {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c", "responderURL": "d"}
+NEEDS = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
+PERIODS = [{"startPeriod": 0, "limit": 16.0}, {"startPeriod": 3600, "limit": 10.0}]
+SCHEDULE = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": PERIODS}
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "answer", "told"),
+    [
+        ("SecurityEventNotification", {"type": "FirmwareUpdated", "timestamp": NOW}, {}, True),
+        ("FirmwareStatusNotification", {"status": "Idle"}, {}, True),
+        ("LogStatusNotification", {"status": "Idle"}, {}, True),
+        ("PublishFirmwareStatusNotification", {"status": "Idle"}, {}, True),
+        ("ReservationStatusUpdate", {"reservationId": 1, "reservationUpdateStatus": "Expired"}, {}, True),
+        ("NotifyDisplayMessages", {"requestId": 1}, {}, True),
+        ("NotifyCustomerInformation", {"data": "x", "seqNo": 0, "generatedAt": NOW, "requestId": 1}, {}, True),
+        ("NotifyMonitoringReport", {"requestId": 1, "seqNo": 0, "generatedAt": NOW}, {}, True),
+        ("NotifyEvent", {"generatedAt": NOW, "seqNo": 0, "eventData": [{}]}, {}, True),
+        ("SignCertificate", {"csr": "x"}, {"status": "Rejected"}, True),
+        ("DataTransfer", {"vendorId": "x", "data": {"aB": 1.0}}, {"status": "UnknownVendorId"}, True),
+        ("GetCertificateStatus", {"ocspRequestData": CERTIFICATE}, {"status": "Failed"}, True),
+        (
+            "Get15118EVCertificate",
+            {"iso15118SchemaVersion": "urn:x", "action": "Install", "exiRequest": "x"},
+            {"status": "Failed", "exiResponse": ""},
+            True,
+        ),
+        ("NotifyReport", {"requestId": 99, "seqNo": 0, "generatedAt": NOW}, {}, False),
+        (
+            "ReportChargingProfiles",
+            {"requestId": 99, "chargingLimitSource": "CSO", "evseId": 1, "chargingProfile": [{"id": 3}]},
+            {},
+            False,
+        ),
+        ("NotifyEVChargingNeeds", NEEDS, {"status": "Rejected"}, False),
+        ("NotifyEVChargingSchedule", {"timeBase": NOW, "evseId": 1, "chargingSchedule": SCHEDULE}, {"status": "Accepted"}, True),
+    ],
+)
+async def test_message_is_answered_and_told(house: House, action: str, payload: dict[str, Any], answer: object, told: bool) -> None:
+    async with station(house.port) as client:
+        assert await client.call(action, payload) == answer
+        assert [notice.action for notice in house.of(Noticed)] == ([action] if told else [])
+
+
+async def test_status_of_a_connector_nobody_knew_makes_the_inventory_grow(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+        for evse_id, connector_id in ((1, 1), (2, 1), (0, 0)):
+            await client.call(
+                "StatusNotification", {"timestamp": NOW, "connectorStatus": "Occupied", "evseId": evse_id, "connectorId": connector_id}
+            )
+        assert [(event.evse_id, event.status) for event in house.of(StatusChanged)] == [(1, "occupied"), (2, "occupied"), (0, "occupied")]
+        assert [event.inventory.evse_connectors for event in house.of(InventoryRead)] == [{1: (1,), 2: (1,)}]
+        assert house.station().inventory.smart_charging.periods_per_schedule == 24
+
+
+async def test_meter_values_are_told(house: House) -> None:
+    sampled = [{"value": 6.5, "measurand": "Current.Import", "phase": f"L{number}"} for number in (1, 2, 3)]
+    async with station(house.port) as client:
+        await client.call("MeterValues", {"evseId": 1, "meterValue": [{"timestamp": NOW, "sampledValue": sampled}]})
+        await client.call("MeterValues", {"evseId": 0, "meterValue": [{"sampledValue": [{"value": 5, "unitOfMeasure": {"unit": "kWh"}}]}]})
+        first, second = house.of(Metered)
+        assert first.evse_id == 1 and first.samples[0].current_a == (6.5, 6.5, 6.5)
+        assert first.samples[0].at == datetime(2026, 1, 1, tzinfo=UTC)
+        assert second.samples[0].energy_wh == 5000 and second.samples[0].at is None
+
+
+async def test_limits_of_others_come_and_go(house: House) -> None:
+    hour_ago = stamp(datetime.now(UTC) - timedelta(hours=1))
+    limit = {"chargingLimitSource": "EMS"}
+    in_watts = {"id": 2, "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6900}]}
+    ended = SCHEDULE | {"startSchedule": hour_ago, "duration": 60}
+    async with station(house.port) as client:
+        for schedules in ([SCHEDULE], [SCHEDULE | {"startSchedule": hour_ago}], [in_watts, SCHEDULE], [ended]):
+            payload = {"chargingLimit": limit, "evseId": 1, "chargingSchedule": schedules}
+            assert await client.call("NotifyChargingLimit", payload) == {}
+        assert await client.call("NotifyChargingLimit", {"chargingLimit": limit}) == {}
+        assert await client.call("ClearedChargingLimit", {"chargingLimitSource": "EMS", "evseId": 1}) == {}
+        assert [event.limit_a for event in house.of(ChargingLimit)] == [16, 10, 10, None, None, None]
+        assert house.of(ChargingLimit)[-1] == ChargingLimit(source="EMS", evse_id=1, cleared=True)
+
+
+async def test_what_an_ev_needs_and_plans_is_answered_truly(house: House) -> None:
+    started = {
+        "eventType": "Started",
+        "timestamp": NOW,
+        "triggerReason": "CablePluggedIn",
+        "seqNo": 0,
+        "transactionInfo": {"transactionId": "T1"},
+        "evse": {"id": 1},
+    }
+    plan = {"timeBase": NOW, "evseId": 1, "chargingSchedule": SCHEDULE}
+    async with station(house.port) as client:
+        await client.call("TransactionEvent", started)
+        assert await client.call("NotifyEVChargingNeeds", NEEDS) == {"status": "Processing"}  # not ready for commands yet
+        await house.boot(client)
+        assert await client.call("NotifyEVChargingNeeds", NEEDS) == {"status": "Accepted"}
+        found = house.station()
+        await found.install_lease(1, "T1", 16, datetime.now(UTC) + timedelta(minutes=1))
+        assert await client.call("NotifyEVChargingSchedule", plan) == {"status": "Accepted"}
+        await found.install_lease(1, "T1", 10, datetime.now(UTC) + timedelta(minutes=1))
+        assert await client.call("NotifyEVChargingSchedule", plan) == {"status": "Rejected"}
+        client.answers["ClearChargingProfile"] = {"status": "Accepted"}
+        await found.clear_leases(1)
+        assert await client.call("NotifyEVChargingSchedule", plan) == {"status": "Accepted"}
+        await client.call("TransactionEvent", started | {"eventType": "Ended", "seqNo": 1})
+        assert await client.call("NotifyEVChargingNeeds", NEEDS) == {"status": "Rejected"}
+        assert len(house.of(TransactionEvent)) == 2
+
+
+async def test_the_stations_clock_is_measured_and_reckoned_with(house: House) -> None:
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        assert found.clock_offset_s == 0
+        late = datetime.now(UTC) - timedelta(seconds=120)
+        await client.call("NotifyEvent", {"generatedAt": stamp(late), "seqNo": 0, "eventData": [{}]})
+        assert found.clock_offset_s == pytest.approx(-120, abs=1)
+        valid_to = datetime.now(UTC) + timedelta(seconds=30)
+        await found.install_lease(1, "T1", 16, valid_to)
+        profile = (await client.until("SetChargingProfile"))["chargingProfile"]
+        assert (datetime.fromisoformat(profile["validTo"]) - valid_to).total_seconds() == pytest.approx(-120, abs=1)
+        start = datetime.fromisoformat(profile["chargingSchedule"][0]["startSchedule"])
+        assert (start - late).total_seconds() == pytest.approx(-60, abs=2)

@@ -1,0 +1,113 @@
+"""Transactions: each event exactly once, in order, with its answer."""
+
+import asyncio
+from typing import Any
+
+from custom_components.headroom.csms.station import (
+    AuthorizationStatus,
+    ChargingState,
+    Disconnected,
+    IdToken,
+    Metered,
+    TransactionEvent,
+    TransactionPhase,
+)
+
+from .client import stamp, station
+from .conftest import House
+
+TOKEN = {"idToken": "CARD", "type": "ISO14443"}
+
+
+def event(kind: str, seq_no: int, at: str, **extra: Any) -> dict[str, Any]:
+    info = {"transactionId": "T1", "chargingState": extra.pop("state", "Charging")}
+    return {"eventType": kind, "timestamp": at, "triggerReason": "Trigger", "seqNo": seq_no, "transactionInfo": info} | extra
+
+
+async def test_a_transaction_is_told_once_though_repeated_and_replayed_after_a_reconnect(house: House) -> None:
+    started = event("Started", 0, "2026-01-01T10:00:00Z", evse={"id": 1, "connectorId": 1}, state="EVConnected")
+    updated = event("Updated", 1, "2026-01-01T10:00:05Z", numberOfPhasesUsed=3)
+    ended = event("Ended", 2, "2026-01-01T11:00:00Z", offline=True)
+    ended["transactionInfo"] |= {"stoppedReason": "EVDisconnected"}
+    async with station(house.port) as client:
+        await house.boot(client)
+        for payload in (started, started, updated):
+            assert await client.call("TransactionEvent", payload) == {}
+    await house.until(Disconnected)
+    async with station(house.port) as client:
+        for payload in (started | {"offline": True}, updated, ended, ended):
+            assert await client.call("TransactionEvent", payload) == {}
+    told = house.of(TransactionEvent)
+    assert [item.phase for item in told] == [TransactionPhase.STARTED, TransactionPhase.UPDATED, TransactionPhase.ENDED]
+    assert [item.seq_no for item in told] == [0, 1, 2]
+    assert told[0].charging_state is ChargingState.EV_CONNECTED and told[0].evse_id == 1 and told[0].connector_id == 1
+    assert told[1].evse_id is None and told[1].phases_used == 3
+    assert told[2].offline and told[2].stopped_reason == "EVDisconnected"
+
+
+async def test_events_that_all_carry_the_same_number_are_still_told(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+        for second in range(3):
+            await client.call("TransactionEvent", event("Updated", 0, f"2026-01-01T10:00:0{second}Z"))
+        assert len(house.of(TransactionEvent)) == 3
+
+
+async def test_tokens_are_answered_also_when_an_event_is_repeated(house: House) -> None:
+    house.tokens = {"CARD": AuthorizationStatus.NOT_AT_THIS_TIME}
+    payload = event("Started", 0, stamp(), idToken=TOKEN, evse={"id": 1})
+    async with station(house.port) as client:
+        await house.boot(client)
+        answers = [await client.call("TransactionEvent", payload) for _ in range(2)]
+        assert answers == [{"idTokenInfo": {"status": "NotAtThisTime"}}] * 2
+        assert house.asked == [("CP1", 1, IdToken(value="CARD", type="ISO14443"))] * 2
+        assert len(house.of(TransactionEvent)) == 1
+        assert house.of(TransactionEvent)[0].id_token == IdToken(value="CARD", type="ISO14443")
+        house.tokens = {"CARD": AuthorizationStatus.INVALID}
+        assert await client.call("Authorize", {"idToken": TOKEN}) == {"idTokenInfo": {"status": "Invalid"}}
+        assert house.asked[-1] == ("CP1", None, IdToken(value="CARD", type="ISO14443"))
+
+
+async def test_while_a_token_is_thought_about_commands_go_out_and_answers_keep_their_order(house: House) -> None:
+    house.hold, house.tokens = asyncio.Event(), {"CARD": AuthorizationStatus.ACCEPTED}
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        starting = asyncio.create_task(client.call("TransactionEvent", event("Started", 0, stamp(), idToken=TOKEN, evse={"id": 1})))
+        await house.until(TransactionEvent)
+        following = asyncio.create_task(client.call("MeterValues", {"evseId": 1, "meterValue": []}))
+        await found.install_fallback(1, 6)  # what the site does before it authorises
+        assert not starting.done() and not following.done() and house.of(Metered) == []
+        house.hold.set()
+        assert await starting == {"idTokenInfo": {"status": "Accepted"}}
+        assert await following == {}
+        assert house.kinds()[-2:] == ["TransactionEvent", "Metered"]
+
+
+async def test_the_last_words_before_hanging_up_count(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+        ending = asyncio.create_task(client.exchange("TransactionEvent", event("Ended", 9, stamp())))
+        await asyncio.sleep(0)
+        await client.socket.close()
+        await house.until(Disconnected)
+        ending.cancel()
+    assert house.kinds()[-2:] == ["TransactionEvent", "Disconnected"]
+
+
+async def test_an_updates_samples_are_read_with_the_phases_of_its_transactions_evse(house: House) -> None:
+    async with station(house.port) as client:
+        client.report = [item for item in client.report if item["variable"]["name"] != "SupplyPhases"]
+        client.report = [*client.report, _phases("1")]
+        await house.boot(client)
+        await client.call("TransactionEvent", event("Started", 0, stamp(), evse={"id": 1}))
+        meter = [{"timestamp": stamp(), "sampledValue": [{"value": 13, "measurand": "Current.Import"}]}]
+        await client.call("TransactionEvent", event("Updated", 1, stamp(), meterValue=meter))
+        assert house.of(TransactionEvent)[1].samples[0].current_a == (13, None, None)
+
+
+def _phases(count: str) -> dict[str, Any]:
+    return {
+        "component": {"name": "EVSE", "evse": {"id": 1}},
+        "variable": {"name": "SupplyPhases"},
+        "variableAttribute": [{"type": "MaxSet", "value": "3"}, {"type": "Actual", "value": count}],
+    }
