@@ -117,6 +117,8 @@ class EvseState:
     """When the loop wants to be told what the car draws."""
     asked_at: float = -math.inf
     """When it was asked that last because the meter saw something new."""
+    status_unknown: bool = False
+    """Its connector's state may have changed while nobody listened: it is to be asked."""
     finished: bool = False
     """The transaction has ended and the car is still plugged in."""
 

@@ -65,6 +65,8 @@ class Installer:
         self.writes_today = 0
         self.latency_s: float | None = None
         self._samples_on_request = True
+        self._foreign_profiles = False
+        """Somebody else's profiles may be installed and lead over ours."""
 
     def wake(self) -> None:
         """Look again at what is wanted."""
@@ -76,7 +78,7 @@ class Installer:
         self._not_before, self._failures = 0.0, 0
         self._samples_on_request = True
         if booted:
-            self.station_current = False
+            self.station_current, self._foreign_profiles = False, True
         self.wake()
 
     def disconnected(self) -> None:
@@ -113,7 +115,7 @@ class Installer:
             self._failed(step, error)
             return
         self._failures = 0
-        if step.evse is not None and step.name != "sample":
+        if step.evse is not None and step.name not in ("sample", "status"):
             self.writes_today += 1
             self.latency_s = self._clock.monotonic() - started
             if step.evse.problem == "rejects_profiles":
@@ -122,9 +124,13 @@ class Installer:
             self._report.confirmed(step.evse, self.latency_s)
 
     def _failed(self, step: _Step, error: StationError) -> None:
-        if step.name == "sample":
+        if step.name in ("sample", "status"):
             if isinstance(error, CallRejectedError | CallError):
-                self._samples_on_request = False
+                self._samples_on_request = self._samples_on_request and step.name != "sample"
+            return
+        if step.name == "foreign profiles":
+            self._foreign_profiles = False
+            _LOGGER.debug("Station %s does not tell which profiles it holds: %s", self._identity, error)
             return
         delay_s = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
         self._failures += 1
@@ -147,6 +153,8 @@ class Installer:
         steps = [step for evse in self.evses if (step := self._evse_step(evse, now)) is not None]
         if self.wanted_station_a is not None and (not self.station_current or self.station_a not in (None, self.wanted_station_a)):
             steps.append(_Step(2, "station limit", None, self._install_station_limit))
+        if self._foreign_profiles and self.wanted_station_a is not None:
+            steps.append(_Step(1, "foreign profiles", None, self._clear_foreign_profiles))
         return min(steps, key=lambda step: step.urgency, default=None)
 
     def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
@@ -162,6 +170,8 @@ class Installer:
             return _Step(4, "clear", evse, lambda station: self._clear(station, evse))
         if evse.sample_at <= now and evse.session is not None:
             return _Step(5, "sample", evse, lambda station: self._sample(station, evse))
+        if evse.status_unknown:
+            return _Step(5, "status", evse, lambda station: self._ask_status(station, evse))
         return None
 
     async def _install_station_limit(self, station: Station) -> None:
@@ -170,6 +180,12 @@ class Installer:
             return
         await station.install_station_limit(limit_a)
         self.station_a, self.station_current = limit_a, True
+
+    async def _clear_foreign_profiles(self, station: Station) -> None:
+        cleared = await station.clear_foreign_profiles()
+        self._foreign_profiles = False
+        if cleared:
+            _LOGGER.info("Station %s: %d charging profiles of another central system are cleared", self._identity, cleared)
 
     async def _install_fallback(self, station: Station, evse: EvseState) -> None:
         limit_a = evse.wanted_fallback_a
@@ -216,3 +232,7 @@ class Installer:
         evse.sample_at = self._clock.monotonic() + 60.0
         if self._samples_on_request:
             await station.trigger("MeterValues", evse.key.evse_id)
+
+    async def _ask_status(self, station: Station, evse: EvseState) -> None:
+        evse.status_unknown = False
+        await station.trigger("StatusNotification", evse.key.evse_id)

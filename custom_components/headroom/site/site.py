@@ -83,7 +83,7 @@ class Site:
         self._external = ExternalLimits()
         self._triggers: set[str] = set()
         self._woken = asyncio.Event()
-        self._confirmed = asyncio.Condition()
+        self._confirmation = asyncio.Event()
         self._turning: asyncio.Task[None] | None = None
         self._lease_s = 0.0
         self._writes_day: date | None = None
@@ -210,8 +210,9 @@ class Site:
             return AuthorizationStatus.ACCEPTED
         evses = [evse for evse in self._installers[identity].evses if evse_id in (None, evse.key.evse_id)]
         try:
-            async with asyncio.timeout(FALLBACK_WAIT_S), self._confirmed:
-                await self._confirmed.wait_for(lambda: all(evse.fallback_current for evse in evses))
+            async with asyncio.timeout(FALLBACK_WAIT_S):
+                while not all(evse.fallback_current for evse in evses):
+                    await self._confirmation.wait()
         except TimeoutError:
             _LOGGER.warning("Station %s: a token is turned away because the fallback could not be installed", identity)
             return AuthorizationStatus.NOT_AT_THIS_TIME
@@ -219,16 +220,15 @@ class Site:
 
     def handle(self, identity: str, event: StationEvent) -> None:
         """Take in what a station said."""
-        state = self._stations.setdefault(identity, StationState(identity=identity))
+        state = self._stations.setdefault(identity, StationState(identity=identity, since=self._clock.utcnow()))
         state.last_heard = self._clock.utcnow()
         match event:
             case Connected(remote=remote):
                 state.online, state.remote, state.booted = True, remote, False
             case Booted(info=info):
-                state.info, state.booted = info, True
-                for evse in self._of(identity):
-                    # TxProfiles do not survive a reboot (K01.FR.27).
-                    evse.lease, evse.fallback_current = None, False
+                state.info = info
+                if info.boot_reason != "Triggered":
+                    self._rebooted(identity, state)
             case InventoryRead(info=info, inventory=inventory):
                 state.info, state.inventory = info, inventory
             case Ready(info=info, inventory=inventory):
@@ -237,6 +237,8 @@ class Site:
             case Disconnected():
                 state.online = False
                 self._gone(identity)
+                if state.config is None:
+                    del self._stations[identity]
             case StatusChanged() | TransactionEvent() | Metered():
                 self._intake.take(identity, event)
             case ChargingLimit(evse_id=evse_id, limit_a=limit_a, cleared=cleared):
@@ -247,11 +249,17 @@ class Site:
                 return
         self.request_turn("station")
 
+    def _rebooted(self, identity: str, state: StationState) -> None:
+        state.booted = True
+        for evse in self._of(identity):
+            # TxProfiles do not survive a reboot (K01.FR.27).
+            evse.lease, evse.fallback_current = None, False
+
     def _ready(self, identity: str, state: StationState) -> None:
         if (installer := self._installers.get(identity)) is None or (station := self._station(identity)) is None:
             return
         for evse in self._of(identity):
-            evse.ready = True
+            evse.ready = evse.status_unknown = True
             evse.sample_at = self._clock.monotonic()
             if evse.problem == "rejects_profiles":
                 evse.problem = None
@@ -364,8 +372,8 @@ class Site:
         """Take note of a confirmed limit: room may be free now, and a token may be waiting for it."""
         now = self._clock.monotonic()
         self._decisions.confirmed(evse.key, now)
-        if evse.fallback_current:
-            asyncio.get_running_loop().create_task(self._tell_confirmed())
+        self._confirmation.set()
+        self._confirmation = asyncio.Event()
         self._on_memory()
         self.request_turn("confirmed")
 
@@ -373,10 +381,6 @@ class Site:
         """Take note that a limit could not be installed."""
         self._decisions.failed(evse.key)
         self.request_turn("confirmed")
-
-    async def _tell_confirmed(self) -> None:
-        async with self._confirmed:
-            self._confirmed.notify_all()
 
     # What is kept and shown.
 
