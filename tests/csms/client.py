@@ -12,6 +12,7 @@ from typing import Any
 
 from jsonschema import Draft6Validator
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 BOOT = {"reason": "PowerUp", "chargingStation": {"vendorName": "Maker", "model": "Post", "serialNumber": "7", "firmwareVersion": "1.2"}}
 TRIGGERED_BOOT = BOOT | {"reason": "Triggered"}
@@ -175,7 +176,8 @@ def stamp(at: datetime | None = None) -> str:
 @asynccontextmanager
 async def station(port: int, identity: str = "CP1", *, path: str = "/ocpp/", **options: Any) -> Any:
     """Connect a station; at the end every frame it got must have been valid."""
-    async with connect(f"ws://127.0.0.1:{port}{path}{identity}", subprotocols=["ocpp2.0.1"], ping_interval=None, **options) as socket:
+    url = f"ws://127.0.0.1:{port}{path}{identity}"
+    async with connect(url, subprotocols=[Subprotocol("ocpp2.0.1")], ping_interval=None, max_queue=None, **options) as socket:
         client = Client(socket)
         reading = asyncio.create_task(client.run())
         try:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from .frames import Payload
 
+MOST_ITEMS = 20_000
+"""A report that goes on longer is cut here: anyone may connect, and memory is not theirs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -18,7 +21,7 @@ class Report:
     async def collect(self, *, idle_s: float, total_s: float) -> tuple[list[Payload], bool]:
         """Return the items of all pages, and whether any page came.
 
-        Ends with the page that has tbc false, or when none comes for `idle_s`, or after `total_s`: stations forget the last one.
+        Ends with the page that has tbc false, or when none comes for `idle_s`, or after `total_s`, or with MOST_ITEMS: stations forget the last one.
         """
         items: list[Payload] = []
         any_page = False
@@ -29,7 +32,7 @@ class Report:
                         page, more = await self.pages.get()
                     any_page = True
                     items += page
-                    if not more:
+                    if not more or len(items) >= MOST_ITEMS:
                         break
         except TimeoutError:
             pass  # what has come is what there is

@@ -80,6 +80,7 @@ class CentralSystem:
         self._lost: set[str] = set()
         self._listener_failing = False
         self._server: Server | None = None
+        self._stopping = False
 
     @property
     def stations(self) -> Mapping[str, Station]:
@@ -95,6 +96,7 @@ class CentralSystem:
 
     async def start(self, host: str | None, port: int) -> None:
         """Listen. Raises OSError where the port is taken."""
+        self._stopping = False
         await asyncio.to_thread(SCHEMAS.warm)
         self._server = await serve(
             self._serve_websocket,
@@ -111,6 +113,7 @@ class CentralSystem:
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""
+        self._stopping = True
         if self._server is not None:
             self._server.close(close_connections=False)
         sessions = list(self._sessions.values())
@@ -130,7 +133,7 @@ class CentralSystem:
             identity,
             transport,
             memory=self._memories.setdefault(identity, Memory()),
-            admitted=lambda: self._admit(identity) is Admission.ACCEPTED,
+            admitted=lambda: self._accepts(identity),
             authorize=lambda evse_id, id_token: self._authorize(identity, evse_id, id_token),
             emit=lambda event: self._emit(identity, event),
             now=self._now,
@@ -144,7 +147,7 @@ class CentralSystem:
         finally:
             del self._sessions[identity]
             self._emit(identity, Disconnected(reason=reason))
-            if self._admit(identity) is not Admission.ACCEPTED:
+            if not self._accepts(identity):
                 del self._memories[identity]  # whoever comes by is not remembered
             session.over.set()
 
@@ -159,9 +162,12 @@ class CentralSystem:
             await session.transport.close(NORMAL, reason)
             await session.over.wait()
 
+    def _accepts(self, identity: str) -> bool:
+        return self._admit(identity) is Admission.ACCEPTED
+
     def _emit(self, identity: str, event: StationEvent) -> None:
         match event:
-            case Disconnected(reason=reason) if identity not in self._lost and self._admit(identity) is Admission.ACCEPTED:
+            case Disconnected(reason=reason) if not self._stopping and identity not in self._lost and self._accepts(identity):
                 self._lost.add(identity)
                 _LOGGER.warning("Station %s is gone: %s", identity, reason)
             case Ready() if identity in self._lost:

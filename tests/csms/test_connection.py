@@ -1,0 +1,285 @@
+"""The WebSocket server: who gets in, who stays."""
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
+
+from custom_components.headroom.csms import server
+from custom_components.headroom.csms.memory import MOST_SEEN, SeenEvents, StationClock
+from custom_components.headroom.csms.station import (
+    Admission,
+    AuthorizationStatus,
+    Connected,
+    Disconnected,
+    Ready,
+    TransactionEvent,
+    TransactionPhase,
+)
+
+from .client import BOOT, station
+from .conftest import House
+
+
+@pytest.mark.parametrize(
+    ("path", "subprotocols", "status"),
+    [
+        ("/ocpp/", ["ocpp2.0.1"], 404),
+        ("/", ["ocpp2.0.1"], 404),
+        ("/a%20b", ["ocpp2.0.1"], 404),
+        ("/a%2Fb", ["ocpp2.0.1"], 404),
+        ("/%00", ["ocpp2.0.1"], 404),
+        ("/" + "x" * 49, ["ocpp2.0.1"], 404),
+        ("/REFUSED", ["ocpp2.0.1"], 403),
+        ("/CP1", ["ocpp1.6", "ocpp2.1"], 400),
+        ("/CP1", None, 400),
+    ],
+)
+async def test_handshake_is_refused(house: House, path: str, subprotocols: Any, status: int) -> None:
+    house.admissions["REFUSED"] = Admission.REFUSED
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(f"ws://127.0.0.1:{house.port}{path}", subprotocols=subprotocols):
+            pass
+    assert refused.value.response.status_code == status
+    assert house.events == []
+
+
+@pytest.mark.parametrize(
+    ("path", "identity"),
+    [
+        ("/CP1", "CP1"),
+        ("/a/deep/path/CP1", "CP1"),
+        ("/CP%3A1%2B", "CP:1+"),
+        ("/CP1?x=/y", "CP1"),
+        ("/" + "x" * 48, "x" * 48),
+        ("/*-_=:+|@.", "*-_=:+|@."),
+    ],
+)
+async def test_identity_is_the_paths_last_part(house: House, path: str, identity: str) -> None:
+    async with station(house.port, path, path="") as client:
+        assert client.socket.subprotocol == "ocpp2.0.1"
+        await house.until(Connected, identity)
+        assert house.of(Connected, identity)[0].remote == "127.0.0.1"
+        assert list(house.system.stations) == [identity]
+    await house.until(Disconnected, identity)
+    assert house.system.stations == {}
+
+
+async def test_of_several_subprotocols_ours_is_taken(house: House) -> None:
+    offered = [Subprotocol(name) for name in ("ocpp2.1", "ocpp2.0.1", "ocpp1.6")]
+    async with connect(f"ws://127.0.0.1:{house.port}/CP1", subprotocols=offered) as socket:
+        assert socket.subprotocol == "ocpp2.0.1"
+
+
+async def test_a_live_station_is_not_replaced(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+        with pytest.raises(InvalidStatus) as refused:
+            async with station(house.port):
+                pass
+        assert refused.value.response.status_code == 409
+        assert "currentTime" in await client.call("Heartbeat", {})
+
+
+async def test_a_dead_socket_makes_room(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REPLACE_PING_S", 0.1)
+    monkeypatch.setattr(server, "CLOSE_TIMEOUT_S", 0.1)
+    await house.system.stop()
+    await house.build().start("127.0.0.1", 0)
+    async with station(house.port) as client:
+        await house.boot(client)
+        client.socket.transport.pause_reading()  # the station's cable is cut: nothing is heard any more, nothing answered
+        async with station(house.port) as again:
+            assert "currentTime" in await again.call("Heartbeat", {})
+            assert house.kinds()[4:7] == ["Disconnected", "Connected", "Ready"]
+        client.socket.transport.abort()
+
+
+class Pair:
+    """A transport in memory; it can't be pinged."""
+
+    subprotocol = "ocpp2.0.1"
+    remote = "memory"
+
+    def __init__(self) -> None:
+        self.incoming: asyncio.Queue[str | None] = asyncio.Queue()
+        self.sent: list[str] = []
+        self.closed: tuple[int, str] | None = None
+
+    async def send(self, text: str) -> None:
+        if self.closed is not None:
+            raise ConnectionError("closed")
+        self.sent.append(text)
+
+    async def recv(self) -> str:
+        text = await self.incoming.get()
+        if text is None:
+            raise ConnectionError
+        return text
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+        self.incoming.put_nowait(None)
+
+
+async def test_any_transport_is_served_and_a_second_of_the_same_identity_is_not(house: House) -> None:
+    first, second = Pair(), Pair()
+    serving = asyncio.create_task(house.system.serve("CP1", first))
+    await house.until(Connected)
+    await house.system.serve("CP1", second)
+    assert second.closed == (1008, "this identity is connected already")
+    first.incoming.put_nowait('[2,"a","Heartbeat",{}]')
+    first.incoming.put_nowait(None)
+    await serving
+    assert first.sent[0].startswith('[3,"a",{"currentTime":"')
+    assert house.of(Disconnected)[0].reason == "connection lost"
+
+
+async def test_an_answer_that_cannot_be_sent_does_not_stop_what_came_after_it(house: House) -> None:
+    transport = Pair()
+    for number in range(2):
+        transport.incoming.put_nowait(f'[2,"{number}","MeterValues",{{"evseId":1,"meterValue":[]}}]')
+    transport.closed = (1006, "cut")
+    transport.incoming.put_nowait(None)
+    await house.system.serve("CP1", transport)
+    assert house.kinds() == ["Connected", "Metered", "Metered", "Disconnected"]
+
+
+async def test_two_stations_do_not_disturb_each_other(house: House) -> None:
+    async with station(house.port, "CP1") as one, station(house.port, "CP2") as two:
+        await asyncio.gather(house.boot(one, "CP1"), house.boot(two, "CP2"))
+        one.answers["SetChargingProfile"] = lambda payload: asyncio.Event().wait()  # hangs
+        hanging = asyncio.create_task(house.station("CP1").install_fallback(1, 6))
+        await one.until("SetChargingProfile")
+        await house.station("CP2").install_fallback(1, 6)
+        await one.socket.send("rubbish")
+        await one.socket.close()
+        await house.until(Disconnected, "CP1")
+        await house.station("CP2").install_fallback(1, 7)
+        with contextlib.suppress(Exception):
+            await hanging
+        assert list(house.system.stations) == ["CP2"]
+
+
+async def test_unapproved_stations_are_few(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_UNAPPROVED", 2)
+    house.admissions = {f"N{number}": Admission.PENDING for number in range(3)}
+    async with station(house.port, "N0"), station(house.port, "N1"), station(house.port, "KNOWN"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with station(house.port, "N2"):
+                pass
+        assert refused.value.response.status_code == 503
+
+
+async def test_what_an_unapproved_station_said_is_forgotten(house: House) -> None:
+    house.admissions["CP1"] = Admission.PENDING
+    async with station(house.port) as client:
+        await client.call("BootNotification", BOOT)
+    await house.until(Disconnected)
+    async with station(house.port):
+        await house.until(Connected, times=2)
+        assert house.station().info.vendor == ""
+
+
+async def test_disconnect_closes_with_the_reason(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+        await house.system.disconnect("CP1", "removed " + "ö" * 100)
+        await house.system.disconnect("nobody", "x")
+        assert house.of(Disconnected) != []
+        await client.socket.wait_closed()
+        assert client.socket.close_code == 1000 and str(client.socket.close_reason).startswith("removed")
+
+
+async def test_a_frame_that_is_too_large_closes_only_its_connection(house: House) -> None:
+    async with station(house.port, "CP1") as one, station(house.port, "CP2") as two:
+        with contextlib.suppress(ConnectionClosed):
+            await one.socket.send("x" * (server.LARGEST_FRAME_BYTES + 1))
+        await house.until(Disconnected, "CP1")
+        assert "currentTime" in await two.call("Heartbeat", {})
+
+
+async def test_losing_and_regaining_a_station_is_logged_once_each(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for turn in range(1, 3):
+        async with station(house.port) as client:
+            if turn == 2:
+                await house.boot(client)
+        await house.until(Disconnected, times=turn)
+    lines = [record.message for record in caplog.records if record.message.startswith("Station CP1")]
+    assert len(lines) == 3  # gone (once, though it came twice without getting ready), back, gone
+    assert lines[1] == "Station CP1 is back"
+
+
+async def test_tokens_never_reach_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "custom_components")
+    token = {"idToken": "VERY-SECRET-CARD", "type": 5}
+    house.tokens["VERY-SECRET-CARD"] = AuthorizationStatus.INVALID
+    async with station(house.port) as client:
+        await client.call("Authorize", {"idToken": token})
+        await client.error("Authorize", {"idToken": token | {"idToken": ["VERY-SECRET-CARD"]}})
+        await client.send_raw('[2,"a","Authorize",["VERY-SECRET-CARD"]]')
+    ours = [record for record in caplog.records if record.name.startswith("custom_components")]
+    assert ours and not [record for record in ours if "VERY-SECRET-CARD" in record.getMessage()]
+
+
+async def test_a_taken_port_is_an_oserror_and_a_stopped_system_has_none(house: House) -> None:
+    other = House()
+    with pytest.raises(OSError):
+        await other.build().start("127.0.0.1", house.port)
+    with pytest.raises(RuntimeError):
+        _ = other.system.port
+    await other.system.stop()
+
+
+async def test_stop_says_goodbye_to_every_station(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    async with station(house.port, "CP1") as one, station(house.port, "CP2") as two:
+        await house.boot(one, "CP1")
+        await house.system.stop()
+        for client in (one, two):
+            await client.socket.wait_closed()
+            assert client.socket.close_code == 1001
+        assert house.kinds("CP1")[-1] == house.kinds("CP2")[-1] == "Disconnected"
+        assert "is gone" not in caplog.text
+
+
+async def test_many_stations_boot_at_once(house: House) -> None:
+    await house.system.stop()
+    await house.build(call_timeout_s=20.0, boot_wait_s=20.0, report_idle_s=20.0, inventory_s=30.0).start("127.0.0.1", 0)
+    identities = [f"S{number}" for number in range(60)]
+
+    async def one(identity: str) -> None:
+        async with station(house.port, identity) as client:
+            await house.boot(client, identity)
+
+    await asyncio.gather(*(one(identity) for identity in identities))
+    assert all(len(house.of(Ready, identity)) == 1 for identity in identities)
+
+
+def test_the_clocks_offset_is_that_of_the_least_delayed_message_of_late() -> None:
+    clock, now = StationClock(), datetime(2026, 1, 1, tzinfo=UTC)
+    assert clock.offset_s == 0
+    for delay_s in (40, 3, 12):
+        clock.observe(now + timedelta(seconds=10 - delay_s), now)
+    assert clock.offset_s == 7
+    for _ in range(16):
+        clock.observe(now - timedelta(seconds=30), now)  # it was put right meanwhile
+    assert clock.offset_s == -30
+    clock.forget()
+    assert clock.offset_s == 0
+
+
+def test_seen_events_are_bounded() -> None:
+    seen, at = SeenEvents(), datetime(2026, 1, 1, tzinfo=UTC)
+
+    def event(number: int) -> TransactionEvent:
+        return TransactionEvent(phase=TransactionPhase.UPDATED, transaction_id="T", seq_no=number, at=at)
+
+    assert all(seen.first(event(number)) for number in range(MOST_SEEN + 1))
+    assert not seen.first(event(1))
+    assert seen.first(event(0))
