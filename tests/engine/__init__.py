@@ -1,0 +1,1 @@
+"""The engine: allocation and its reasons."""

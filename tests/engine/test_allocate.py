@@ -1,0 +1,311 @@
+"""The allocation: by example first, then what holds on every site."""
+
+from dataclasses import replace
+
+from hypothesis import event, given, settings, strategies as st
+import pytest
+
+from custom_components.headroom.engine.allocate import allocate
+from custom_components.headroom.engine.model import ALL_PHASES, Allocation, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
+
+from . import oracle
+from .strategies import SiteCase, sites
+
+L1, L2, L3 = Phase
+
+
+def circuit(circuit_id: str, available_a: PerPhase | float, parent_id: str | None = None, sum_a: float | None = None) -> Headroom:
+    """Return what is left on a circuit; one number stands for all three phases."""
+    if not isinstance(available_a, tuple):
+        available_a = (available_a, available_a, available_a)
+    return Headroom(circuit_id=circuit_id, parent_id=parent_id, available_a=available_a, sum_a=sum_a)
+
+
+def car(
+    request_id: str, circuit_id: str = "main", phases: tuple[Phase, ...] = ALL_PHASES, max_a: float = 32.0, **fields: object
+) -> Request:
+    """Return a request; three phases and 32 A unless told."""
+    return replace(Request(request_id=request_id, circuit_id=circuit_id, phases=phases, max_a=max_a), **fields)
+
+
+def limits(allocations: dict[str, Allocation]) -> dict[str, float]:
+    """Return the limits alone."""
+    return {request_id: allocation.limit_a for request_id, allocation in allocations.items()}
+
+
+# By example
+
+
+def test_a_car_alone_takes_what_its_ceiling_allows() -> None:
+    allocation = allocate([circuit("main", 40)], [car("a", max_a=16.4, ceiling=ReasonCode.CAR)])["a"]
+    assert allocation == Allocation(request_id="a", limit_a=16.0, reason=Reason(code=ReasonCode.CAR))
+
+
+def test_equals_share_alike_and_the_odd_amp_goes_to_the_first_in_the_queue() -> None:
+    allocations = allocate([circuit("main", 32)], [car("a", queue_key=3), car("b", queue_key=1), car("c", queue_key=2)])
+    assert limits(allocations) == {"a": 10, "b": 11, "c": 11}
+    assert allocations["a"].reason == Reason(code=ReasonCode.CIRCUIT, circuit_id="main", phase=L1, others=2)
+
+
+def test_one_phase_cars_on_rotated_conductors_do_not_share() -> None:
+    assert limits(allocate([circuit("main", 20)], [car("a", phases=(L1,)), car("b", phases=(L2,)), car("c", phases=(L3,))])) == {
+        "a": 20,
+        "b": 20,
+        "c": 20,
+    }
+
+
+def test_a_three_phase_car_is_held_by_its_fullest_conductor_and_leaves_the_others_free() -> None:
+    allocations = allocate([circuit("main", (30, 20, 40))], [car("a"), car("b", phases=(L2,)), car("c", phases=(L3,))])
+    assert limits(allocations) == {"a": 10, "b": 10, "c": 30}
+    assert allocations["a"].reason == Reason(code=ReasonCode.CIRCUIT, circuit_id="main", phase=L2, others=1)
+    assert allocations["c"].reason == Reason(code=ReasonCode.CIRCUIT, circuit_id="main", phase=L3, others=1)
+
+
+def test_what_a_small_circuit_can_not_carry_goes_to_the_cars_outside() -> None:
+    tree = [circuit("main", 50), circuit("garage", 20, "main")]
+    allocations = allocate(tree, [car("a", "garage"), car("b", "garage"), car("c", "main")])
+    assert limits(allocations) == {"a": 10, "b": 10, "c": 30}
+    assert allocations["a"].reason == Reason(code=ReasonCode.CIRCUIT, circuit_id="garage", phase=L1, others=1)
+    assert allocations["c"].reason == Reason(code=ReasonCode.CIRCUIT, circuit_id="main", phase=L1, others=2)
+
+
+def test_a_car_is_held_by_a_circuit_two_levels_up() -> None:
+    tree = [circuit("main", (32, 9, 32)), circuit("house", 25, "main"), circuit("garage", 20, "house")]
+    allocation = allocate(tree, [car("a", "garage")])["a"]
+    assert allocation.limit_a == 9
+    assert allocation.reason == Reason(code=ReasonCode.CIRCUIT, circuit_id="main", phase=L2)
+
+
+def test_weights_share_the_whole_current() -> None:
+    assert limits(allocate([circuit("main", 40)], [car("a", weight=3, max_a=40), car("b", weight=1)])) == {"a": 30, "b": 10}
+
+
+def test_a_light_car_keeps_its_least_current_and_the_heavy_one_takes_the_rest() -> None:
+    assert limits(allocate([circuit("main", 30)], [car("a", weight=9), car("b", weight=1)])) == {"a": 24, "b": 6}
+
+
+def test_what_a_heavy_car_can_not_take_is_shared_by_the_weights_of_the_others() -> None:
+    tree = [circuit("main", 50), circuit("garage", 10, "main")]
+    requests = [car("a", "garage", weight=3), car("b", weight=3, max_a=80), car("c", weight=1, max_a=80)]
+    assert limits(allocate(tree, requests)) == {"a": 10, "b": 30, "c": 10}
+
+
+def test_a_power_ceiling_counts_every_phase() -> None:
+    allocations = allocate([circuit("main", 32, sum_a=40)], [car("a"), car("b", phases=(L1,))])
+    assert limits(allocations) == {"a": 10, "b": 10}
+    assert allocations["a"].reason == Reason(code=ReasonCode.CIRCUIT, circuit_id="main", phase=None, others=1)
+
+
+def test_a_car_that_does_not_fit_waits_and_a_smaller_one_behind_it_charges() -> None:
+    allocations = allocate(
+        [circuit("main", (6, 16, 6))], [car("a", queue_key=0), car("b", queue_key=1), car("c", phases=(L2,), queue_key=2)]
+    )
+    assert limits(allocations) == {"a": 6, "b": 0, "c": 10}
+    assert allocations["b"].reason == Reason(code=ReasonCode.WAITING, circuit_id="main", phase=L1, others=1)
+
+
+def test_tier_0_is_filled_before_tier_1_which_keeps_its_least_current() -> None:
+    assert limits(allocate([circuit("main", 30)], [car("a", tier=1), car("b", tier=0, max_a=20)])) == {"a": 10, "b": 20}
+    assert limits(allocate([circuit("main", 30)], [car("a", tier=1), car("b", tier=0)])) == {"a": 6, "b": 24}
+
+
+def test_tier_0_is_admitted_before_tier_1() -> None:
+    requests = [car("a", tier=1, queue_key=0), car("b", tier=0, queue_key=9)]
+    assert limits(allocate([circuit("main", 11)], requests)) == {"a": 0, "b": 11}
+
+
+def test_a_conductor_over_its_limit_admits_nobody_and_the_others_go_on() -> None:
+    allocations = allocate([circuit("main", (-2, 20, 20))], [car("a"), car("b", phases=(L3,))])
+    assert limits(allocations) == {"a": 0, "b": 20}
+    assert allocations["a"].reason == Reason(code=ReasonCode.WAITING, circuit_id="main", phase=L1)
+
+
+@pytest.mark.parametrize("available_a", [40, 0.5])
+def test_a_ceiling_below_the_least_current_is_0_and_names_itself(available_a: float) -> None:
+    allocation = allocate([circuit("main", available_a)], [car("a", max_a=5.9, ceiling=ReasonCode.USER)])["a"]
+    assert allocation == Allocation(request_id="a", limit_a=0.0, reason=Reason(code=ReasonCode.USER))
+
+
+def test_a_least_current_between_two_steps_is_the_upper_one() -> None:
+    assert limits(allocate([circuit("main", 7)], [car("a", min_a=6.5, step_a=2.0)])) == {"a": 0}
+    assert limits(allocate([circuit("main", 9)], [car("a", min_a=6.5, step_a=2.0)])) == {"a": 8}
+
+
+def test_tenths_add_up() -> None:
+    assert limits(allocate([circuit("main", 20.4)], [car("a", step_a=0.1), car("b", step_a=0.1)])) == {"a": 10.2, "b": 10.2}
+
+
+def test_amps_that_one_car_leaves_to_its_step_go_to_another() -> None:
+    assert limits(allocate([circuit("main", 15)], [car("a", step_a=2.0), car("b", step_a=1.0)])) == {"a": 8, "b": 7}
+
+
+def test_weights_beyond_the_precision_of_floats_overload_nothing() -> None:
+    assert limits(allocate([circuit("main", 20)], [car("a", weight=1e-30), car("b", weight=1e30), car("c", weight=1.0)])) == {
+        "a": 6,
+        "b": 8,
+        "c": 6,
+    }
+
+
+def test_nobody_asks() -> None:
+    assert allocate([circuit("main", 20)], []) == {}
+
+
+@pytest.mark.parametrize(
+    ("headrooms", "requests", "message"),
+    [
+        ([circuit("main", 20)], [car("a", "shed")], "unknown circuit 'shed'"),
+        ([circuit("main", 20, "grid")], [], "unknown circuit 'grid'"),
+        ([circuit("x", 20, "y"), circuit("y", 20, "x")], [], "its own ancestor"),
+        ([circuit("x", 20, "x")], [], "its own ancestor"),
+        ([circuit("main", 20), circuit("main", 20)], [], "given twice"),
+        ([circuit("main", (20, float("nan"), 20))], [], "not a number"),
+        ([circuit("main", 20)], [car("a"), car("a")], "used twice"),
+        ([circuit("main", 20)], [car("a", tier=0), car("a", tier=1)], "used twice"),
+        ([circuit("main", 20)], [car("a", phases=())], "phases"),
+        ([circuit("main", 20)], [car("a", phases=(L1, L1))], "phases"),
+        ([circuit("main", 20)], [car("a", step_a=0.0)], "step"),
+        ([circuit("main", 20)], [car("a", weight=0.0)], "weight"),
+        ([circuit("main", 20)], [car("a", max_a=float("inf"))], "current"),
+    ],
+)
+def test_nonsense_is_refused(headrooms: list[Headroom], requests: list[Request], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        allocate(headrooms, requests)
+
+
+# On every site
+
+
+@given(sites())
+@settings(max_examples=400, deadline=None)
+def test_no_circuit_carries_more_than_its_headroom(site: SiteCase) -> None:
+    currents_a = limits(allocate(site.headrooms, site.requests))
+    event(f"charging: {sum(current > 0 for current in currents_a.values())} of {len(currents_a)}")
+    assert not oracle.too_full(site.headrooms, site.requests, currents_a)
+
+
+@given(sites())
+@settings(max_examples=300, deadline=None)
+def test_every_limit_is_0_or_between_least_and_most_on_the_stations_scale(site: SiteCase) -> None:
+    allocations = allocate(site.headrooms, site.requests)
+    assert allocations.keys() == {request.request_id for request in site.requests}
+    for request in site.requests:
+        limit_a = allocations[request.request_id].limit_a
+        assert limit_a == 0 or request.min_a <= limit_a <= request.max_a
+        assert limit_a / request.step_a == pytest.approx(round(limit_a / request.step_a))
+
+
+@given(sites())
+@settings(max_examples=300, deadline=None)
+def test_who_charges_is_who_fits_in_the_order_of_tier_and_queue(site: SiteCase) -> None:
+    charging = {request_id for request_id, limit_a in limits(allocate(site.headrooms, site.requests)).items() if limit_a > 0}
+    assert charging == oracle.admitted(site.headrooms, site.requests).keys()
+
+
+@given(sites())
+@settings(max_examples=400, deadline=None)
+def test_nothing_is_left_that_someone_could_take(site: SiteCase) -> None:
+    currents_a = limits(allocate(site.headrooms, site.requests))
+    for request in site.requests:
+        current_a, most_a, least_a = currents_a[request.request_id], oracle.most_a(request), oracle.least_a(request)
+        if most_a < least_a or current_a >= most_a - 1e-6:
+            continue
+        more_a = request.step_a if current_a else least_a
+        assert oracle.in_the_way(site.headrooms, site.requests, currents_a, request, more_a), request
+
+
+@given(sites())
+@settings(max_examples=400, deadline=None)
+def test_reasons_are_true(site: SiteCase) -> None:
+    allocations = allocate(site.headrooms, site.requests)
+    currents_a = limits(allocations)
+    for request in site.requests:
+        allocation = allocations[request.request_id]
+        reason, current_a = allocation.reason, allocation.limit_a
+        sharing = sum(
+            1
+            for other in site.requests
+            if other is not request
+            and currents_a[other.request_id] > 0
+            and (reason.circuit_id, reason.phase) in oracle.places(site.headrooms, other)
+        )
+        most_a, least_a = oracle.most_a(request), oracle.least_a(request)
+        if most_a < least_a or current_a >= most_a - 1e-6:
+            assert reason == Reason(code=request.ceiling)
+            assert current_a == pytest.approx(most_a if most_a >= least_a else 0.0)
+            continue
+        assert reason.circuit_id is not None
+        more_a = request.step_a if current_a else least_a
+        assert reason.code is (ReasonCode.CIRCUIT if current_a else ReasonCode.WAITING)
+        assert (reason.circuit_id, reason.phase) in oracle.in_the_way(site.headrooms, site.requests, currents_a, request, more_a)
+        assert reason.others == sharing
+
+
+@given(sites(), st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_order_of_the_arguments_does_not_matter(site: SiteCase, data: st.DataObject) -> None:
+    shuffled = allocate(data.draw(st.permutations(site.headrooms)), data.draw(st.permutations(site.requests)))
+    assert shuffled == allocate(site.headrooms, site.requests)
+
+
+@given(sites())
+@settings(max_examples=250, deadline=None)
+def test_nobody_gets_less_than_the_fair_share_floored(site: SiteCase) -> None:
+    """Weighted max-min: tier by tier, beside what the tiers above got and the least current of those below."""
+    allocations = allocate(site.headrooms, site.requests)
+    others_a = oracle.admitted(site.headrooms, site.requests)
+    for tier in range(3):
+        members = [request for request in site.requests if request.tier == tier and request.request_id in others_a]
+        for request_id, fair_a in oracle.max_min(site.headrooms, site.requests, others_a, members).items():
+            step_a = next(request.step_a for request in members if request.request_id == request_id)
+            assert allocations[request_id].limit_a > fair_a - step_a - 1e-5
+        others_a |= {request.request_id: allocations[request.request_id].limit_a for request in members}
+
+
+@given(sites(ample=True, step_a=0.001, min_a=6.0, tier=0))
+@settings(max_examples=250, deadline=None)
+def test_with_fine_steps_everyone_gets_the_fair_share(site: SiteCase) -> None:
+    allocations = allocate(site.headrooms, site.requests)
+    others_a = oracle.admitted(site.headrooms, site.requests)
+    members = [request for request in site.requests if request.request_id in others_a]
+    for request_id, fair_a in oracle.max_min(site.headrooms, site.requests, others_a, members).items():
+        assert allocations[request_id].limit_a == pytest.approx(fair_a, abs=0.03)
+
+
+@given(sites(ample=True, step_a=1.0, tier=0, weight=1.0))
+@settings(max_examples=300, deadline=None)
+def test_among_equals_no_whole_amps_leave_the_worst_off_better(site: SiteCase) -> None:
+    """Everybody that charges at the least whole current above the worst-off's: if that fitted, it would be better for it."""
+    currents_a = {request_id: limit_a for request_id, limit_a in limits(allocate(site.headrooms, site.requests)).items() if limit_a > 0}
+    charging = [request for request in site.requests if request.request_id in currents_a]
+    if not charging or any(currents_a[request.request_id] == oracle.most_a(request) == min(currents_a.values()) for request in charging):
+        return
+    better_a = {request.request_id: max(oracle.least_a(request), min(currents_a.values()) + 1) for request in charging}
+    event(f"{len(charging)} cars charge")
+    assert oracle.too_full(site.headrooms, site.requests, better_a)
+
+
+@given(sites(ample=True, step_a=1.0, tier=0, weight=1.0), st.data())
+@settings(max_examples=300, deadline=None)
+def test_more_headroom_never_lowers_the_worst_off(site: SiteCase, data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, len(site.headrooms) - 1))
+    more_a = data.draw(st.integers(1, 200)) / 10
+    l1, l2, l3 = site.headrooms[index].available_a
+    sum_a = site.headrooms[index].sum_a
+    raised = replace(
+        site.headrooms[index], available_a=(l1 + more_a, l2 + more_a, l3 + more_a), sum_a=None if sum_a is None else sum_a + more_a
+    )
+    before = limits(allocate(site.headrooms, site.requests))
+    after = limits(allocate([*site.headrooms[:index], raised, *site.headrooms[index + 1 :]], site.requests))
+    event(f"all charge: {all(before.values())}")
+    assert min(after.values(), default=0.0) >= min(before.values(), default=0.0)
+
+
+@given(sites())
+@settings(max_examples=100, deadline=None)
+def test_what_was_decided_is_decided_again_once_it_is_the_ceiling(site: SiteCase) -> None:
+    currents_a = limits(allocate(site.headrooms, site.requests))
+    again = [replace(request, max_a=currents_a[request.request_id]) for request in site.requests]
+    assert limits(allocate(site.headrooms, again)) == currents_a
