@@ -1,0 +1,206 @@
+"""From what the forms stored to what the site is made of. Pure conversion, but for the meter that is a Home Assistant entity."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_PORT, CONF_TYPE
+from homeassistant.core import HomeAssistant
+
+from .const import (
+    CONF_CIRCUIT,
+    CONF_CURRENT,
+    CONF_EVSE_ID,
+    CONF_EVSES,
+    CONF_EXPORT_ENERGY,
+    CONF_FREE_CHARGING,
+    CONF_FUSE_A,
+    CONF_ID_TOKENS,
+    CONF_IDENTITY,
+    CONF_IMPORT_ENERGY,
+    CONF_INVERT,
+    CONF_MARGIN_A,
+    CONF_MAX_A,
+    CONF_METER,
+    CONF_PARENT,
+    CONF_PHASES,
+    CONF_POWER,
+    CONF_POWER_TOTAL,
+    CONF_ROTATION,
+    CONF_UNIT_ID,
+    CONF_UNMANAGED_WORST_A,
+    CONF_VOLTAGE_V,
+    CONF_WORST_CASE_A,
+    MAIN_CIRCUIT_ID,
+    METER_NONE,
+    ROTATION_UNKNOWN,
+    SUBENTRY_CIRCUIT,
+    SUBENTRY_STATION,
+)
+from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
+from .metering.entity import EntityMeter, EntityMeterConfig
+from .metering.modbus import ModbusMeter, ModbusMeterConfig
+from .metering.reading import Meter
+from .site.config import AuthorizationPolicy, EvseConfig, SiteConfig, StationConfig
+
+ROTATIONS: Mapping[int, tuple[str, ...]] = {
+    3: ("L1L2L3", "L2L3L1", "L3L1L2", "L1L3L2", "L2L1L3", "L3L2L1", ROTATION_UNKNOWN),
+    1: ("L1", "L2", "L3", ROTATION_UNKNOWN),
+}
+"""By the number of phases: the grid conductors behind the terminals L1, L2, L3 in that order."""
+
+CEILING_BY_FUSE = 10.0
+"""No fuse lets so many times its rating through for as long as a meter takes to measure it."""
+
+
+def site_phases(data: Mapping[str, Any]) -> tuple[Phase, ...]:
+    """Return the conductors the site's connection has, from a config entry's data."""
+    return ALL_PHASES if data[CONF_PHASES] == 3 else (Phase.L1,)
+
+
+def rotation_phases(rotation: str, phases: int) -> tuple[Phase, ...]:
+    """Return the grid conductors behind an EVSE's terminals; the usual order where the rotation is not known."""
+    if rotation == ROTATION_UNKNOWN:
+        return ALL_PHASES[:phases]
+    return tuple(Phase[name] for name in (rotation[at : at + 2] for at in range(0, len(rotation), 2)))
+
+
+def circuit_names(entry: ConfigEntry) -> dict[str, str]:
+    """Return the site's circuits by id, the root first."""
+    circuits = entry.get_subentries_of_type(SUBENTRY_CIRCUIT)
+    return {MAIN_CIRCUIT_ID: entry.title} | {circuit.subentry_id: circuit.title for circuit in circuits}
+
+
+def parent_of(entry: ConfigEntry, circuit_id: str) -> str:
+    """Return the circuit that a circuit hangs on.
+
+    The root takes the place of a circuit that was deleted, and breaks a ring, should one have come about.
+    """
+    above = list(_upwards(entry, circuit_id))
+    return MAIN_CIRCUIT_ID if above[-1] == circuit_id else above[0]
+
+
+def circuits_below(entry: ConfigEntry, circuit_id: str) -> set[str]:
+    """Return the ids of the circuits that hang on this one, however deep."""
+    others = (circuit.subentry_id for circuit in entry.get_subentries_of_type(SUBENTRY_CIRCUIT) if circuit.subentry_id != circuit_id)
+    return {other for other in others if circuit_id in _upwards(entry, other)}
+
+
+def _upwards(entry: ConfigEntry, circuit_id: str) -> Iterator[str]:
+    """Yield the circuits above this one, the nearest first, up to the root or to one that was met before."""
+    met = set()
+    while circuit_id != MAIN_CIRCUIT_ID and circuit_id not in met:
+        met.add(circuit_id)
+        parent_id = str(entry.subentries[circuit_id].data[CONF_PARENT])
+        circuit_id = parent_id if parent_id in circuit_names(entry) else MAIN_CIRCUIT_ID
+        yield circuit_id
+
+
+def site_config(entry: ConfigEntry) -> SiteConfig:
+    """Return the site that a config entry and its subentries describe."""
+    return SiteConfig(
+        circuits=tuple(_circuits(entry)),
+        stations={station.identity: station for station in _stations(entry)},
+        voltage_v=float(entry.data[CONF_VOLTAGE_V]),
+        authorization=AuthorizationPolicy(
+            free=bool(entry.options.get(CONF_FREE_CHARGING, False)), tokens=frozenset(entry.options.get(CONF_ID_TOKENS, ()))
+        ),
+    )
+
+
+def _circuits(entry: ConfigEntry) -> Iterator[Circuit]:
+    phases = site_phases(entry.data)
+    yield Circuit(
+        circuit_id=MAIN_CIRCUIT_ID,
+        name=entry.title,
+        phases=phases,
+        fuse_a=float(entry.data[CONF_FUSE_A]),
+        margin_a=float(entry.data[CONF_MARGIN_A]),
+        unmanaged_worst_a=_on(phases, entry.data[CONF_WORST_CASE_A]),
+        metered=entry.data[CONF_METER][CONF_TYPE] != METER_NONE,
+    )
+    for subentry in entry.get_subentries_of_type(SUBENTRY_CIRCUIT):
+        yield Circuit(
+            circuit_id=subentry.subentry_id,
+            name=subentry.title,
+            parent_id=parent_of(entry, subentry.subentry_id),
+            phases=phases,
+            fuse_a=float(subentry.data[CONF_FUSE_A]),
+            margin_a=float(subentry.data[CONF_MARGIN_A]),
+            unmanaged_worst_a=_on(phases, subentry.data[CONF_UNMANAGED_WORST_A]),
+        )
+
+
+def _stations(entry: ConfigEntry) -> Iterator[StationConfig]:
+    phases = site_phases(entry.data)
+    circuits = circuit_names(entry)
+    for subentry in entry.get_subentries_of_type(SUBENTRY_STATION):
+        circuit_id = subentry.data[CONF_CIRCUIT]
+        yield StationConfig(
+            identity=subentry.data[CONF_IDENTITY],
+            name=subentry.title,
+            circuit_id=circuit_id if circuit_id in circuits else MAIN_CIRCUIT_ID,
+            evses=tuple(_evse(data, phases) for data in subentry.data[CONF_EVSES]),
+        )
+
+
+def _evse(data: Mapping[str, Any], site: tuple[Phase, ...]) -> EvseConfig:
+    """Return an EVSE. On a site with one conductor there is only that one to be connected to."""
+    one_conductor = len(site) == 1
+    return EvseConfig(
+        evse_id=int(data[CONF_EVSE_ID]),
+        grid_phases=site if one_conductor else rotation_phases(data[CONF_ROTATION], data[CONF_PHASES]),
+        rotation_known=one_conductor or data[CONF_ROTATION] != ROTATION_UNKNOWN,
+        max_a=float(data[CONF_MAX_A]),
+    )
+
+
+def _on(phases: tuple[Phase, ...], current_a: float) -> PerPhase:
+    l1, l2, l3 = (float(current_a) if phase in phases else 0.0 for phase in ALL_PHASES)
+    return (l1, l2, l3)
+
+
+def meter_for(hass: HomeAssistant, entry: ConfigEntry) -> Meter | None:
+    """Return the meter at the site's connection; None where it has none. Raises MeterError where what is stored makes no meter."""
+    return meter_of(hass, entry.data)
+
+
+def meter_of(hass: HomeAssistant, data: Mapping[str, Any]) -> Meter | None:
+    """Return the meter that a config entry's data describe; None where there is none. Raises MeterError where they make no meter."""
+    meter = data[CONF_METER]
+    voltage_v = float(data[CONF_VOLTAGE_V])
+    ceiling_a = CEILING_BY_FUSE * float(data[CONF_FUSE_A])
+    match meter[CONF_TYPE]:
+        case "modbus":
+            return ModbusMeter(
+                ModbusMeterConfig(
+                    host=meter[CONF_HOST],
+                    port=meter[CONF_PORT],
+                    device_id=meter[CONF_UNIT_ID],
+                    model=meter[CONF_MODEL],
+                    invert=meter[CONF_INVERT],
+                    voltage_v=voltage_v,
+                    ceiling_a=ceiling_a,
+                )
+            )
+        case "entities":
+            return EntityMeter(
+                hass,
+                EntityMeterConfig(
+                    currents=_entities(meter, CONF_CURRENT),
+                    powers=_entities(meter, CONF_POWER),
+                    total_power=meter.get(CONF_POWER_TOTAL),
+                    import_wh=meter.get(CONF_IMPORT_ENERGY),
+                    export_wh=meter.get(CONF_EXPORT_ENERGY),
+                    export_positive=meter[CONF_INVERT],
+                    phases=3 if data[CONF_PHASES] == 3 else 1,
+                    voltage_v=voltage_v,
+                    ceiling_a=ceiling_a,
+                ),
+            )
+    return None
+
+
+def _entities(meter: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return the entities that are given per phase, in the order of the phases."""
+    return tuple(meter[f"{key}{number}"] for number in (1, 2, 3) if f"{key}{number}" in meter)

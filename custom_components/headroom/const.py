@@ -1,0 +1,75 @@
+"""Names that the configuration, the entities and the actions share."""
+
+from typing import Final
+
+from homeassistant.const import Platform
+
+DOMAIN: Final = "headroom"
+
+PLATFORMS: Final = (
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.NUMBER,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+)
+
+# The config entry's data: the site.
+CONF_PHASES: Final = "phases"
+CONF_VOLTAGE_V: Final = "voltage_v"
+CONF_FUSE_A: Final = "fuse_a"
+CONF_MARGIN_A: Final = "margin_a"
+CONF_WORST_CASE_A: Final = "worst_case_a"
+CONF_METER: Final = "meter"
+
+# Under CONF_METER.
+CONF_INVERT: Final = "invert"
+CONF_UNIT_ID: Final = "unit_id"
+CONF_CURRENT: Final = "current_l"
+"""With the number of the phase behind it: the entity with that phase's current."""
+CONF_POWER: Final = "power_l"
+CONF_POWER_TOTAL: Final = "power_total"
+CONF_IMPORT_ENERGY: Final = "import_energy"
+CONF_EXPORT_ENERGY: Final = "export_energy"
+METER_NONE: Final = "none"
+METER_ENTITIES: Final = "entities"
+METER_MODBUS: Final = "modbus"
+
+# The config entry's options: who may charge.
+CONF_FREE_CHARGING: Final = "free_charging"
+CONF_ID_TOKENS: Final = "id_tokens"
+
+# Subentries.
+SUBENTRY_CIRCUIT: Final = "circuit"
+SUBENTRY_STATION: Final = "station"
+CONF_PARENT: Final = "parent"
+CONF_UNMANAGED_WORST_A: Final = "unmanaged_worst_a"
+CONF_IDENTITY: Final = "identity"
+CONF_CIRCUIT: Final = "circuit"
+CONF_EVSES: Final = "evses"
+CONF_EVSE_COUNT: Final = "evse_count"
+CONF_EVSE_ID: Final = "evse_id"
+CONF_ROTATION: Final = "rotation"
+CONF_MAX_A: Final = "max_a"
+ROTATION_UNKNOWN: Final = "unknown"
+
+MAIN_CIRCUIT_ID: Final = "main"
+"""The root of the tree: the site's own connection."""
+
+SECTION_ADVANCED: Final = "advanced"
+
+DEFAULT_FUSE_A: Final = 25.0
+DEFAULT_MARGIN_A: Final = 2.0
+DEFAULT_VOLTAGE_V: Final = 230.0
+DEFAULT_WORST_CASE_A: Final = 16.0
+DEFAULT_LISTEN_HOST: Final = "0.0.0.0"
+DEFAULT_LISTEN_PORT: Final = 9000
+DEFAULT_MODBUS_PORT: Final = 502
+DEFAULT_UNIT_ID: Final = 1
+
+EVSE_LEAST_A: Final = 6.0
+EVSE_MOST_A: Final = 80.0
+"""The highest current of a Mode 3 connection (IEC 61851-1)."""
+DEFAULT_EVSE_A: Final = 32.0
