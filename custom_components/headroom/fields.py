@@ -1,0 +1,80 @@
+"""The fields that the forms are made of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+import probatio as vol
+
+from .configuration import ROTATIONS
+from .const import CONF_FUSE_A, CONF_MARGIN_A, SECTION_ADVANCED
+
+FUSE_MOST_A = 6300.0
+"""The largest rating of a low-voltage circuit breaker in common use."""
+
+
+def amps(least: float, most: float, step: float = 0.5) -> NumberSelector:
+    """Ask for a current per phase."""
+    return NumberSelector(NumberSelectorConfig(min=least, max=most, step=step, unit_of_measurement="A", mode=NumberSelectorMode.BOX))
+
+
+def whole(least: int, most: int, unit: str | None = None) -> vol.All[Any]:
+    """Ask for a whole number."""
+    config = NumberSelectorConfig(min=least, max=most, step=1, mode=NumberSelectorMode.BOX)
+    if unit:
+        config["unit_of_measurement"] = unit
+    return vol.All(NumberSelector(config), vol.Coerce(int))
+
+
+def choice(labels: Mapping[str, str], *, custom: bool = False, translation_key: str | None = None) -> SelectSelector:
+    """Ask for one of some values, given with their labels; the translation's label goes first where there is one."""
+    config = SelectSelectorConfig(
+        options=[SelectOptionDict(value=value, label=label) for value, label in labels.items()],
+        custom_value=custom,
+        mode=SelectSelectorMode.DROPDOWN,
+    )
+    if translation_key:
+        config["translation_key"] = translation_key
+    return SelectSelector(config)
+
+
+def phases() -> SelectSelector:
+    """Ask for one phase or three."""
+    return choice({"3": "3", "1": "1"}, translation_key="phases")
+
+
+def rotation() -> SelectSelector:
+    """Ask which grid conductors are behind the terminals."""
+    rotations = (*ROTATIONS[3], *ROTATIONS[1][:-1])
+    return choice(
+        {value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in rotations}, translation_key="rotation"
+    )
+
+
+def advanced(schema: Mapping[vol.Marker, object]) -> section:
+    """Put fields that few people need into a section that is closed at first."""
+    return section(vol.Schema(schema), {"collapsed": True})
+
+
+def flat(user_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answers with those of the section among the others."""
+    return {key: value for key, value in user_input.items() if key != SECTION_ADVANCED} | dict(user_input[SECTION_ADVANCED])
+
+
+def circuit_errors(user_input: Mapping[str, Any], worst_key: str) -> dict[str, str]:
+    """Return what can't be in a circuit's numbers, by field."""
+    errors = {}
+    if user_input[CONF_MARGIN_A] >= user_input[CONF_FUSE_A]:
+        errors[CONF_MARGIN_A] = "margin_reaches_fuse"
+    if user_input[worst_key] >= user_input[CONF_FUSE_A]:
+        errors[worst_key] = "worst_case_reaches_fuse"
+    return errors

@@ -1,0 +1,179 @@
+"""Circuits and charging stations are added and changed by hand."""
+
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_USER, SubentryFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.headroom.configuration import site_config
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> MockConfigEntry:
+    """A site that is not running: everything can be typed in all the same."""
+    mock_config_entry.add_to_hass(hass)
+    return mock_config_entry
+
+
+async def start(hass: HomeAssistant, entry: MockConfigEntry, kind: str) -> SubentryFlowResult:
+    return await hass.config_entries.subentries.async_init((entry.entry_id, kind), context={"source": SOURCE_USER})
+
+
+async def answer(hass: HomeAssistant, result: SubentryFlowResult, **answers: Any) -> SubentryFlowResult:
+    return await hass.config_entries.subentries.async_configure(result["flow_id"], answers)
+
+
+def offered(result: SubentryFlowResult, key: str) -> list[str]:
+    assert result["data_schema"] is not None
+    return [option["value"] for option in result["data_schema"].schema[key].config["options"]]
+
+
+def default(result: SubentryFlowResult, key: str) -> Any:
+    """What a form shows in a field before anyone has typed."""
+    assert result["data_schema"] is not None
+    marker = next(marker for marker in result["data_schema"].schema if marker == key)
+    return marker.description["suggested_value"] if marker.description else marker.default()
+
+
+CIRCUIT = {"name": "Row", "parent": "garage", "fuse_a": 25.0, "margin_a": 1.0, "unmanaged_worst_a": 3.0}
+
+
+async def test_add_a_circuit(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    form = await start(hass, entry, "circuit")
+    assert offered(form, "parent") == ["main", "garage"]
+    result = await answer(hass, form, **CIRCUIT)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    row = next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row")
+    assert (row.parent_id, row.fuse_a, row.margin_a, row.unmanaged_worst_a) == ("garage", 25.0, 1.0, (3.0, 3.0, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "errors"),
+    [
+        ({"margin_a": 25.0}, {"margin_a": "margin_reaches_fuse"}),
+        ({"unmanaged_worst_a": 25.0}, {"unmanaged_worst_a": "worst_case_reaches_fuse"}),
+        (
+            {"fuse_a": 1.0, "margin_a": 2.0},
+            {"margin_a": "margin_reaches_fuse", "unmanaged_worst_a": "worst_case_reaches_fuse"},
+        ),
+    ],
+)
+async def test_a_circuit_without_room_is_explained(
+    hass: HomeAssistant, entry: MockConfigEntry, wrong: dict[str, float], errors: dict[str, str]
+) -> None:
+    form = await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT | wrong)
+    assert (form["type"], form["errors"]) == (FlowResultType.FORM, errors)
+    assert default(form, "name") == "Row"  # what was typed is still there
+    assert (await answer(hass, form, **CIRCUIT))["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_change_a_circuit(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT)
+    form = await entry.start_subentry_reconfigure_flow(hass, "garage")
+    assert (default(form, "name"), default(form, "fuse_a")) == ("Garage", 32.0)
+    assert offered(form, "parent") == ["main"]  # neither itself nor what hangs on it
+    with pytest.raises(InvalidData):
+        await answer(hass, form, **CIRCUIT | {"parent": "garage"})
+    result = await answer(hass, form, name="Barn", parent="main", fuse_a=20.0, margin_a=0.0, unmanaged_worst_a=0.0)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert (entry.subentries["garage"].title, entry.subentries["garage"].data["fuse_a"]) == ("Barn", 20.0)
+    assert "name" not in entry.subentries["garage"].data
+
+
+async def test_a_circuit_whose_parent_was_deleted_can_be_changed(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT)
+    hass.config_entries.async_remove_subentry(entry, "garage")
+    (row,) = entry.get_subentries_of_type("circuit")
+    form = await entry.start_subentry_reconfigure_flow(hass, row.subentry_id)
+    assert default(form, "parent") == "main"
+    station = await entry.start_subentry_reconfigure_flow(hass, "station_one")
+    assert default(station, "circuit") == "main"
+
+
+STATION = {"identity": "CP9", "name": "Gate", "circuit": "garage", "evse_count": 2}
+
+
+async def test_add_a_station_before_it_connects(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    form = await answer(hass, await start(hass, entry, "station"), **STATION)
+    assert form["description_placeholders"] == {"station": "Gate", "evse_id": "1", "number": "1", "count": "2"}
+    assert default(form, "rotation") == "unknown"  # safe until someone knows better
+    form = await answer(hass, form, phases="3", rotation="L3L1L2", max_a=16)
+    assert form["description_placeholders"]["evse_id"] == "2"
+    result = await answer(hass, form, phases="1", rotation="L2", max_a=32)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    station = next(subentry for subentry in entry.get_subentries_of_type("station") if subentry.unique_id == "CP9")
+    assert station.title == "Gate"
+    assert station.data == {
+        "identity": "CP9",
+        "circuit": "garage",
+        "evses": [
+            {"evse_id": 1, "phases": 3, "rotation": "L3L1L2", "max_a": 16},
+            {"evse_id": 2, "phases": 1, "rotation": "L2", "max_a": 32},
+        ],
+    }
+    assert len(site_config(entry).stations["CP9"].evses) == 2
+
+
+async def test_a_station_is_called_by_its_identity_unless_named(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    form = await answer(hass, await start(hass, entry, "station"), identity=" CP9 ", circuit="main", evse_count=1)
+    result = await answer(hass, form, phases="1", rotation="unknown", max_a=6)
+    assert (result["title"], result["unique_id"]) == ("CP9", "CP9")
+
+
+@pytest.mark.parametrize(
+    ("identity", "error"),
+    [
+        ("CP1", "identity_taken"),
+        ("", "invalid_identity"),
+        ("my station", "invalid_identity"),
+        ("C" * 49, "invalid_identity"),
+        ("a/b", "invalid_identity"),
+    ],
+)
+async def test_an_identity_that_can_not_be_is_explained(hass: HomeAssistant, entry: MockConfigEntry, identity: str, error: str) -> None:
+    form = await answer(hass, await start(hass, entry, "station"), **STATION | {"identity": identity})
+    assert (form["step_id"], form["errors"]) == ("user", {"identity": error})
+    assert (await answer(hass, form, **STATION))["step_id"] == "evse"
+
+
+@pytest.mark.parametrize(("phases", "rotation"), [("3", "L1"), ("1", "L1L2L3")])
+async def test_a_rotation_that_does_not_go_with_the_phases(hass: HomeAssistant, entry: MockConfigEntry, phases: str, rotation: str) -> None:
+    form = await answer(hass, await start(hass, entry, "station"), **STATION)
+    form = await answer(hass, form, phases=phases, rotation=rotation, max_a=10)
+    assert form["errors"] == {"rotation": "rotation_mismatch"}
+    assert (default(form, "max_a"), form["description_placeholders"]["evse_id"]) == (10, "1")
+
+
+@pytest.mark.parametrize("max_a", [5, 81])
+async def test_an_evse_has_6_to_80_amps(hass: HomeAssistant, entry: MockConfigEntry, max_a: float) -> None:
+    form = await answer(hass, await start(hass, entry, "station"), **STATION)
+    with pytest.raises(InvalidData):
+        await answer(hass, form, phases="3", rotation="unknown", max_a=max_a)
+
+
+async def test_change_a_station(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    form = await entry.start_subentry_reconfigure_flow(hass, "station_two")
+    assert (default(form, "name"), default(form, "circuit"), default(form, "evse_count")) == ("Right", "main", 2)
+    form = await answer(hass, form, name="Far right", circuit="garage", evse_count=3)
+    assert (default(form, "phases"), default(form, "rotation"), default(form, "max_a")) == ("3", "unknown", 16.0)
+    form = await answer(hass, form, phases="3", rotation="L1L2L3", max_a=20)
+    assert (default(form, "phases"), default(form, "rotation"), default(form, "max_a")) == ("1", "L3", 32.0)
+    form = await answer(hass, form, phases="1", rotation="L3", max_a=32)
+    assert form["description_placeholders"]["evse_id"] == "3"  # the new one
+    result = await answer(hass, form, phases="1", rotation="L2", max_a=16)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    station = site_config(entry).stations["CP2"]
+    assert (station.name, station.circuit_id, len(station.evses)) == ("Far right", "garage", 3)
+
+
+async def test_on_a_single_phase_site_only_the_current_is_asked(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    mock_config_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(mock_config_entry, data={**mock_config_entry.data, "phases": 1})
+    form = await answer(hass, await start(hass, mock_config_entry, "station"), **STATION | {"evse_count": 1})
+    assert form["data_schema"] is not None
+    assert [str(key) for key in form["data_schema"].schema] == ["max_a"]
+    result = await answer(hass, form, max_a=25)
+    assert result["data"]["evses"] == [{"evse_id": 1, "phases": 1, "rotation": "L1", "max_a": 25}]
