@@ -1,0 +1,332 @@
+"""The flows that describe the site: its connection, its meter, and where it listens for charging stations."""
+
+import asyncio
+import errno
+from typing import Any, override
+
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry, ConfigFlow, ConfigFlowResult, ConfigSubentryFlow, OptionsFlow
+from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_NAME, CONF_PORT, CONF_TYPE
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.network import NoURLAvailableError, get_url
+from homeassistant.helpers.selector import BooleanSelector, EntitySelector, EntitySelectorConfig, TextSelector, TextSelectorConfig
+from homeassistant.helpers.typing import UNDEFINED, UndefinedType
+import probatio as vol
+from yarl import URL
+
+from . import fields
+from .configuration import meter_of, site_phases
+from .const import (
+    CONF_CURRENT,
+    CONF_EXPORT_ENERGY,
+    CONF_FREE_CHARGING,
+    CONF_FUSE_A,
+    CONF_ID_TOKENS,
+    CONF_IMPORT_ENERGY,
+    CONF_INVERT,
+    CONF_MARGIN_A,
+    CONF_METER,
+    CONF_PHASES,
+    CONF_POWER,
+    CONF_POWER_TOTAL,
+    CONF_UNIT_ID,
+    CONF_VOLTAGE_V,
+    CONF_WORST_CASE_A,
+    DEFAULT_FUSE_A,
+    DEFAULT_LISTEN_HOST,
+    DEFAULT_LISTEN_PORT,
+    DEFAULT_MARGIN_A,
+    DEFAULT_MODBUS_PORT,
+    DEFAULT_UNIT_ID,
+    DEFAULT_VOLTAGE_V,
+    DEFAULT_WORST_CASE_A,
+    DOMAIN,
+    METER_ENTITIES,
+    METER_MODBUS,
+    METER_NONE,
+    SECTION_ADVANCED,
+    SUBENTRY_CIRCUIT,
+    SUBENTRY_STATION,
+)
+from .metering.maps import METERS
+from .metering.reading import MeterError, Reading
+from .subentry_flow import CircuitFlow, StationFlow
+
+PROBE_TIMEOUT_S = 15.0
+
+SITE_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_NAME, default="Home"): TextSelector(),
+        vol.Required(CONF_PHASES, default="3"): fields.phases(),
+        vol.Required(CONF_FUSE_A, default=DEFAULT_FUSE_A): fields.amps(1, fields.FUSE_MOST_A),
+        vol.Required(CONF_MARGIN_A, default=DEFAULT_MARGIN_A): fields.amps(0, fields.FUSE_MOST_A),
+        vol.Required(CONF_WORST_CASE_A, default=DEFAULT_WORST_CASE_A): fields.amps(0, fields.FUSE_MOST_A),
+        vol.Required(SECTION_ADVANCED): fields.advanced(
+            {vol.Required(CONF_VOLTAGE_V, default=DEFAULT_VOLTAGE_V): fields.whole(100, 300, "V")}
+        ),
+    }
+)
+
+AUTHORIZATION_FIELDS: dict[vol.Marker, object] = {
+    vol.Required(CONF_FREE_CHARGING, default=True): BooleanSelector(),
+    vol.Optional(CONF_ID_TOKENS, default=[]): TextSelector(TextSelectorConfig(multiple=True)),
+}
+
+
+def modbus_schema() -> vol.Schema:
+    """Return the form about a meter that speaks Modbus TCP."""
+    models = {key: meter.name for key, meter in METERS.items()}
+    return vol.Schema(
+        {
+            vol.Required(CONF_MODEL, default=next(iter(models))): fields.choice(models),
+            vol.Required(CONF_HOST): TextSelector(),
+            vol.Required(CONF_PORT, default=DEFAULT_MODBUS_PORT): fields.whole(1, 65535),
+            vol.Required(CONF_UNIT_ID, default=DEFAULT_UNIT_ID): fields.whole(0, 255),
+            vol.Required(SECTION_ADVANCED): fields.advanced({vol.Required(CONF_INVERT, default=False): BooleanSelector()}),
+        }
+    )
+
+
+def entities_schema(phases: int) -> vol.Schema:
+    """Return the form about the entities that measure a connection with so many phases."""
+    current = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "current"}))
+    power = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "power"}))
+    schema: dict[vol.Marker, object] = {}
+    for key, entity in ((CONF_CURRENT, current), (CONF_POWER, power)):
+        schema |= {vol.Optional(f"{key}{phase}"): entity for phase in range(1, phases + 1)}
+    schema[vol.Optional(CONF_POWER_TOTAL)] = power
+    energy = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "energy"}))
+    schema[vol.Required(SECTION_ADVANCED)] = fields.advanced(
+        {
+            vol.Required(CONF_INVERT, default=False): BooleanSelector(),
+            vol.Optional(CONF_IMPORT_ENERGY): energy,
+            vol.Optional(CONF_EXPORT_ENERGY): energy,
+        }
+    )
+    return vol.Schema(schema)
+
+
+def authorization(user_input: dict[str, Any]) -> dict[str, Any]:
+    """Return the config entry's options from the answers: tokens without blanks, each once."""
+    tokens = [token for token in (token.strip() for token in user_input.get(CONF_ID_TOKENS, ())) if token]
+    return {CONF_FREE_CHARGING: user_input[CONF_FREE_CHARGING], CONF_ID_TOKENS: list(dict.fromkeys(tokens))}
+
+
+def station_address(hass: HomeAssistant, host: str, port: int) -> str:
+    """Return the address to enter at a station; the station puts its identity behind it."""
+    if host == DEFAULT_LISTEN_HOST:
+        try:
+            host = URL(get_url(hass, allow_external=False, allow_cloud=False)).host or host
+        except NoURLAvailableError:
+            host = "homeassistant.local"
+    return str(URL.build(scheme="ws", host=host, port=port, path="/"))
+
+
+class HeadroomConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Set up a site, or change one. The steps are the same; only what comes after them differs."""
+
+    VERSION = 1
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._data: dict[str, Any] = {}
+        self._candidate: dict[str, Any] = {}
+        """The meter that is being tried."""
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Return the flow that changes who may charge."""
+        return HeadroomOptionsFlow()
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(cls, config_entry: ConfigEntry) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return what a site is made of."""
+        return {SUBENTRY_STATION: StationFlow, SUBENTRY_CIRCUIT: CircuitFlow}
+
+    @override
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Start to set up a site."""
+        return await self.async_step_site()
+
+    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Let a person choose what to change."""
+        return self.async_show_menu(step_id="reconfigure", menu_options=["site", "meter", "ocpp"])
+
+    @property
+    def _stored(self) -> dict[str, Any]:
+        """The data of the entry that is being changed."""
+        return dict(self._get_reconfigure_entry().data) if self.source == SOURCE_RECONFIGURE else {}
+
+    async def async_step_site(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask about the connection to the grid."""
+        errors = fields.circuit_errors(user_input, CONF_WORST_CASE_A) if user_input else {}
+        if user_input and not errors:
+            site = fields.flat(user_input)
+            self._data |= site | {CONF_PHASES: int(site[CONF_PHASES])}
+            if not (stored := self._stored):
+                return await self.async_step_meter()
+            if stored[CONF_PHASES] != self._data[CONF_PHASES] and stored[CONF_METER][CONF_TYPE] != METER_NONE:
+                return await self.async_step_meter()  # the old one was asked for other phases
+            return self._update()
+        suggested = user_input
+        if stored := self._stored:
+            suggested = user_input or {
+                **stored,
+                CONF_PHASES: str(stored[CONF_PHASES]),
+                SECTION_ADVANCED: {CONF_VOLTAGE_V: stored[CONF_VOLTAGE_V]},
+            }
+        return self.async_show_form(
+            step_id="site", data_schema=self.add_suggested_values_to_schema(SITE_SCHEMA, suggested), errors=errors, last_step=False
+        )
+
+    async def async_step_meter(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask what kind of meter there is."""
+        return self.async_show_menu(step_id="meter", menu_options=["modbus", "entities", "no_meter"])
+
+    async def async_step_modbus(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask about a meter that speaks Modbus TCP."""
+        if user_input:
+            self._candidate = {CONF_TYPE: METER_MODBUS, **fields.flat(user_input)}
+            layout = METERS[user_input[CONF_MODEL]]
+            if 0 < max(len(layout.current.addresses), len(layout.power.addresses)) < len(self._phases):
+                return self._meter_form(METER_MODBUS, field=CONF_MODEL, error="too_few_phases")
+            return await self.async_step_meter_live()
+        return self._meter_form(METER_MODBUS)
+
+    async def async_step_entities(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the entities that are the meter."""
+        if user_input:
+            self._candidate = {CONF_TYPE: METER_ENTITIES, **fields.flat(user_input)}
+            given = [sum(key.startswith(prefix) for key in user_input) for prefix in (CONF_CURRENT, CONF_POWER)]
+            if not {*given} <= {0, len(self._phases)} or not (any(given) or CONF_POWER_TOTAL in user_input):
+                return self._meter_form(METER_ENTITIES, error="entities_incomplete")
+            return await self.async_step_meter_live()
+        return self._meter_form(METER_ENTITIES)
+
+    async def async_step_no_meter(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Go on without a meter: the worst case is reckoned with always."""
+        self._candidate = {CONF_TYPE: METER_NONE}
+        return await self.async_step_meter_accept()
+
+    async def async_step_meter_live(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Read the meter now and show what it said."""
+        kind = self._candidate[CONF_TYPE]
+        try:
+            reading = await self._probe()
+        except TimeoutError:
+            return self._meter_form(kind, error="meter_silent")
+        except MeterError as error:
+            return self._meter_form(kind, error="meter_failed", cause=str(error))
+        power = "–" if reading.power_w is None else f"{reading.power_w:.0f} W"
+        currents = ", ".join(f"{phase.name} {reading.current_a[phase]:.1f} A" for phase in self._phases)
+        return self.async_show_menu(
+            step_id="meter_live",
+            menu_options=["meter_accept", "meter_live", kind],
+            description_placeholders={"source": reading.source, "currents": currents, "power": power},
+        )
+
+    async def async_step_meter_accept(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Keep the meter."""
+        self._data[CONF_METER] = self._candidate
+        return self._update() if self.source == SOURCE_RECONFIGURE else await self.async_step_ocpp()
+
+    @property
+    def _phases(self) -> tuple[Any, ...]:
+        return site_phases(self._stored | self._data)
+
+    async def _probe(self) -> Reading:
+        """Return a reading of the meter that is being tried."""
+        meter = meter_of(self.hass, self._stored | self._data | {CONF_METER: self._candidate})
+        assert meter is not None
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            return await meter.probe()
+
+    def _meter_form(self, kind: str, *, field: str = "base", error: str | None = None, cause: str = "") -> ConfigFlowResult:
+        """Show a meter's form with what was entered last or is stored."""
+        known = next((meter for meter in (self._candidate, self._stored.get(CONF_METER, {})) if meter.get(CONF_TYPE) == kind), {})
+        schema = modbus_schema() if kind == METER_MODBUS else entities_schema(len(self._phases))
+        suggested = known | {SECTION_ADVANCED: known} if known else None
+        return self.async_show_form(
+            step_id=kind,
+            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+            errors={field: error} if error else {},
+            description_placeholders={"cause": cause},
+            last_step=False,
+        )
+
+    async def async_step_ocpp(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask where to listen for charging stations, and in a new site who may charge."""
+        errors: dict[str, str] = {}
+        cause = ""
+        new = self.source != SOURCE_RECONFIGURE
+        if user_input:
+            listen = {key: value for key, value in fields.flat(user_input).items() if key in (CONF_HOST, CONF_PORT)}
+            errors, cause = await self._listen_errors(listen[CONF_HOST], listen[CONF_PORT])
+            if not errors:
+                self._data |= listen
+                return await self._create(authorization(user_input)) if new else self._update(unique_id=str(listen[CONF_PORT]))
+        stored = self._stored
+        host = vol.Required(CONF_HOST, default=stored.get(CONF_HOST, DEFAULT_LISTEN_HOST))
+        schema = vol.Schema(
+            {
+                vol.Required(CONF_PORT, default=stored.get(CONF_PORT, DEFAULT_LISTEN_PORT)): fields.whole(1, 65535),
+                **(AUTHORIZATION_FIELDS if new else {}),
+                vol.Required(SECTION_ADVANCED): fields.advanced({host: TextSelector()}),
+            }
+        )
+        return self.async_show_form(
+            step_id="ocpp",
+            data_schema=self.add_suggested_values_to_schema(schema, user_input),
+            errors=errors,
+            description_placeholders={"cause": cause},
+            last_step=True,
+        )
+
+    async def _listen_errors(self, host: str, port: int) -> tuple[dict[str, str], str]:
+        """Return why the site can't listen there, by field, with the system's own words."""
+        own = self._get_reconfigure_entry() if self.source == SOURCE_RECONFIGURE else None
+        # The port that this site uses already is taken: by itself.
+        if own is None or own.data[CONF_PORT] != port:
+            try:
+                server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+            except OSError as error:
+                field, key = {
+                    errno.EADDRINUSE: (CONF_PORT, "port_in_use"),
+                    errno.EACCES: (CONF_PORT, "port_not_permitted"),
+                }.get(error.errno or 0, ("base", "cannot_listen"))
+                return {field: key}, str(error)
+            server.close()
+            await server.wait_closed()
+        if any(entry is not own and entry.unique_id == str(port) for entry in self._async_current_entries()):
+            return {CONF_PORT: "port_of_other_site"}, ""
+        return {}, ""
+
+    async def _create(self, options: dict[str, Any]) -> ConfigFlowResult:
+        """Create the entry. The port is what tells one site from another."""
+        await self.async_set_unique_id(str(self._data[CONF_PORT]), raise_on_progress=False)
+        return self.async_create_entry(
+            title=self._data[CONF_NAME],
+            data=self._data,
+            options=options,
+            description_placeholders={"address": station_address(self.hass, self._data[CONF_HOST], self._data[CONF_PORT])},
+        )
+
+    def _update(self, *, unique_id: str | UndefinedType = UNDEFINED) -> ConfigFlowResult:
+        """Store what was changed; the entry's update listener applies it."""
+        entry = self._get_reconfigure_entry()
+        title = self._data.get(CONF_NAME, entry.title)
+        return self.async_update_and_abort(entry, unique_id=unique_id, title=title, data_updates=self._data)
+
+
+class HeadroomOptionsFlow(OptionsFlow):
+    """Change who may charge."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask it."""
+        if user_input:
+            return self.async_create_entry(data=authorization(user_input))
+        schema = vol.Schema(AUTHORIZATION_FIELDS)
+        return self.async_show_form(step_id="init", data_schema=self.add_suggested_values_to_schema(schema, self.config_entry.options))
