@@ -1,0 +1,187 @@
+"""What a person has to see to: stations that wait for approval, meters that went silent, stations that do not obey."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
+from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import CONF_IDENTITY, DOMAIN, SUBENTRY_STATION
+from .site.snapshot import MeterHealth, PendingStation, SiteSnapshot
+from .station_form import StationDraft, pending_stations
+
+if TYPE_CHECKING:  # the coordinator raises these repairs
+    from .coordinator import HeadroomConfigEntry
+
+CONF_ENTRY_ID = "entry_id"
+
+STATION_PENDING = "station_pending"
+METER_LOST = "meter_lost"
+STATION_PROBLEMS: Mapping[str, str] = {
+    "rejects_profiles": "station_rejects_profiles",
+    "disobedient": "station_disobedient",
+}
+"""The issue's translation key for each problem a station may have; any other has `STATION_PROBLEM`."""
+STATION_PROBLEM = "station_problem"
+
+
+class Issue(NamedTuple):
+    """One entry of the issue registry. What differs from turn to turn has no place in the placeholders."""
+
+    translation_key: str
+    severity: ir.IssueSeverity
+    placeholders: dict[str, str]
+    identity: str | None = None
+    """The station that the repair is about to add; None where there is nothing to be done by a click."""
+
+
+def pending_issue_id(entry: HeadroomConfigEntry, identity: str) -> str:
+    """Return the id of the issue about a station that waits. Two sites may each have a station of that identity waiting."""
+    return f"{STATION_PENDING}_{entry.entry_id}_{identity}"
+
+
+@callback
+def async_raise_pending_issue(hass: HomeAssistant, entry: HeadroomConfigEntry, pending: PendingStation) -> None:
+    """Tell that a station waits for approval."""
+    _create(hass, entry, pending_issue_id(entry, pending.identity), _pending_issue(entry, pending))
+
+
+@callback
+def async_clear_pending_issue(hass: HomeAssistant, entry: HeadroomConfigEntry, identity: str) -> None:
+    """Take back that a station waits; no error where nothing was told."""
+    ir.async_delete_issue(hass, DOMAIN, pending_issue_id(entry, identity))
+
+
+@callback
+def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot: SiteSnapshot) -> None:
+    """Raise the issues that a snapshot gives cause for and clear the site's others. Cheap where nothing changed."""
+    issues = {pending_issue_id(entry, pending.identity): _pending_issue(entry, pending) for pending in snapshot.pending.values()}
+    for circuit_id, circuit in snapshot.circuits.items():
+        if circuit.meter is MeterHealth.LOST:
+            worst = max(circuit.circuit.unmanaged_worst_a)
+            issues[f"{METER_LOST}_{entry.entry_id}_{circuit_id}"] = Issue(
+                METER_LOST,
+                ir.IssueSeverity.WARNING,
+                {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": circuit.meter_error or "–"},
+            )
+    names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
+    for identity, station in snapshot.stations.items():
+        if station.problem:
+            key = STATION_PROBLEMS.get(station.problem, STATION_PROBLEM)
+            placeholders = {"station": names.get(identity, identity), "identity": identity, "problem": station.problem}
+            issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, placeholders)
+    for issue_id in _raised(hass, entry) - issues.keys():
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+    for issue_id, issue in issues.items():
+        _create(hass, entry, issue_id, issue)
+
+
+@callback
+def async_clear_issues(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
+    """Clear every issue of a site, for when it stops: what nobody watches can't be told."""
+    for issue_id in _raised(hass, entry):
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+def _pending_issue(entry: HeadroomConfigEntry, pending: PendingStation) -> Issue:
+    placeholders = {"site": entry.title, "identity": pending.identity, "station": _described(pending), "remote": pending.remote or "–"}
+    return Issue(STATION_PENDING, ir.IssueSeverity.WARNING, placeholders, pending.identity)
+
+
+def _described(pending: PendingStation) -> str:
+    """Return what a station says it is."""
+    return " ".join(part for part in (pending.info.vendor, pending.info.model) if part) or "–"
+
+
+def _raised(hass: HomeAssistant, entry: HeadroomConfigEntry) -> set[str]:
+    """Return the ids of the issues that stand for a site now; one that a person ignored and that is over has no data."""
+    return {
+        issue_id
+        for (domain, issue_id), issue in ir.async_get(hass).issues.items()
+        if domain == DOMAIN and issue.data and issue.data.get(CONF_ENTRY_ID) == entry.entry_id
+    }
+
+
+def _create(hass: HomeAssistant, entry: HeadroomConfigEntry, issue_id: str, issue: Issue) -> None:
+    data: dict[str, str | int | float | None] = {CONF_ENTRY_ID: entry.entry_id}
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        data=data | {CONF_IDENTITY: issue.identity} if issue.identity else data,
+        is_fixable=issue.identity is not None,
+        severity=issue.severity,
+        translation_key=issue.translation_key,
+        translation_placeholders=issue.placeholders,
+    )
+
+
+class PendingStationFlow(RepairsFlow):
+    """Add a station that waits: ask what only a person knows, then let it in."""
+
+    def __init__(self, entry: HeadroomConfigEntry | None, identity: str) -> None:
+        """Take the site (None: it is gone) and the station's identity."""
+        self._entry = entry
+        self._identity = identity
+        self._draft: StationDraft | None = None
+        self._placeholders: dict[str, str] = {}
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Look whether the station still waits."""
+        if self._entry is None or (pending := pending_stations(self._entry).get(self._identity)) is None:
+            return self.async_abort(reason="station_gone")
+        evses = sorted(evse_id for evse_id in pending.inventory.evse_connectors if evse_id > 0)
+        self._placeholders = {
+            "identity": pending.identity,
+            "station": _described(pending),
+            "firmware": pending.info.firmware_version or "–",
+            "serial_number": pending.info.serial_number or "–",
+            "remote": pending.remote or "–",
+            "evses": ", ".join(map(str, evses)) or "–",
+        }
+        name = pending.identity if _described(pending) == "–" else _described(pending)
+        self._draft = StationDraft(self._entry, pending.identity, name)
+        return await self.async_step_station()
+
+    async def async_step_station(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Ask for its name and circuit."""
+        assert self._draft is not None
+        if user_input:
+            self._draft.submit_station(user_input)
+            return await self.async_step_evse()
+        return self.async_show_form(
+            step_id="station", data_schema=self._draft.station_schema(), description_placeholders=self._placeholders, last_step=False
+        )
+
+    async def async_step_evse(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Ask about one EVSE after the other."""
+        assert self._draft is not None
+        errors = self._draft.submit_evse(user_input) if user_input else {}
+        if self._draft.complete:
+            return self._finish(self._draft)
+        return self.async_show_form(
+            step_id="evse",
+            data_schema=self.add_suggested_values_to_schema(self._draft.evse_schema(), user_input if errors else None),
+            errors=errors,
+            description_placeholders=self._draft.evse_placeholders(),
+        )
+
+    def _finish(self, draft: StationDraft) -> RepairsFlowResult:
+        """Store the station: the site takes it over at once, and asks it to boot again as one that is let in."""
+        entry = draft.entry
+        subentry = ConfigSubentry(
+            data=MappingProxyType(draft.data), subentry_type=SUBENTRY_STATION, title=draft.name, unique_id=draft.identity
+        )
+        self.hass.config_entries.async_add_subentry(entry, subentry)
+        if entry.state is ConfigEntryState.LOADED:
+            entry.runtime_data.async_apply()  # nothing is left to do where the entry's update listener was faster
+        return self.async_create_entry(data={})
+
+
+async def async_create_fix_flow(hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None) -> RepairsFlow:
+    """Return the flow that fixes an issue; only those about a station that waits can be fixed so."""
+    data = data or {}
+    return PendingStationFlow(hass.config_entries.async_get_entry(str(data.get(CONF_ENTRY_ID))), str(data.get(CONF_IDENTITY)))
