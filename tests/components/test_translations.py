@@ -1,0 +1,253 @@
+"""Whatever the component can say, it can say in English; what the flows show is checked as it is shown (conftest)."""
+
+import ast
+from collections.abc import Iterator, Mapping
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+from homeassistant.util.yaml import load_yaml_dict
+import pytest
+
+from custom_components.headroom.const import DOMAIN, PLATFORMS
+from custom_components.headroom.repairs import METER_LOST, STATION_PENDING, STATION_PROBLEM, STATION_PROBLEMS
+from tests.conftest import TEXTS
+
+COMPONENT = Path(__file__).parents[2] / "custom_components" / DOMAIN
+ICONS: Mapping[str, Any] = json.loads((COMPONENT / "icons.json").read_text(encoding="utf-8"))
+MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in COMPONENT.glob("*.py")}
+
+
+def called(node: ast.AST, names: set[str]) -> Iterator[ast.Call]:
+    """The calls of functions of those names, as a name or an attribute."""
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+            if name in names:
+                yield call
+
+
+def strings(node: ast.AST | None) -> set[str]:
+    """The strings an expression may come to; of an f-string, its pattern."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return {text}
+        case ast.IfExp():
+            return strings(node.body) | strings(node.orelse)
+        case ast.JoinedStr():
+            return {"".join(part.value if isinstance(part, ast.Constant) else ".+" for part in node.values)}
+    return set()
+
+
+def argument(call: ast.Call, name: str) -> ast.AST | None:
+    return next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+
+
+def leaves(texts: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in texts.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}", value
+
+
+def test_texts_are_whole() -> None:
+    for path, text in leaves(TEXTS):
+        assert isinstance(text, str) and text.strip() == text and text, path
+        assert "[%key:" not in text, f"{path} is not expanded"
+        assert "://" not in text, f"{path} has a URL in it"
+
+
+def test_keys_are_such_as_home_assistant_accepts() -> None:
+    for path, _ in leaves(TEXTS):
+        assert all(re.fullmatch(r"[a-z0-9][a-z0-9_-]*", key) for key in path.split(".")[1:]), path
+
+
+def steps(texts: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key, value in texts.items():
+        if key in ("step", "sections"):
+            yield from ((f"{path}.{step}", value[step]) for step in value)
+        if isinstance(value, dict):
+            yield from steps(value, f"{path}.{key}")
+
+
+def test_every_field_has_a_label_and_an_explanation() -> None:
+    found = dict(steps(TEXTS))
+    assert len(found) > 15
+    for path, step in found.items():
+        assert step.keys() & {"title", "name"}, path
+        assert step.get("data", {}).keys() == step.get("data_description", {}).keys(), path
+
+
+def shown_steps(module: str) -> set[str]:
+    """The ids of the steps that a module shows."""
+    return {key for call in called(MODULES[module], {"async_show_form", "async_show_menu"}) for key in strings(argument(call, "step_id"))}
+
+
+def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
+    # "kind" is the one step id that is no literal: the two kinds of meters
+    assert shown_steps("config_flow") | {"modbus", "entities"} == TEXTS["config"]["step"].keys() | TEXTS["options"]["step"].keys()
+    subentries = TEXTS["config_subentries"]
+    assert shown_steps("subentry_flow") == {step for texts in subentries.values() for step in texts["step"]}
+    assert shown_steps("repairs") == TEXTS["issues"][STATION_PENDING]["fix_flow"]["step"].keys()
+    for texts in subentries.values():
+        assert texts["entry_type"] and texts["initiate_flow"]["user"]
+
+
+def test_every_menu_option_has_a_text() -> None:
+    for call in called(MODULES["config_flow"], {"async_show_menu"}):
+        (step_id,) = strings(argument(call, "step_id"))
+        options = argument(call, "menu_options")
+        assert isinstance(options, ast.List)
+        literal = {option for element in options.elts for option in strings(element)}
+        assert literal <= TEXTS["config"]["step"][step_id]["menu_options"].keys()
+
+
+def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
+    literals = {
+        name: {node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        for name, module in MODULES.items()
+    }
+    config = literals["config_flow"] | literals["fields"]
+    subentry = literals["subentry_flow"] | literals["station_form"] | literals["fields"]
+    assert TEXTS["config"]["error"].keys() <= config
+    for texts in TEXTS["config_subentries"].values():
+        assert texts["error"].keys() <= subentry
+    known = set(TEXTS["config"]["error"]).union(*(texts["error"] for texts in TEXTS["config_subentries"].values()))
+    returned = {
+        text for name in ("fields", "station_form", "config_flow") for node in ast.walk(MODULES[name]) for text in _error_keys(node)
+    }
+    assert returned <= known
+    assert len(returned) == 10
+
+
+def _error_keys(node: ast.AST) -> set[str]:
+    """Keys given as `errors[field] = key`, `return {field: key}` or `error=key`."""
+    match node:
+        case ast.Assign(targets=[ast.Subscript(value=ast.Name(id="errors"))]):
+            return strings(node.value)
+        case ast.Return(value=ast.Dict(values=[value])) | ast.Return(value=ast.Tuple(elts=[ast.Dict(values=[value]), _])):
+            return strings(value)
+        case ast.keyword(arg="error"):
+            return strings(node.value)
+    return set()
+
+
+def test_every_reason_to_abort_has_a_text() -> None:
+    aborts = {
+        name: {key for call in called(MODULES[name], {"async_abort"}) for key in strings(argument(call, "reason"))} for name in MODULES
+    }
+    assert aborts["repairs"] <= TEXTS["issues"][STATION_PENDING]["fix_flow"]["abort"].keys()
+    assert aborts["config_flow"] <= TEXTS["config"]["abort"].keys()
+    # async_add_subentry aborts a flow by itself
+    assert "already_configured" in TEXTS["issues"][STATION_PENDING]["fix_flow"]["abort"]
+    assert "already_configured" in TEXTS["config_subentries"]["station"]["abort"]
+
+
+def test_every_issue_says_what_is_and_what_to_do() -> None:
+    raised = {
+        key
+        for module in MODULES.values()
+        for call in called(module, {"async_create_issue"})
+        for key in strings(argument(call, "translation_key"))
+    }
+    assert TEXTS["issues"].keys() == raised | {STATION_PENDING, METER_LOST, STATION_PROBLEM, *STATION_PROBLEMS.values()}
+    for key, issue in TEXTS["issues"].items():
+        assert issue["title"], key
+        assert ("description" in issue) is not ("fix_flow" in issue), key
+
+
+def exception_keys() -> set[str]:
+    """Translation keys of everything raised with a translation domain, also through a function that is given the key."""
+    keys = set()
+    for module in MODULES.values():
+        for call in ast.walk(module):
+            if isinstance(call, ast.Call) and argument(call, "translation_domain") is not None:
+                keys |= strings(argument(call, "translation_key"))
+            if isinstance(call, ast.Raise) and isinstance(call.exc, ast.Call) and call.exc.args:
+                name = call.exc.func.id if isinstance(call.exc.func, ast.Name) else ""
+                if name and name[0].islower():
+                    keys |= {key for key in strings(call.exc.args[0]) if re.fullmatch(r"[a-z_]+", key)}
+    return keys
+
+
+def test_every_exception_has_a_text() -> None:
+    keys = exception_keys()
+    assert keys
+    assert keys <= TEXTS["exceptions"].keys()
+    assert all(text["message"] for text in TEXTS["exceptions"].values())
+    written = {node.value for module in MODULES.values() for node in ast.walk(module) if isinstance(node, ast.Constant)}
+    assert TEXTS["exceptions"].keys() <= written, "texts that nothing raises"
+
+
+def entity_keys(platform: str) -> set[str]:
+    """The translation keys that a platform's rows and entities are given; patterns where they are put together."""
+    module = MODULES[platform]
+    given = {
+        key for node in ast.walk(module) if isinstance(node, ast.keyword) and node.arg == "translation_key" for key in strings(node.value)
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(target, ast.Name) and target.id == "_attr_translation_key" for target in targets):
+                given |= strings(node.value)
+    return given - TEXTS["exceptions"].keys()
+
+
+def keys_with_class(platform: str) -> set[str]:
+    """The translation keys, or patterns of them, of the rows that have an icon from their device class."""
+    module = MODULES[platform]
+
+    def gives_icon(value: ast.AST | None) -> bool:
+        return isinstance(value, ast.Attribute) and value.attr != "ENUM"
+
+    rows = {
+        node.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.ClassDef)
+        for line in node.body
+        if isinstance(line, ast.AnnAssign)
+        and isinstance(line.target, ast.Name)
+        and line.target.id == "device_class"
+        and gives_icon(line.value)
+    }
+    return {
+        key
+        for call in ast.walk(module)
+        if isinstance(call, ast.Call) and (gives_icon(argument(call, "device_class")) or getattr(call.func, "id", "") in rows)
+        for key in strings(argument(call, "translation_key"))
+    }
+
+
+@pytest.mark.parametrize("platform", [str(platform) for platform in PLATFORMS])
+def test_every_entity_has_a_name_and_an_icon(platform: str) -> None:
+    patterns = entity_keys(platform)
+    names = TEXTS["entity"][platform]
+    icons = ICONS["entity"].get(platform, {})
+    classed = keys_with_class(platform)
+    for pattern in patterns:
+        matching = {key for key in names if re.fullmatch(pattern, key)}
+        assert matching, f"{pattern} has no name"
+        assert all(names[key]["name"] for key in matching)
+        assert pattern in classed or matching <= icons.keys(), f"{matching - icons.keys()} has no icon"
+    unused = {key for key in names if not any(re.fullmatch(pattern, key) for pattern in patterns)}
+    assert not unused, "names that no entity has"
+    assert icons.keys() <= names.keys(), "icons that no entity has"
+
+
+def test_every_action_has_its_texts_and_icon() -> None:
+    services = load_yaml_dict(str(COMPONENT / "services.yaml"))
+    assert services.keys() == TEXTS["services"].keys() == ICONS["services"].keys()
+    for name, service in services.items():
+        texts = TEXTS["services"][name]
+        assert texts["name"] and texts["description"]
+        assert service.get("fields", {}).keys() == texts.get("fields", {}).keys(), name
+        assert all(field["name"] and field["description"] for field in texts.get("fields", {}).values()), name
+
+
+def test_every_selector_that_is_translated_has_texts() -> None:
+    services = json.dumps(load_yaml_dict(str(COMPONENT / "services.yaml")))
+    asked = set(re.findall(r'"translation_key": "(\w+)"', services))
+    asked |= {key for call in called(MODULES["fields"], {"choice"}) for key in strings(argument(call, "translation_key"))}
+    assert asked == TEXTS["selector"].keys()
