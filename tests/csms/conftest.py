@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,10 @@ from custom_components.headroom.csms.v201 import Timing, V201Station
 
 from .client import BOOT, Client
 
-FAST = Timing(call_timeout_s=0.4, boot_wait_s=0.3, report_idle_s=0.2, inventory_s=1.0, authorize_s=0.5)
+PATIENT = Timing(call_timeout_s=30, boot_wait_s=30, report_idle_s=30, inventory_s=30, authorize_s=30)
+"""So that a busy machine makes no test fail."""
+IMPATIENT = Timing(call_timeout_s=0.4, boot_wait_s=0.3, report_idle_s=0.2, inventory_s=1.0, authorize_s=0.5)
+"""For tests in which something never comes."""
 
 
 @dataclass
@@ -27,7 +31,7 @@ class House:
     events: list[tuple[str, StationEvent]] = field(default_factory=list)
     hold: asyncio.Event | None = None
     listener_error: Exception | None = None
-    timing: Timing = FAST
+    timing: Timing = PATIENT
     system: CentralSystem = field(init=False)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -93,7 +97,18 @@ class House:
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    house = House()
+    async with running(House()) as house:
+        yield house
+
+
+@pytest.fixture
+async def impatient() -> AsyncIterator[House]:
+    async with running(House(timing=IMPATIENT)) as house:
+        yield house
+
+
+@asynccontextmanager
+async def running(house: House) -> AsyncIterator[House]:
     await house.build().start("127.0.0.1", 0)
     yield house
     await house.system.stop()

@@ -95,9 +95,16 @@ async def test_command_is_sent_and_its_refusal_is_raised(house: House, name: str
         client.answers[action] = None
         with pytest.raises(CallError, match="NotImplemented"):
             await send(found)
-        client.answers[action] = SILENCE
-        with pytest.raises(CallTimeoutError):
-            await send(found)
+
+
+async def test_silence_is_a_timeout_and_the_next_call_goes_out(impatient: House) -> None:
+    async with station(impatient.port) as client:
+        found = await ready(impatient, client)
+        client.answers["Reset"] = SILENCE
+        with pytest.raises(CallTimeoutError, match="Reset: no answer within"):
+            await found.reset(immediate=True)
+        client.answers["Reset"] = ACCEPTED
+        await found.reset(immediate=True)
 
 
 async def test_limits_are_installed(house: House) -> None:
@@ -228,9 +235,9 @@ def installed(profile_id: int, purpose: str) -> dict[str, Any]:
     return PROFILE | {"id": profile_id, "chargingProfilePurpose": purpose}
 
 
-async def test_installed_profiles_are_collected_from_their_pages(house: House) -> None:
-    async with station(house.port) as client:
-        found = await ready(house, client)
+async def test_installed_profiles_are_collected_from_their_pages(impatient: House) -> None:
+    async with station(impatient.port) as client:
+        found = await ready(impatient, client)
         one, two = installed(1001, "TxDefaultProfile"), installed(2001, "TxProfile")
         for last in (False, True):  # the last page says so, or is missing
             client.answers["GetChargingProfiles"] = reporting(client, [(1, [one], True), (2, [two], last)])
@@ -335,9 +342,9 @@ async def test_one_call_is_outstanding_and_the_others_keep_their_order(house: Ho
         assert sent == [6, 7, 9] and most == 1
 
 
-async def test_a_late_answer_is_not_taken_for_the_next_ones(house: House) -> None:
-    async with station(house.port) as client:
-        found = await ready(house, client)
+async def test_a_late_answer_is_not_taken_for_the_next_ones(impatient: House) -> None:
+    async with station(impatient.port) as client:
+        found = await ready(impatient, client)
         client.answers["Reset"] = SILENCE
         with pytest.raises(CallTimeoutError):
             await found.reset(immediate=True)

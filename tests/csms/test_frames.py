@@ -125,9 +125,9 @@ async def test_a_fault_of_ours_is_an_internal_error_and_logged(house: House, cap
     assert any(record.levelno == logging.ERROR and "Authorize of CP1" in record.message for record in caplog.records)
 
 
-async def test_an_authorization_that_takes_too_long_is_given_up(house: House) -> None:
-    house.hold = asyncio.Event()
-    async with station(house.port) as client:
+async def test_an_authorization_that_takes_too_long_is_given_up(impatient: House) -> None:
+    impatient.hold = asyncio.Event()
+    async with station(impatient.port) as client:
         assert await client.error("Authorize", {"idToken": {"idToken": "A", "type": "Central"}}) == "InternalError"
 
 

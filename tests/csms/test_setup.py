@@ -32,10 +32,10 @@ def known_variables(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("answer", [{"status": "NotSupported"}, {"status": "EmptyResultSet"}, None, {"status": "Accepted"}, SILENCE])
-async def test_without_a_report_variables_are_asked_for(house: House, answer: Any) -> None:
-    async with station(house.port) as client:
+async def test_without_a_report_variables_are_asked_for(impatient: House, answer: Any) -> None:
+    async with station(impatient.port) as client:
         client.answers |= {"GetBaseReport": answer, "GetVariables": known_variables}
-        found = await house.boot(client)
+        found = await impatient.boot(client)
         assert found.inventory.evse_connectors == {1: (1,), 2: (1, 2)}
         assert found.inventory.smart_charging.rate_units == ("W",)
         assert found.inventory.variables["EVSE@1.SupplyPhases"] == "1"
@@ -50,22 +50,22 @@ async def test_a_summary_is_taken_where_there_is_no_full_inventory(house: House)
         assert (await house.boot(client)).inventory.smart_charging.periods_per_schedule == 24
 
 
-async def test_a_report_that_breaks_off_counts_as_far_as_it_came(house: House) -> None:
-    async with station(house.port) as client:
+async def test_a_report_that_breaks_off_counts_as_far_as_it_came(impatient: House) -> None:
+    async with station(impatient.port) as client:
 
         async def one_page(request_id: int) -> None:
             page = {"requestId": request_id, "generatedAt": stamp(), "seqNo": 0, "tbc": True, "reportData": REPORT[:3]}
             await client.call("NotifyReport", page)
 
         client.answers["GetBaseReport"] = lambda payload: client._later(one_page(payload["requestId"])) or {"status": "Accepted"}
-        found = await house.boot(client)
+        found = await impatient.boot(client)
         assert found.inventory.smart_charging.rate_units == ("A", "W")
 
 
-async def test_a_station_that_tells_nothing_is_ready_all_the_same(house: House, caplog: pytest.LogCaptureFixture) -> None:
-    async with station(house.port) as client:
+async def test_a_station_that_tells_nothing_is_ready_all_the_same(impatient: House, caplog: pytest.LogCaptureFixture) -> None:
+    async with station(impatient.port) as client:
         client.answers |= {"GetBaseReport": None, "GetVariables": None, "SetVariables": SILENCE}
-        found = await house.boot(client)
+        found = await impatient.boot(client)
         assert found.inventory.evse_connectors == {1: (1,)}
         assert found.inventory.smart_charging.rate_units == ("A",)
     assert "could not be configured" in caplog.text
@@ -155,12 +155,12 @@ async def test_a_known_station_that_comes_back_without_a_boot_is_ready_at_once(h
         assert client.requests("GetBaseReport") == []
 
 
-async def test_a_known_station_that_comes_back_and_says_nothing_is_ready_too(house: House) -> None:
-    async with station(house.port) as client:
-        await house.boot(client)
-    await house.until(Disconnected)
-    async with station(house.port):
-        await house.until(Ready, times=2)
+async def test_a_known_station_that_comes_back_and_says_nothing_is_ready_too(impatient: House) -> None:
+    async with station(impatient.port) as client:
+        await impatient.boot(client)
+    await impatient.until(Disconnected)
+    async with station(impatient.port):
+        await impatient.until(Ready, times=2)
 
 
 async def test_an_unknown_station_without_a_boot_is_asked_for_one(house: House) -> None:
@@ -180,13 +180,13 @@ async def test_an_unknown_station_without_a_boot_is_asked_for_one(house: House) 
 
 
 @pytest.mark.parametrize("answer", [None, {"status": "Rejected"}, {"status": "Accepted"}, SILENCE])
-async def test_an_unknown_station_that_does_not_boot_when_asked_becomes_ready_without(house: House, answer: Any) -> None:
-    async with station(house.port) as client:
+async def test_an_unknown_station_that_does_not_boot_when_asked_becomes_ready_without(impatient: House, answer: Any) -> None:
+    async with station(impatient.port) as client:
         client.answers["TriggerMessage"] = answer
         await client.call("Heartbeat", {})
-        await house.until(Ready)
-        assert house.of(Booted) == []
-        assert house.station().inventory.smart_charging.periods_per_schedule == 24
+        await impatient.until(Ready)
+        assert impatient.of(Booted) == []
+        assert impatient.station().inventory.smart_charging.periods_per_schedule == 24
 
 
 async def test_an_unapproved_station_without_a_boot_is_read_and_approved(house: House) -> None:
