@@ -1,0 +1,85 @@
+"""Lets a site run by the event loop's clock: real time on an ordinary loop, simulated time on a `VirtualLoop`."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+import math
+
+from .client import Backoff, StationClient, Violation, violations
+from .faults import FaultEvent, switch
+from .meter import MeterServer
+from .site import SimulatedSite
+from .transport import Connect
+
+STEP_S = 0.1
+LONGEST_CATCH_UP_S = 5.0
+
+
+class SiteDriver:
+    """Steps a site at an even pace, runs its stations' clients, keeps its meter's values new and switches faults in time."""
+
+    def __init__(
+        self,
+        site: SimulatedSite,
+        connect: Connect,
+        *,
+        meter: MeterServer | None = None,
+        step_s: float = STEP_S,
+        backoff: Backoff | None = None,
+        faults: Iterable[FaultEvent] = (),
+        seed: int = 1,
+    ) -> None:
+        """Take a site and the way its stations reach their CSMS."""
+        self.site = site
+        self.meter = meter
+        self.step_s = step_s
+        self.clients = {
+            identity: StationClient(station, connect, backoff=backoff, seed=seed) for identity, station in site.stations.items()
+        }
+        self.on_step: list[Callable[[SimulatedSite], None]] = []
+        """Called after each step."""
+        self.lost_s = 0.0
+        """Time that was skipped because the machine was too slow to reckon it."""
+        self._faults = list(faults)
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What the CSMS did amiss so far."""
+        return violations(self.clients)
+
+    async def fault(self, name: str, on: bool = True) -> None:
+        """Switch a fault on or off now; raises ValueError where there is none of that name."""
+        await switch(self, name, on)
+
+    async def run(self, duration_s: float = math.inf) -> None:
+        """Run for so long, or until cancelled. Raises what a client or the physics raise."""
+        async with asyncio.TaskGroup() as group:
+            clients = [group.create_task(client.run()) for client in self.clients.values()]
+            faults = [group.create_task(self._fault(event)) for event in self._faults]
+            await self._keep_stepping(duration_s)
+            for task in (*clients, *faults):
+                task.cancel()
+
+    async def _fault(self, event: FaultEvent) -> None:
+        await asyncio.sleep(event.at_s)
+        await self.fault(event.name)
+        if event.lasts_s is not None:
+            await asyncio.sleep(event.lasts_s)
+            await self.fault(event.name, on=False)
+
+    async def _keep_stepping(self, duration_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        due_s, end_s = loop.time(), loop.time() + duration_s
+        while due_s < end_s:
+            due_s += self.step_s
+            if (wait_s := due_s - loop.time()) > 0:
+                await asyncio.sleep(wait_s)
+            elif -wait_s > LONGEST_CATCH_UP_S:
+                self.lost_s -= wait_s
+                due_s = loop.time()
+            else:
+                await asyncio.sleep(0)
+            self.site.step(self.step_s)
+            if self.meter:
+                self.meter.values = self.site.meter_values()
+            for listener in self.on_step:
+                listener(self.site)

@@ -1,0 +1,279 @@
+"""A station's own smart charging: which profiles it takes, keeps and drops (block K of OCPP 2.0.1).
+
+Written from the standard's rules alone, independently of the central system's idea of them, so that each proves the other.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from .composite import EXTERNAL, RECURRENCE, STATION_MAX, TX, TX_DEFAULT, Installed, Limit, Transaction, change_points, leading, periods
+from .electrical import VOLTAGE_V
+from .timestamps import written
+
+LONGEST_SCHEDULE = 1024
+NO_LIMIT_A = 1000.0
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+type Profile = Mapping[str, Any]
+
+
+class ProfileRejectedError(Exception):
+    """A profile breaks a rule. `rule` is its number, as "K01.FR.38"; `reason_code` OCPP's reasonCode for it."""
+
+    def __init__(self, rule: str, text: str, reason_code: str = "InvalidProfile") -> None:
+        """Say which rule and why."""
+        super().__init__(f"{rule}: {text}")
+        self.rule = rule
+        self.reason_code = reason_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What the station's SmartChargingCtrlr says."""
+
+    rate_units: tuple[str, ...] = ("A", "W")
+    stack_level_max: int = 3
+    periods_per_schedule: int = 24
+    entries_max: int = 30
+    phase_switching: bool = False
+
+
+class ProfileStore:
+    """The profiles of one station, and what they allow."""
+
+    def __init__(self, evse_ids: Collection[int], abilities: Abilities | None = None, voltage_v: float = VOLTAGE_V) -> None:
+        """Start with none."""
+        self.evse_ids = tuple(evse_ids)
+        self.abilities = abilities or Abilities()
+        self.voltage_v = voltage_v
+        self.installed: list[Installed] = []
+
+    # What comes and goes
+
+    def install(self, evse_id: int, profile: Profile, now: datetime, transactions: Mapping[int, Transaction]) -> None:
+        """Take a CSMS's profile, in place of the one with its id (K01.FR.05); raises ProfileRejectedError.
+
+        `transactions` are the ones under way, by EVSE.
+        """
+        self.expire(now)
+        new = Installed(evse_id=evse_id, profile=dict(profile), installed_at=now)
+        others = self._check(new, transactions)
+        self.installed = [*others, new]
+
+    def set_external(self, evse_id: int, limit_a: float | None, source: str, now: datetime) -> None:
+        """Put up a limit from elsewhere than the CSMS (K11), or take it away."""
+        profile_id = -1000 - evse_id
+        self.installed = [one for one in self.installed if one.profile["id"] != profile_id]
+        if limit_a is None:
+            return
+        profile = {
+            "id": profile_id,
+            "stackLevel": 0,
+            "chargingProfilePurpose": EXTERNAL,
+            "chargingProfileKind": "Absolute",
+            "chargingSchedule": [
+                {
+                    "id": 1,
+                    "startSchedule": written(now - timedelta(seconds=1)),
+                    "chargingRateUnit": "A",
+                    "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit_a}],
+                }
+            ],
+        }
+        self.installed.append(Installed(evse_id=evse_id, profile=profile, installed_at=now, source=source))
+
+    def clear(
+        self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None
+    ) -> int:
+        """Drop by id, or by every criterion given (K10); returns how many. External constraints stay (K10.FR.06)."""
+        gone = [
+            one
+            for one in self.installed
+            if one.purpose != EXTERNAL
+            and (
+                one.profile["id"] == profile_id
+                if profile_id is not None
+                else (evse_id is None or one.evse_id == evse_id)
+                and (purpose is None or one.purpose == purpose)
+                and (stack_level is None or one.stack_level == stack_level)
+            )
+        ]
+        self.installed = [one for one in self.installed if one not in gone]
+        return len(gone)
+
+    def matching(self, evse_id: int | None, criteria: Mapping[str, Any]) -> Sequence[Installed]:
+        """Return what GetChargingProfiles asks for (K09): `evse_id` 0 is the station, None everything."""
+        ids = criteria.get("chargingProfileId")
+        sources = criteria.get("chargingLimitSource")
+        return [
+            one
+            for one in self.installed
+            if (evse_id is None or one.evse_id == evse_id)
+            and (ids is None or one.profile["id"] in ids)
+            and (sources is None or one.source in sources)
+            and criteria.get("chargingProfilePurpose", one.purpose) == one.purpose
+            and criteria.get("stackLevel", one.stack_level) == one.stack_level
+        ]
+
+    def expire(self, now: datetime) -> None:
+        """Drop what will never be valid again."""
+        self.installed = [one for one in self.installed if one.valid_to is None or one.valid_to > now]
+
+    def end_transaction(self, transaction_id: str) -> None:
+        """Drop a transaction's own profiles."""
+        self.installed = [one for one in self.installed if one.profile.get("transactionId") != transaction_id]
+
+    def reboot(self) -> None:
+        """Keep what persists: all but TxProfiles (K01.FR.27)."""
+        self.installed = [one for one in self.installed if one.purpose != TX]
+
+    # What it allows
+
+    def evse_limit(self, evse_id: int, at: datetime, transaction: Transaction | None) -> Limit:
+        """Return what TxProfile, else TxDefaultProfile, allows an EVSE, under the EVSE's own external constraints."""
+        own = self._of(TX, {evse_id}, transaction)
+        limit = leading(own, at, transaction, self.voltage_v) or leading(
+            self._of(TX_DEFAULT, {0, evse_id}), at, transaction, self.voltage_v
+        )
+        external = leading(self._of(EXTERNAL, {evse_id}), at, transaction, self.voltage_v)
+        return _least(limit, external)
+
+    def station_limit(self, at: datetime) -> Limit:
+        """Return what ChargingStationMaxProfile and external constraints allow the whole station."""
+        most = leading(self._of(STATION_MAX, {0}), at, None, self.voltage_v)
+        return _least(most, leading(self._of(EXTERNAL, {0}), at, None, self.voltage_v))
+
+    def limit(self, evse_id: int, at: datetime, transaction: Transaction | None) -> Limit:
+        """Return the composite limit of one EVSE: the lowest of its own and the station's."""
+        return _least(self.evse_limit(evse_id, at, transaction), self.station_limit(at))
+
+    def composite_schedule(
+        self,
+        evse_id: int,
+        start: datetime,
+        duration_s: int,
+        unit: str,
+        transactions: Mapping[int, Transaction],
+        rated_a: Mapping[int, float],
+    ) -> dict[str, Any]:
+        """Return GetCompositeSchedule's schedule (K08): an EVSE's, or for 0 min(station maximum, Σ EVSEs).
+
+        `rated_a` is what each EVSE can give at all, which holds where no profile does.
+        """
+        points = {
+            point for one_id in self.evse_ids for point in change_points(self.installed, start, duration_s, transactions.get(one_id))
+        } | {start}
+
+        def allowed(at: datetime) -> float:
+            if evse_id:
+                return min(rated_a[evse_id], self.limit(evse_id, at, transactions.get(evse_id)).limit_a)
+            total = sum(min(rated_a[one_id], self.evse_limit(one_id, at, transactions.get(one_id)).limit_a) for one_id in self.evse_ids)
+            return min(self.station_limit(at).limit_a, total)
+
+        in_unit = 1.0 if unit == "A" else self.voltage_v * 3
+        return {
+            "evseId": evse_id,
+            "duration": duration_s,
+            "scheduleStart": written(start),
+            "chargingRateUnit": unit,
+            "chargingSchedulePeriod": periods([(at, allowed(at) * in_unit) for at in sorted(points)], start),
+        }
+
+    def _of(self, purpose: str, evse_ids: Collection[int], transaction: Transaction | None = None) -> Iterable[Installed]:
+        for one in self.installed:
+            if one.purpose == purpose and one.evse_id in evse_ids:
+                if purpose != TX or (transaction and one.profile.get("transactionId") == transaction.transaction_id):
+                    yield one
+
+    # The rules
+
+    def check(self, evse_id: int, profile: Profile, now: datetime, transactions: Mapping[int, Transaction]) -> None:
+        """Raise ProfileRejectedError where `install` would."""
+        self._check(Installed(evse_id=evse_id, profile=profile, installed_at=now), transactions)
+
+    def _check(self, new: Installed, transactions: Mapping[int, Transaction]) -> list[Installed]:
+        """Return the profiles that stay beside a new one."""
+        self._check_purpose(new.evse_id, new.profile, transactions)
+        self._check_schedules(new.profile)
+        profile_id = new.profile["id"]
+        others = [one for one in self.installed if one.profile["id"] != profile_id]
+        for other in others:
+            _check_conflict(new, other)
+        if any(one.purpose == EXTERNAL and one.profile["id"] == profile_id for one in self.installed):
+            raise ProfileRejectedError("K01.FR.05", "the id belongs to an external constraint", "DuplicateProfile")
+        if len(others) >= self.abilities.entries_max:
+            raise ProfileRejectedError("K01.FR.06", f"the station keeps {self.abilities.entries_max} profiles", "TooManyElements")
+        return others
+
+    def _check_purpose(self, evse_id: int, profile: Profile, transactions: Mapping[int, Transaction]) -> None:
+        purpose, kind = profile["chargingProfilePurpose"], profile["chargingProfileKind"]
+        if evse_id not in {0, *self.evse_ids}:
+            raise ProfileRejectedError("K01.FR.28", f"there is no EVSE {evse_id}", "UnknownEvse")
+        if purpose == EXTERNAL:
+            raise ProfileRejectedError("K01.FR.22", "external constraints are not set by a CSMS", "InvalidProfile")
+        if purpose == STATION_MAX and (evse_id != 0 or kind == "Relative"):
+            raise ProfileRejectedError("K01.FR.38", "a station maximum is for EVSE 0 and never Relative")
+        if purpose == TX:
+            if evse_id == 0:
+                raise ProfileRejectedError("K01.FR.16", "a TxProfile is for one EVSE")
+            if "transactionId" not in profile:
+                raise ProfileRejectedError("K01.FR.03", "a TxProfile names its transaction", "MissingParam")
+            if (transaction := transactions.get(evse_id)) is None:
+                raise ProfileRejectedError("K01.FR.09", f"no transaction on EVSE {evse_id}", "TxNotFound")
+            if transaction.transaction_id != profile["transactionId"]:
+                raise ProfileRejectedError("K01.FR.33", "the transaction is another one", "TxNotFound")
+        if not 0 <= profile["stackLevel"] <= self.abilities.stack_level_max:
+            raise ProfileRejectedError("K01.FR.06", f"stack levels reach from 0 to {self.abilities.stack_level_max}", "InvalidStackLevel")
+
+    def _check_schedules(self, profile: Profile) -> None:
+        kind = profile["chargingProfileKind"]
+        if kind == "Recurring" and profile.get("recurrencyKind") not in RECURRENCE:
+            raise ProfileRejectedError("K01.FR.40", "a Recurring profile says how often")
+        if len(profile["chargingSchedule"]) > 1:
+            raise ProfileRejectedError("K01.FR.34", "several schedules only after NotifyEVChargingNeeds")
+        for schedule in profile["chargingSchedule"]:
+            if kind == "Relative" and "startSchedule" in schedule:
+                raise ProfileRejectedError("K01.FR.41", "a Relative schedule has no startSchedule")
+            if kind != "Relative" and "startSchedule" not in schedule:
+                raise ProfileRejectedError("K01.FR.40", f"a {kind} schedule needs a startSchedule")
+            if schedule["chargingRateUnit"] not in self.abilities.rate_units:
+                raise ProfileRejectedError("K01.FR.26", f"the unit is one of {self.abilities.rate_units}", "UnsupportedRateUnit")
+            self._check_periods(schedule)
+
+    def _check_periods(self, schedule: Mapping[str, Any]) -> None:
+        listed = schedule["chargingSchedulePeriod"]
+        if len(listed) > min(LONGEST_SCHEDULE, self.abilities.periods_per_schedule):
+            raise ProfileRejectedError("K01.FR.35", f"at most {self.abilities.periods_per_schedule} periods", "TooManyElements")
+        if listed[0]["startPeriod"] != 0:
+            raise ProfileRejectedError("K01.FR.31", "the first period starts at 0")
+        if any(later["startPeriod"] <= earlier["startPeriod"] for earlier, later in pairwise(listed)):
+            raise ProfileRejectedError("K01.FR.35", "periods follow one another")
+        for period in listed:
+            if period["limit"] < 0 or abs(period["limit"] * 10 - round(period["limit"] * 10)) > 1e-6:
+                raise ProfileRejectedError("K01.FR.26", "a limit is positive, with one decimal at most", "InvalidValue")
+            if "phaseToUse" in period and not (self.abilities.phase_switching and period.get("numberPhases") == 1):
+                raise ProfileRejectedError("K01.FR.19", "phaseToUse goes with one phase, where the station can choose it")
+
+
+def _check_conflict(new: Installed, other: Installed) -> None:
+    if new.purpose != other.purpose or new.stack_level != other.stack_level:
+        return
+    if new.purpose == TX:
+        if new.profile["transactionId"] == other.profile["transactionId"]:
+            raise ProfileRejectedError("K01.FR.39", "the transaction has a profile at this level", "DuplicateProfile")
+        return
+    if (new.valid_from or FIRST) >= (other.valid_to or LAST) or (other.valid_from or FIRST) >= (new.valid_to or LAST):
+        return
+    if new.evse_id == other.evse_id:
+        raise ProfileRejectedError("K01.FR.06", "another profile has this level", "DuplicateProfile")
+    if new.purpose == TX_DEFAULT and new.evse_id == 0:
+        raise ProfileRejectedError("K01.FR.52", "an EVSE has a profile at this level", "DuplicateProfile")
+    if new.purpose == TX_DEFAULT and other.evse_id == 0:
+        raise ProfileRejectedError("K01.FR.53", "the station has a profile at this level", "DuplicateProfile")
+
+
+def _least(one: Limit | None, other: Limit | None) -> Limit:
+    return min((limit for limit in (one, other) if limit), key=lambda limit: limit.limit_a, default=Limit(NO_LIMIT_A))

@@ -1,0 +1,146 @@
+"""The ways a station's text frames can go: a WebSocket, or a pair of queues in memory for simulated time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.typing import Subprotocol
+
+SUBPROTOCOL = "ocpp2.0.1"
+OPEN_TIMEOUT_S = 5.0
+
+
+class Transport(Protocol):
+    """An open connection. Raises ConnectionError once it is closed."""
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What was agreed upon."""
+
+    @property
+    def remote(self) -> str:
+        """Who is at the other end."""
+
+    async def send(self, text: str) -> None:
+        """Send a frame."""
+
+    async def recv(self) -> str:
+        """Wait for a frame."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it; closing twice is no error."""
+
+
+type Connect = Callable[[str], Awaitable[Transport]]
+"""Opens a connection for a station of this identity; raises OSError where it can't."""
+
+
+class WebSocketTransport:
+    """A transport over a WebSocket this side opened."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        """Wrap an open connection."""
+        self._connection = connection
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the server chose."""
+        return self._connection.subprotocol
+
+    @property
+    def remote(self) -> str:
+        """The server's address."""
+        return str(self._connection.remote_address)
+
+    async def send(self, text: str) -> None:
+        """Send a frame; raises ConnectionError when closed."""
+        try:
+            await self._connection.send(text)
+        except ConnectionClosed as error:
+            raise ConnectionError(str(error)) from error
+
+    async def recv(self) -> str:
+        """Wait for a text frame; raises ConnectionError when closed."""
+        try:
+            return await self._connection.recv(decode=True)
+        except ConnectionClosed as error:
+            raise ConnectionError(str(error)) from error
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Say goodbye and close."""
+        await self._connection.close(code, reason)
+
+
+def websocket(url: str, password: str | None = None) -> Connect:
+    """Return how to connect to a CSMS at `url`; the identity is added to its path, and with a password Basic auth."""
+
+    async def opened(identity: str) -> Transport:
+        target = f"{url.rstrip('/')}/{identity}"
+        if password is not None:
+            scheme, rest = target.split("://", 1)
+            target = f"{scheme}://{identity}:{password}@{rest}"
+        try:
+            connection = await connect(
+                target,
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                open_timeout=OPEN_TIMEOUT_S,
+                close_timeout=1.0,
+                compression=None,
+                proxy=None,
+            )
+        except (InvalidHandshake, InvalidURI) as error:
+            raise ConnectionError(f"{url}: {error}") from error
+        if connection.subprotocol != SUBPROTOCOL:
+            await connection.close(1002, "subprotocol")
+            raise ConnectionError(f"{url} chose {connection.subprotocol}, not {SUBPROTOCOL}")
+        return WebSocketTransport(connection)
+
+    return opened
+
+
+class MemoryTransport:
+    """One end of a pair in memory. What was sent before the close is still received."""
+
+    subprotocol: str | None = SUBPROTOCOL
+
+    def __init__(self, remote: str, inbox: asyncio.Queue[str | None], outbox: asyncio.Queue[str | None]) -> None:
+        """Take the two queues, each the other end's other one."""
+        self.remote = remote
+        self._inbox, self._outbox = inbox, outbox
+        self.peer: MemoryTransport | None = None
+        self.closed = False
+
+    async def send(self, text: str) -> None:
+        """Send a frame; raises ConnectionError when either end is closed."""
+        if self.closed or (self.peer and self.peer.closed):
+            raise ConnectionError("closed")
+        self._outbox.put_nowait(text)
+        await asyncio.sleep(0)
+
+    async def recv(self) -> str:
+        """Wait for a frame; raises ConnectionError when either end is closed and nothing is left."""
+        if self.closed:
+            raise ConnectionError("closed")
+        text = await self._inbox.get()
+        if text is None:
+            self._inbox.put_nowait(None)
+            raise ConnectionError("closed")
+        return text
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close both ends."""
+        if not self.closed:
+            self.closed = True
+            self._outbox.put_nowait(None)
+            self._inbox.put_nowait(None)
+
+
+def memory_transport(station: str = "station", csms: str = "csms") -> tuple[MemoryTransport, MemoryTransport]:
+    """Return a connected pair: the station's end and the CSMS's."""
+    there: asyncio.Queue[str | None] = asyncio.Queue()
+    back: asyncio.Queue[str | None] = asyncio.Queue()
+    ends = MemoryTransport(csms, back, there), MemoryTransport(station, there, back)
+    ends[0].peer, ends[1].peer = ends[1], ends[0]
+    return ends
