@@ -2,7 +2,7 @@
 
 from custom_components.headroom.csms.station import Admission, Booted, InventoryRead, Ready
 
-from .client import BOOT, station
+from .client import BOOT, SILENCE, station
 from .conftest import House
 
 
@@ -37,5 +37,18 @@ async def test_unapproved_station_is_read_and_else_not_served(house: House) -> N
         assert client.requests("SetVariables") == []
         house.admissions["CP1"] = Admission.ACCEPTED
         await house.system.approve("CP1")
+        await house.until(Ready)
+        assert "currentTime" in await client.call("Heartbeat", {})
+
+
+async def test_an_approved_station_is_not_served_either_until_it_is_accepted(house: House) -> None:
+    async with station(house.port) as client:
+        client.answers["GetBaseReport"] = SILENCE  # as a station that takes its time
+        await client.call("BootNotification", BOOT)
+        payload = await client.until("GetBaseReport")
+        assert await client.error("Heartbeat", {}) == "SecurityError"  # B02.FR.09
+        assert house.of(Ready) == []
+        await client.socket.send('[3,"1",{"status":"Accepted"}]')
+        await client.send_report(payload["requestId"])
         await house.until(Ready)
         assert "currentTime" in await client.call("Heartbeat", {})

@@ -61,7 +61,13 @@ def test_responses_are_read_as_far_as_they_go() -> None:
     assert parse('[4,"a"]') == Failure(message_id="a")
     assert parse('[4,"a","Busy"]') == Failure(message_id="a", code="Busy")
     assert parse('[4,"a",5,"text",{}]') == Failure(message_id="a", code="GenericError", description="text")
-    assert parse('[3,"a",{"x":20000.0,"y":1.5}]') == Result(message_id="a", payload={"x": 20000, "y": 1.5})
+
+
+def test_integers_written_as_fractions_are_integers() -> None:
+    found = parse('[3,"a",{"whole":20000.0,"part":1.5,"exact":1e15,"huge":1e300}]')
+    assert isinstance(found, Result)
+    assert [type(number) for number in found.payload.values()] == [int, float, int, float]
+    assert list(found.payload.values()) == [20000, 1.5, 10**15, 1e300]
 
 
 @pytest.mark.parametrize("text", ["[3]", "[3,5,{}]", "[4,null]"])

@@ -204,6 +204,15 @@ async def test_an_unapproved_station_without_a_boot_is_read_and_approved(house: 
         assert len(client.requests("GetBaseReport")) == 1
 
 
+async def test_a_boot_that_was_asked_for_is_no_approval(house: House) -> None:
+    house.admissions["CP1"] = Admission.PENDING
+    async with station(house.port) as client:
+        assert await client.error("Heartbeat", {}) == "SecurityError"
+        await house.until(InventoryRead)  # it was asked for a boot, and booted
+        assert [event.accepted for event in house.of(Booted)] == [False]
+        assert await client.error("Heartbeat", {}) == "SecurityError"
+
+
 async def test_an_approved_station_that_says_it_was_switched_on_is_accepted_too(house: House) -> None:
     house.admissions["CP1"] = Admission.PENDING
     async with station(house.port) as client:
