@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 import secrets
-import uuid
 
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
@@ -55,10 +54,10 @@ def evse_snapshot(coordinator: HeadroomCoordinator, key: EvseKey) -> EvseSnapsho
 
 
 async def start_charging(coordinator: HeadroomCoordinator, key: EvseKey, id_token: str | None = None) -> None:
-    """Ask for a transaction, with the driver's token or one of the central system's own (type Central)."""
+    """Ask for a transaction, with the driver's token or one that the site issues."""
     if evse_snapshot(coordinator, key).transaction_id is not None:
         raise invalid("already_charging", evse=str(key))
-    token = IdToken(value=id_token or str(uuid.uuid4()), type="Central")
+    token = IdToken(value=id_token, type="Central") if id_token else coordinator.site.issue_token()
     with translated_errors(key.station):
         await coordinator.station(key.station).start_transaction(key.evse_id, token, secrets.randbelow(2**31))
 
