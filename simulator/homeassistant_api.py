@@ -124,7 +124,7 @@ class Client:
     async def run_flow(self, flow: str, start: Mapping[str, Any], answers: Answers) -> Mapping[str, Any]:
         """Walk through a flow (CONFIG_FLOW or REPAIR_FLOW) and return its last result.
 
-        Raises ApiError where a step has no answer (left) or refuses it, or the flow aborts.
+        What a form does not ask for is left out of its answer. Raises ApiError where a step has no answer (left) or refuses it, or the flow aborts.
         """
         left: dict[str, Iterator[Answer]] = {
             step: iter([answer] if isinstance(answer, Mapping) else answer) for step, answer in answers.items()
@@ -137,6 +137,9 @@ class Client:
             answer = next(left.get(step, iter(())), None)
             if answer is None:
                 raise ApiError(f"{flow} asks for {step}: {[field.get('name') for field in result.get('data_schema') or []]}")
+            if result["type"] == "form":
+                asked = {field["name"] for field in result["data_schema"]}
+                answer = {name: value for name, value in answer.items() if name in asked}
             result = await self._post(f"{flow}/{result['flow_id']}", answer)
         if result["type"] == "abort":
             raise ApiError(f"{flow} was aborted: {result['reason']}")

@@ -87,7 +87,7 @@ async def approve(client: Client, station: StationAnswers, *, timeout_s: float =
         while (issue_id := (await pending_stations(client)).get(station.identity)) is None:
             await asyncio.sleep(POLL_S)
     evses = [{"phases": str(evse.phases), "rotation": evse.rotation, "max_a": evse.max_a} for evse in station.evses]
-    described = {"name": station.name, "circuit": "main"}
+    described = {"name": station.name, "circuit": "main", "evse_count": len(station.evses)}
     try:
         await client.run_flow(REPAIR_FLOW, {"handler": DOMAIN, "issue_id": issue_id}, {"station": described, "evse": evses})
     except ApiError as error:
