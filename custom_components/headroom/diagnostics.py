@@ -49,7 +49,7 @@ def as_json(value: Any) -> Any:
         case _ if is_dataclass(value):
             return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
         case _:
-            return [as_json(item) for item in value] if hasattr(value, "__iter__") else str(value)
+            return str(value)
 
 
 def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
@@ -88,7 +88,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: Headroo
                 {"type": subentry.subentry_type, "title": subentry.title, "data": subentry.data} for subentry in entry.subentries.values()
             ],
             "snapshot": coordinator.data,
-            "decisions": list(coordinator.site.decisions)[-DECISIONS:],
+            "decisions": coordinator.site.documents(DECISIONS),
         },
     )
     return data
@@ -109,7 +109,7 @@ async def async_get_device_diagnostics(hass: HomeAssistant, entry: HeadroomConfi
                 if (isinstance(subject, StationSubject) and key.station == subject.identity)
                 or (isinstance(subject, EvseSubject) and key == subject.key)
             ],
-            "decisions": list(coordinator.site.decisions)[-DECISIONS:],
+            "decisions": coordinator.site.documents(DECISIONS),
         },
     )
     return data

@@ -62,9 +62,10 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
                 self._tell(STARTED, {"started_at": now.session_start.isoformat()})
 
     def _tell_end(self, before: EvseSnapshot, now: EvseSnapshot) -> None:
-        # The last meter value comes with the end; a snapshot that has a new session already speaks of that one.
-        last = now if now.transaction_id is None and now.session_energy_wh is not None else before
-        energy_wh = last.session_energy_wh
+        energy_wh = before.session_energy_wh
+        # The last meter value comes with the end; where the next session runs already, it may be that one's.
+        if now.transaction_id is None and energy_wh is not None and now.energy_wh is not None and before.energy_wh is not None:
+            energy_wh += now.energy_wh - before.energy_wh
         self._tell(
             ENDED,
             {

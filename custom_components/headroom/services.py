@@ -19,6 +19,7 @@ from .diagnostics import as_json
 from .engine.model import LEAST_CURRENT_A
 from .entity import CircuitSubject, EvseSubject, SiteSubject, StationSubject, Subject, subjects
 from .site.config import EvseKey
+from .site.decision import DECISIONS_KEPT
 
 ATTR_COUNT = "count"
 ATTR_CURRENT = "current"
@@ -32,8 +33,6 @@ ATTR_START = "start"
 ATTR_UNIT = "unit"
 
 DEFAULT_SOURCE = "automation"
-DECISIONS_KEPT = 1000
-"""More are never asked for; how many there are is the site's business."""
 
 DEVICE = {vol.Required(ATTR_DEVICE_ID): cv.string}
 DURATION = vol.All(cv.positive_time_period, vol.Range(min=timedelta(seconds=1)))
@@ -157,7 +156,7 @@ async def _clear_limit(call: ServiceCall) -> None:
 async def _get_decisions(call: ServiceCall) -> ServiceResponse:
     """Return the newest decisions of the loop, the oldest of them first."""
     coordinator, _ = _target(call)
-    return {"decisions": as_json(list(coordinator.site.decisions)[-call.data[ATTR_COUNT] :])}
+    return {"decisions": as_json(coordinator.site.documents(call.data[ATTR_COUNT]))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
