@@ -1,0 +1,175 @@
+"""A charging station of a few lines: a real WebSocket that speaks OCPP 2.0.1, without a will of its own."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+import itertools
+import json
+from typing import Any
+
+from homeassistant.core import HomeAssistant, callback
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+type Payload = dict[str, Any]
+
+ANSWERS: dict[str, Payload] = {
+    "GetBaseReport": {"status": "NotSupported"},
+    "ClearChargingProfile": {"status": "Accepted"},
+    "SetChargingProfile": {"status": "Accepted"},
+    "TriggerMessage": {"status": "Accepted"},
+    "RequestStartTransaction": {"status": "Accepted"},
+    "RequestStopTransaction": {"status": "Accepted"},
+    "UnlockConnector": {"status": "Unlocked"},
+    "Reset": {"status": "Accepted"},
+    "GetChargingProfiles": {"status": "NoProfiles"},
+    "GetCompositeSchedule": {"status": "Rejected"},
+}
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+class RawStation:
+    """Answers each call as it is told to, keeps what was asked, and says what the test has it say."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.answers = dict(ANSWERS)
+        self.asked: list[tuple[str, Payload]] = []
+        self.news = asyncio.Condition()
+        self._ids = itertools.count(1)
+        self._waiting: dict[str, asyncio.Future[Payload]] = {}
+        self._follow_ups: dict[str, Callable[[Payload], Awaitable[Any]]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def after(self, action: str, follow_up: Callable[[Payload], Awaitable[Any]]) -> None:
+        """Do something once a call is answered, such as sending the report that was asked for."""
+        self._follow_ups[action] = follow_up
+
+    async def run(self) -> None:
+        async for message in self.socket:
+            match json.loads(message):
+                case [2, message_id, action, payload]:
+                    if (answer := self._answer(action, payload)) is not None:
+                        await self.socket.send(json.dumps([3, message_id, answer]))
+                    async with self.news:
+                        self.asked.append((action, payload))
+                        self.news.notify_all()
+                    if (follow_up := self._follow_ups.get(action)) is not None:
+                        self._tasks.add(asyncio.create_task(follow_up(payload)))
+                case [3, message_id, payload]:
+                    self._waiting.pop(message_id).set_result(payload)
+                case [4, message_id, *error]:
+                    self._waiting.pop(message_id).set_exception(AssertionError(error))
+
+    def _answer(self, action: str, payload: Payload) -> Payload | None:
+        if action == "GetVariables":
+            data = payload["getVariableData"]
+            return {"getVariableResult": [item | {"attributeStatus": "UnknownComponent"} for item in data]}
+        if action == "SetVariables":
+            data = payload["setVariableData"]
+            named = ({key: item[key] for key in ("component", "variable")} for item in data)
+            return {"setVariableResult": [item | {"attributeStatus": "Accepted"} for item in named]}
+        return self.answers[action]
+
+    async def call(self, action: str, payload: Payload) -> Payload:
+        message_id = str(next(self._ids))
+        future = self._waiting[message_id] = asyncio.get_running_loop().create_future()
+        await self.socket.send(json.dumps([2, message_id, action, payload]))
+        return await future
+
+    async def heard(self, action: str, where: Callable[[Payload], bool] = lambda _: True) -> Payload:
+        """Wait until the station was asked this (it may have been already); returns the newest."""
+
+        def found() -> Payload | None:
+            return next((payload for name, payload in reversed(self.asked) if name == action and where(payload)), None)
+
+        async with self.news:
+            try:
+                await asyncio.wait_for(self.news.wait_for(lambda: found() is not None), 10)
+            except TimeoutError:
+                raise AssertionError(f"no such {action} among {[name for name, _ in self.asked]}") from None
+        payload = found()
+        assert payload is not None
+        return payload
+
+    async def boot(self, **extra: str) -> None:
+        """Boot, and once more when asked to, until accepted."""
+        station = {"vendorName": "Acme", "model": "Wallbox 2", "serialNumber": "SN-4711", "firmwareVersion": "1.2.3"} | extra
+        answer = await self.call("BootNotification", {"reason": "PowerUp", "chargingStation": station})
+        while answer["status"] != "Accepted":
+            await self.heard("TriggerMessage", lambda asked: asked["requestedMessage"] == "BootNotification")
+            answer = await self.call("BootNotification", {"reason": "Triggered", "chargingStation": station})
+
+    async def status(self, status: str, evse_id: int = 1) -> None:
+        await self.call("StatusNotification", {"timestamp": now(), "connectorStatus": status, "evseId": evse_id, "connectorId": 1})
+
+    async def transaction(
+        self, event: str, seq_no: int, state: str, *, trigger: str = "ChargingStateChanged", evse_id: int = 1, **values: float
+    ) -> Payload:
+        """Tell of transaction "tx-1". `values` by measurand: current_a (all phases), energy_wh, power_w, voltage_v, soc_pct."""
+        payload: Payload = {
+            "eventType": event,
+            "timestamp": now(),
+            "triggerReason": trigger,
+            "seqNo": seq_no,
+            "transactionInfo": {"transactionId": "tx-1", "chargingState": state},
+            "evse": {"id": evse_id, "connectorId": 1},
+        }
+        if event == "Started":
+            payload["idToken"] = {"idToken": "04SECRET", "type": "ISO14443"}
+        if samples := list(_sampled(values)):
+            payload["meterValue"] = [{"timestamp": now(), "sampledValue": samples}]
+        return await self.call("TransactionEvent", payload)
+
+
+def _sampled(values: dict[str, float]) -> Any:
+    for name, value in values.items():
+        match name:
+            case "current_a":
+                yield from ({"value": value, "measurand": "Current.Import", "phase": phase} for phase in ("L1", "L2", "L3"))
+            case "voltage_v":
+                yield from ({"value": value, "measurand": "Voltage", "phase": f"{phase}-N"} for phase in ("L1", "L2", "L3"))
+            case "power_w":
+                yield {"value": value, "measurand": "Power.Active.Import"}
+            case "energy_wh":
+                yield {"value": value, "measurand": "Energy.Active.Import.Register"}
+            case "soc_pct":
+                yield {"value": value, "measurand": "SoC"}
+
+
+@asynccontextmanager
+async def raw_station(entry: MockConfigEntry, identity: str) -> AsyncGenerator[RawStation]:
+    """Connect a station to the running integration; it has not booted yet."""
+    uri = f"ws://127.0.0.1:{entry.data['port']}/{identity}"
+    async with connect(uri, subprotocols=[Subprotocol("ocpp2.0.1")]) as socket:
+        station = RawStation(socket)
+        task = asyncio.create_task(station.run())
+        try:
+            yield station
+        finally:
+            task.cancel()
+
+
+async def until(hass: HomeAssistant, entity_id: str, state: str) -> None:
+    """Wait until an entity has a state."""
+    event = asyncio.Event()
+
+    @callback
+    def look(_: Any = None) -> None:
+        current = hass.states.get(entity_id)
+        if current is not None and current.state == state:
+            event.set()
+
+    unsubscribe = hass.bus.async_listen("state_changed", look)
+    try:
+        look()
+        await asyncio.wait_for(event.wait(), 10)
+    except TimeoutError:
+        raise AssertionError(f"{entity_id} is {hass.states.get(entity_id)}, not {state}") from None
+    finally:
+        unsubscribe()

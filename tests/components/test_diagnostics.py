@@ -1,0 +1,66 @@
+"""Diagnostics tell a maintainer everything, and a stranger nothing."""
+
+import json
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.diagnostics import as_json, async_get_config_entry_diagnostics, async_get_device_diagnostics
+from custom_components.headroom.site.config import EvseKey, Mode
+
+from .raw_station import raw_station, until
+
+TOKEN = "04DEADBEEF"
+
+
+@pytest.fixture
+def mock_config_entry(mock_config_entry: MockConfigEntry) -> MockConfigEntry:
+    """The shared site, with a driver's token."""
+    object.__setattr__(mock_config_entry, "options", {"free_charging": True, "id_tokens": [TOKEN]})
+    return mock_config_entry
+
+
+async def test_no_secret_leaves(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """No token, no address, no serial number; but the model, the firmware and what the car does."""
+    async with raw_station(init_integration, "CP1") as station:
+        await station.boot()
+        await station.status("Available")
+        await station.heard("SetChargingProfile")
+        await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=0)
+        await until(hass, "sensor.left_evse_1_status", "charging")
+        site = await async_get_config_entry_diagnostics(hass, init_integration)
+        registry = dr.async_get(hass)
+        identifier = (DOMAIN, f"{init_integration.entry_id}_CP1")
+        left = registry.async_get_device_by_identifier(identifier, init_integration.entry_id)
+        assert left is not None
+        device = await async_get_device_diagnostics(hass, init_integration, left)
+    for text in (json.dumps(site), json.dumps(device)):
+        for secret in (TOKEN, "04SECRET", "127.0.0.1", "SN-4711"):
+            assert secret not in text, secret
+        assert "Wallbox 2" in text
+        assert "1.2.3" in text
+    assert site["snapshot"]["evses"]["CP1/1"]["charging_state"] == "charging"
+    assert site["subentries"][0]["title"] == "Garage"
+    assert [evse["key"] for evse in device["evses"]] == ["CP1/1"]
+
+
+async def test_an_evse_of_a_station_that_never_came(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """A child device has diagnostics too."""
+    identifier = (DOMAIN, f"{init_integration.entry_id}_CP2_2")
+    child = dr.async_get(hass).async_get_child_device_by_identifier(identifier, init_integration.entry_id)
+    assert child is not None
+    data = await async_get_device_diagnostics(hass, init_integration, child)
+    assert data["snapshot"]["key"] == "CP2/2"
+    json.dumps(data)
+
+
+def test_what_json_cannot_say() -> None:
+    """Keys, words and infinity have a form in JSON."""
+    assert as_json({EvseKey("CP1", 1): Mode.OFF, "most": float("inf"), "tokens": frozenset({"b", "a"})}) == {
+        "CP1/1": "off",
+        "most": None,
+        "tokens": ["a", "b"],
+    }

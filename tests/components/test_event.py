@@ -1,0 +1,84 @@
+"""A session, told as events."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from homeassistant.const import STATE_UNKNOWN, Platform
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.event import async_track_state_change_event
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
+from syrupy.assertion import SnapshotAssertion
+
+from .conftest import LEFT, busy, show
+from .raw_station import raw_station
+
+ENTITY = "event.left_evse_1_session"
+
+
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
+async def test_entities(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    snapshot: SnapshotAssertion,
+    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
+) -> None:
+    """All events of a busy evening."""
+    entry = await set_up(Platform.EVENT)
+    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+
+
+async def test_a_session_that_runs_already_is_no_news(
+    hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]
+) -> None:
+    """It began before anyone watched; that it ends is told, with its energy."""
+    entry = await set_up(Platform.EVENT)
+    assert hass.states.get(ENTITY).state == STATE_UNKNOWN
+    site = busy(entry.runtime_data.data)
+    ended = replace(site.evses[LEFT], transaction_id=None, session_start=None, session_energy_wh=None, energy_wh=988_333.0)
+    show(entry, replace(site, evses={**site.evses, LEFT: ended}))
+    attributes = hass.states.get(ENTITY).attributes
+    assert attributes["event_type"] == "ended"
+    assert attributes["energy_kwh"] == 5.0
+    assert attributes["started_at"] == "2026-11-23T18:30:00+00:00"
+
+
+async def test_the_next_car_is_not_given_the_last_ones_energy(
+    hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]
+) -> None:
+    """One session goes over into the next between two turns: the end is told with what was last known of the first."""
+    entry = await set_up(Platform.EVENT)
+    site = busy(entry.runtime_data.data)
+    following = replace(site.evses[LEFT], transaction_id="tx-2", session_energy_wh=1.0)
+    show(entry, replace(site, evses={**site.evses, LEFT: following}))
+    assert hass.states.get(ENTITY).attributes["energy_kwh"] == 4.321
+
+
+async def test_a_session_of_a_real_station(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Started, ended with so much energy, and nobody's token in it."""
+    told: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+
+    @callback
+    def hear(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        if state is not None and state.attributes.get("event_type"):
+            told.put_nowait(dict(state.attributes))
+
+    async_track_state_change_event(hass, ENTITY, hear)
+    async with raw_station(init_integration, "CP1") as station:
+        await station.boot()
+        await station.status("Available")
+        await station.heard("SetChargingProfile")
+        await station.status("Occupied")
+        await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=1000)
+        started = await asyncio.wait_for(told.get(), 10)
+        assert started["event_type"] == "started"
+        await station.transaction("Updated", 1, "Charging", energy_wh=2000)
+        await station.transaction("Ended", 2, "Idle", trigger="EVDeparted", energy_wh=3500)
+        ended = await asyncio.wait_for(told.get(), 10)
+    assert ended["event_type"] == "ended"
+    assert ended["energy_kwh"] == 2.5
+    assert ended["started_at"] == started["started_at"]
+    assert "SECRET" not in f"{started}{ended}"

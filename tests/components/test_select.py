@@ -1,0 +1,62 @@
+"""The site's mode."""
+
+from collections.abc import Awaitable, Callable
+
+from homeassistant.const import ATTR_ENTITY_ID, Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
+from syrupy.assertion import SnapshotAssertion
+
+from .raw_station import until
+
+ENTITY = "select.home_mode"
+
+
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
+async def test_entities(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    snapshot: SnapshotAssertion,
+    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
+) -> None:
+    """All selections of a busy evening."""
+    entry = await set_up(Platform.SELECT)
+    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+
+
+async def _choose(hass: HomeAssistant, option: str) -> None:
+    await hass.services.async_call("select", "select_option", {ATTR_ENTITY_ID: ENTITY, "option": option}, blocking=True)
+
+
+@pytest.mark.usefixtures("init_integration")
+async def test_without_a_meter_there_is_nothing_to_follow(hass: HomeAssistant) -> None:
+    """Dynamic is refused in words; static and off can be chosen."""
+    await _choose(hass, "off")
+    await until(hass, ENTITY, "off")
+    with pytest.raises(ServiceValidationError) as refused:
+        await _choose(hass, "dynamic")
+    assert refused.value.translation_key == "no_meter"
+    assert hass.states.get(ENTITY).state == "off"
+    await _choose(hass, "static")
+    await until(hass, ENTITY, "static")
+
+
+@pytest.mark.parametrize(
+    "meter_data", [{"type": "entities", "invert": False, "current_l1": "sensor.l1", "current_l2": "sensor.l2", "current_l3": "sensor.l3"}]
+)
+async def test_with_a_meter(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    """A site with a meter goes from dynamic to off and back."""
+    for phase in ("l1", "l2", "l3"):
+        hass.states.async_set(f"sensor.{phase}", "8", {"unit_of_measurement": "A", "device_class": "current"})
+    mock_config_entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(mock_config_entry.entry_id)
+    await hass.async_block_till_done()
+    assert hass.states.get(ENTITY).state == "dynamic"
+    await _choose(hass, "off")
+    await until(hass, ENTITY, "off")
+    await _choose(hass, "dynamic")
+    await until(hass, ENTITY, "dynamic")
+    assert await hass.config_entries.async_unload(mock_config_entry.entry_id)

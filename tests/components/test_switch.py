@@ -1,0 +1,37 @@
+"""The switch that lets an EVSE charge."""
+
+from collections.abc import Awaitable, Callable
+
+from homeassistant.const import ATTR_ENTITY_ID, SERVICE_TURN_OFF, SERVICE_TURN_ON, STATE_OFF, STATE_ON, Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
+from syrupy.assertion import SnapshotAssertion
+
+from .raw_station import until
+
+ENTITY = "switch.left_evse_1_allow_charging"
+
+
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
+async def test_entities(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    snapshot: SnapshotAssertion,
+    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
+) -> None:
+    """All switches of a busy evening."""
+    entry = await set_up(Platform.SWITCH)
+    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+
+
+@pytest.mark.usefixtures("init_integration")
+async def test_off_and_on(hass: HomeAssistant) -> None:
+    """Charging can be forbidden and allowed again, the station connected or not; the loop says that this is why."""
+    assert hass.states.get(ENTITY).state == STATE_ON
+    await hass.services.async_call("switch", SERVICE_TURN_OFF, {ATTR_ENTITY_ID: ENTITY}, blocking=True)
+    await until(hass, ENTITY, STATE_OFF)
+    assert hass.states.get("switch.right_evse_1_allow_charging").state == STATE_ON
+    await hass.services.async_call("switch", SERVICE_TURN_ON, {ATTR_ENTITY_ID: ENTITY}, blocking=True)
+    await until(hass, ENTITY, STATE_ON)
