@@ -1,0 +1,1 @@
+"""The simulator: its physics, its stations and its clocks."""
