@@ -8,7 +8,7 @@ import logging
 import math
 
 from .driver import SiteDriver
-from .faults import FAULTS, parsed
+from .faults import FAULTS, FaultEvent, parsed, verify
 from .live import live_site
 from .meter import MeterKind
 from .site import SimulatedSite
@@ -27,6 +27,15 @@ def _status(driver: SiteDriver, site: SimulatedSite) -> str:
     power = "" if site.powered(root.circuit_id) else " POWER OFF"
     amiss = f" violations {len(driver.violations)}" if driver.violations else ""
     return f"{site.time_s:7.1f}s | L {flows} A of {root.fuse_a:.0f} | house {house} | {' | '.join(stations)}{power}{amiss}"
+
+
+def _fault(text: str) -> FaultEvent:
+    event = parsed(text)
+    try:
+        verify(event.name, [station.identity for station in demo_site().stations])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return event
 
 
 async def _run(arguments: argparse.Namespace) -> None:
@@ -65,7 +74,7 @@ def main() -> None:
     parser.add_argument("--duration", type=float, default=math.inf, help="seconds to run (default: until stopped)")
     parser.add_argument(
         "--fault",
-        type=parsed,
+        type=_fault,
         action="append",
         default=[],
         metavar="NAME@T[+FOR]",

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 import math
 import random
@@ -81,13 +82,17 @@ class BuildingLoad:
         return [Step(at, before, after) for at, (before, after) in zip(edges, pairwise(levels), strict=True) if before != after]
 
     def _run(self, appliance: Appliance, cycle: int) -> tuple[float, float]:
-        chance = random.Random(f"{self.seed}/{appliance.name}/{cycle}").random()
-        start = cycle * appliance.period_s + chance * (appliance.period_s - appliance.on_s)
+        start = cycle * appliance.period_s + _chance(f"{self.seed}/{appliance.name}/{cycle}") * (appliance.period_s - appliance.on_s)
         return start, start + appliance.on_s
 
     def _runs(self, appliance: Appliance, at_s: float) -> bool:
         start, end = self._run(appliance, math.floor(at_s / appliance.period_s))
         return start <= at_s < end
+
+
+@lru_cache(maxsize=4096)
+def _chance(seed: str) -> float:
+    return random.Random(seed).random()
 
 
 @dataclass(frozen=True, slots=True)

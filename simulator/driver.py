@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 import math
 
 from .client import Backoff, StationClient, Violation, violations
-from .faults import FaultEvent, switch
+from .faults import FaultEvent, switch, verify
 from .meter import MeterServer
 from .site import SimulatedSite
 from .transport import Connect
@@ -27,8 +28,12 @@ class SiteDriver:
         backoff: Backoff | None = None,
         faults: Iterable[FaultEvent] = (),
         seed: int = 1,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
-        """Take a site and the way its stations reach their CSMS."""
+        """Take a site and the way its stations reach their CSMS; raises ValueError where there is no such fault.
+
+        `clock` shows the true time, which the site's is set by when it starts to run; without one it keeps its epoch.
+        """
         self.site = site
         self.meter = meter
         self.step_s = step_s
@@ -39,7 +44,10 @@ class SiteDriver:
         """Called after each step."""
         self.lost_s = 0.0
         """Time that was skipped because the machine was too slow to reckon it."""
+        self._clock = clock
         self._faults = list(faults)
+        for event in self._faults:
+            verify(event.name, site.stations)
 
     @property
     def violations(self) -> list[Violation]:
@@ -52,6 +60,8 @@ class SiteDriver:
 
     async def run(self, duration_s: float = math.inf) -> None:
         """Run for so long, or until cancelled. Raises what a client or the physics raise."""
+        if self._clock:
+            self.site.epoch = self._clock() - timedelta(seconds=self.site.time_s)
         async with asyncio.TaskGroup() as group:
             clients = [group.create_task(client.run()) for client in self.clients.values()]
             faults = [group.create_task(self._fault(event)) for event in self._faults]
@@ -69,12 +79,13 @@ class SiteDriver:
     async def _keep_stepping(self, duration_s: float) -> None:
         loop = asyncio.get_running_loop()
         due_s, end_s = loop.time(), loop.time() + duration_s
-        while due_s < end_s:
+        while due_s < end_s - self.step_s / 2:
             due_s += self.step_s
             if (wait_s := due_s - loop.time()) > 0:
                 await asyncio.sleep(wait_s)
             elif -wait_s > LONGEST_CATCH_UP_S:
                 self.lost_s -= wait_s
+                self.site.epoch -= timedelta(seconds=wait_s)  # the true time went on
                 due_s = loop.time()
             else:
                 await asyncio.sleep(0)

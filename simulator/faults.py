@@ -1,6 +1,6 @@
 """The faults a run can switch on and off by name, as "offline:GARAGE" or "meter-frozen"."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ SLOW_ANSWER_S = 4.0
 SLOW_APPLY_S = 10.0
 
 type Switch = Callable[[SiteDriver, str, bool], Awaitable[None]]
-"""Switches a fault of a named station (or circuit) on or off."""
+"""Switches a fault on or off, of the station named where it is one of a station."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +85,19 @@ FAULTS: Mapping[str, Switch] = {
 }
 
 
-async def switch(driver: SiteDriver, name: str, on: bool) -> None:
-    """Switch a fault by name; raises ValueError where there is no such fault or station."""
+def verify(name: str, stations: Collection[str]) -> None:
+    """Raise ValueError where there is no such fault, or no such station."""
     kind, _, station = name.partition(":")
     if kind not in FAULTS:
         raise ValueError(f"there is no fault {kind!r}; there are {', '.join(FAULTS)}")
-    if kind.startswith("meter") == bool(station) or (station and station not in driver.site.stations):
-        raise ValueError(f"{name!r}: a fault of a station is written KIND:STATION, of {', '.join(driver.site.stations)}")
+    if kind.startswith("meter") == bool(station) or (station and station not in stations):
+        raise ValueError(f"{name!r}: a fault of a station is written KIND:STATION, of {', '.join(stations)}")
+
+
+async def switch(driver: SiteDriver, name: str, on: bool) -> None:
+    """Switch a fault by name; raises ValueError as `verify` does."""
+    verify(name, driver.site.stations)
+    kind, _, station = name.partition(":")
     await FAULTS[kind](driver, station, on)
 
 

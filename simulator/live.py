@@ -28,12 +28,16 @@ async def live_site(
 ) -> AsyncGenerator[SiteDriver]:
     """Open a site whose meter listens (`driver.meter.port`); `await driver.run()` lets it live.
 
-    Raises RuntimeError where the meter's port is taken. A CSMS that is not there yet is dialled until it is.
+    Raises RuntimeError where the meter's port is taken and ValueError where there is no such fault. A CSMS that is not there yet is dialled until it is.
     """
     meter = MeterServer(meter_kind)
     await meter.start(meter_host, meter_port)
     try:
-        site = SimulatedSite(spec, datetime.now(UTC))
-        yield SiteDriver(site, websocket(csms_url), meter=meter, step_s=step_s, backoff=backoff, faults=faults)
+        site = SimulatedSite(spec, _utc_now())
+        yield SiteDriver(site, websocket(csms_url), meter=meter, step_s=step_s, backoff=backoff, faults=faults, clock=_utc_now)
     finally:
         await meter.stop()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
