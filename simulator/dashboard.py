@@ -147,11 +147,15 @@ def why_section(site: ShownSite) -> Card:
 def table_row(site: ShownSite, evse: ShownEvse) -> str:
     """Return a row of the table, as a template that Home Assistant renders whenever a state changes."""
     status, limit, power, reason = (site.evse_entity(evse, key) for key in ("status", "limit", "power", "limit_reason"))
-    sentence = f"(state_attr('{reason}', 'text') or state_translated('{reason}'))"
-    return (
-        f"| **{evse.name}** | {{{{ state_translated('{status}') }}}} | {{{{ states('{limit}', rounded=True, with_unit=True) }}}} "
-        f"| {{{{ states('{power}', rounded=True, with_unit=True) }}}} | {{{{ {sentence}.split(' A: ')[-1] }}}} |\n"
+    sentence = f"(state_attr('{reason}', 'text') or state_translated('{reason}')).split(' A: ') | last"
+    cells = (
+        f"**{evse.name}**".replace(" ", "&nbsp;"),
+        f"{{{{ state_translated('{status}') }}}}",
+        f"{{{{ '%.0f&nbsp;A' | format(states('{limit}') | float) if has_value('{limit}') else '–' }}}}",
+        f"{{{{ '%.1f&nbsp;kW' | format(states('{power}') | float / 1000) if has_value('{power}') else '–' }}}}",
+        f"{{{{ {sentence} }}}}",
     )
+    return f"| {' | '.join(cells)} |\n"
 
 
 def evse_section(site: ShownSite, evse: ShownEvse) -> Card:

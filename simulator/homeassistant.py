@@ -90,12 +90,25 @@ class LogEntry:
     text: str
 
 
+_reservations: list[socket.socket] = []
+
+
 def free_port(preferred: int) -> int:
-    """Return `preferred` where nobody listens on it, else any free port of 127.0.0.1."""
-    for port in (preferred, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+    """Return `preferred` where nobody has it, else any free TCP port of 127.0.0.1.
+
+    The UDP port of the same number is kept, as a sign to other demos that are starting that this one is taken.
+    """
+    for port in (preferred, *[0] * 20):
+        with socket.socket() as probe:
+            sign = socket.socket(type=socket.SOCK_DGRAM)
+            try:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+                sign.bind(probe.getsockname())
+            except OSError:
+                sign.close()
+                continue
+            _reservations.append(sign)
             return int(probe.getsockname()[1])
     raise OSError("127.0.0.1 has no free port")
 

@@ -1,0 +1,60 @@
+"""Home Assistant's frontend as a person uses it: forms by their labels, buttons by their words."""
+
+from pathlib import Path
+import re
+
+from playwright.async_api import Locator, Page, expect
+
+LOAD_MS = 30_000
+"""How long a page may take on a slow machine the first time."""
+
+
+class Frontend:
+    """A logged-in browser page. Screenshots go to `pictures`, numbered in the order they were taken."""
+
+    def __init__(self, page: Page, url: str, pictures: Path) -> None:
+        self.page = page
+        self.url = url
+        self.pictures = pictures
+        page.set_default_timeout(LOAD_MS)
+
+    async def log_in(self, username: str, password: str) -> None:
+        await self.page.goto(self.url)
+        await self.page.locator("input[name=username]").fill(username)
+        await self.page.locator("input[name=password]").fill(password)
+        await self.page.keyboard.press("Enter")
+        await expect(self.page.get_by_text("Settings", exact=True).first).to_be_visible(timeout=LOAD_MS)
+
+    async def open(self, path: str) -> None:
+        await self.page.goto(f"{self.url}{path}")
+
+    async def picture(self, name: str) -> Path:
+        path = self.pictures / f"{len(list(self.pictures.glob('*.png'))) + 1:02}-{name}.png"
+        await self.page.wait_for_timeout(700)  # dialogs and gauges move into place
+        await self.page.screenshot(path=path)
+        return path
+
+    @property
+    def dialog(self) -> Locator:
+        return self.page.locator("dialog-data-entry-flow")
+
+    async def expect_step(self, title: str) -> None:
+        await expect(self.dialog.get_by_text(title, exact=True).first).to_be_visible(timeout=LOAD_MS)
+
+    async def fill(self, label: str, value: str) -> None:
+        box = self.dialog.locator("wa-input").filter(has_text=re.compile(rf"^\s*{re.escape(label)}\b"))
+        await box.first.locator("input").fill(value)
+
+    async def choose(self, label: str, option: str) -> None:
+        """Pick an option of a dropdown."""
+        select = self.dialog.locator("ha-select", has=self.page.locator(f'[data-aria-label="{label}"]'))
+        await select.locator(f'[data-aria-label="{label}"]').click()
+        await select.locator("ha-dropdown-item").filter(has_text=re.compile(rf"^\s*{re.escape(option)}\s*$")).click()
+
+    async def press(self, words: str) -> None:
+        """Press a button of the flow, or choose an entry of its menu."""
+        await self.dialog.get_by_text(words, exact=True).last.click()
+
+    async def confirm(self) -> None:
+        """Say OK to a question that Home Assistant itself asks."""
+        await self.page.get_by_text("OK", exact=True).first.click()
