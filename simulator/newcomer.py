@@ -82,10 +82,13 @@ async def pending_stations(client: Client) -> dict[str, str]:
 
 
 async def approve(client: Client, station: StationAnswers, *, timeout_s: float = 60.0) -> None:
-    """Wait until a station asks to be served and go through the repair that lets it in; TimeoutError where it never asks."""
-    async with asyncio.timeout(timeout_s):
-        while (issue_id := (await pending_stations(client)).get(station.identity)) is None:
-            await asyncio.sleep(POLL_S)
+    """Wait until a station asks to be served and go through the repair that lets it in; ApiError where it never asks."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while (issue_id := (await pending_stations(client)).get(station.identity)) is None:
+                await asyncio.sleep(POLL_S)
+    except TimeoutError as error:
+        raise ApiError(f"The station {station.identity} did not ask to be served within {timeout_s:g} s") from error
     evses = [{"phases": str(evse.phases), "rotation": evse.rotation, "max_a": evse.max_a} for evse in station.evses]
     described = {"name": station.name, "circuit": "main", "evse_count": len(station.evses)}
     try:
