@@ -1,6 +1,6 @@
 """Headroom: Home Assistant as the central system of a charging site that holds its fuse."""
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
@@ -8,6 +8,7 @@ from homeassistant.helpers.typing import ConfigType
 from .const import DOMAIN, PLATFORMS
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator, async_forget
 from .entity import async_follow_devices
+from .repairs import async_clear_issues, async_sync_issues
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -27,6 +28,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> 
     async_follow_devices(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_apply))
+
+    @callback
+    def sync_issues() -> None:
+        async_sync_issues(hass, entry, coordinator.data)
+
+    entry.async_on_unload(coordinator.async_add_listener(sync_issues))
+    sync_issues()
     return True
 
 
@@ -34,6 +42,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) ->
     """Let a site go; its stations keep what is installed on them."""
     if unloaded := await hass.config_entries.async_unload_platforms(entry, PLATFORMS):
         await entry.runtime_data.async_stop()
+        async_clear_issues(hass, entry)
     return unloaded
 
 

@@ -16,13 +16,12 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .configuration import meter_for, site_config
-from .const import CONF_METER, DOMAIN
+from .const import CONF_FUSE_A, CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, DOMAIN
 from .csms.server import CentralSystem
 from .csms.station import Station, StationEvent, StationOfflineError
 from .ledger.ledger import Ledger
 from .ledger.records import LedgerError
 from .metering.reading import MeterError
-from .repairs import async_sync_issues
 from .site.memory import SiteMemory
 from .site.site import Site
 from .site.snapshot import SiteSnapshot
@@ -71,7 +70,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         )
         self.site = Site(
             site_config(entry),
-            station=self.central_system.stations.get,
+            station=lambda identity: self.central_system.stations.get(identity),
             memory=None if kept is None else SiteMemory.from_document(kept),
             journal=journal,
             on_turn=self._on_turn,
@@ -117,7 +116,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             entry.async_create_task(
                 self.hass, self.central_system.disconnect(identity, "The station was removed"), f"{DOMAIN} remove {identity}"
             )
-        if self._meter_settings != entry.data[CONF_METER]:
+        if self._meter_settings != self._settings_of_meter():
             self._read_meter()
         return True
 
@@ -143,16 +142,25 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     def _read_meter(self) -> None:
         if self._meter is not None:
             self._meter.cancel()
-        self._meter_settings = self.config_entry.data[CONF_METER]
-        if (meter := meter_for(self.hass, self.config_entry)) is None:
-            self._meter = None
-            return
+        self._meter, self._meter_settings = None, self._settings_of_meter()
         root_id = self.site.config.root.circuit_id
+        try:
+            meter = meter_for(self.hass, self.config_entry)
+        except MeterError as error:
+            _LOGGER.error("The meter can't be read as it is configured: %s", error)
+            self._on_meter_health(root_id, error)
+            return
+        if meter is None:
+            return
         self._meter = self.config_entry.async_create_background_task(
             self.hass,
             meter.run(lambda reading: self.site.update_reading(root_id, reading), lambda error: self._on_meter_health(root_id, error)),
             f"{DOMAIN} meter",
         )
+
+    def _settings_of_meter(self) -> tuple[Any, ...]:
+        data = self.config_entry.data
+        return tuple(data[key] for key in (CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, CONF_FUSE_A))
 
     def _on_meter_health(self, circuit_id: str, error: MeterError | None) -> None:
         self.site.meter_health(circuit_id, error)
@@ -161,7 +169,6 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self.site.handle(identity, event)
 
     def _on_turn(self, snapshot: SiteSnapshot) -> None:
-        async_sync_issues(self.hass, self.config_entry, snapshot)
         self.async_set_updated_data(snapshot)
 
     def _save(self) -> None:

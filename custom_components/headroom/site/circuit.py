@@ -14,6 +14,8 @@ class CircuitState:
     """One circuit of the site."""
 
     circuit: Circuit
+    since: float
+    """When the loop began to look after it: until its meter would count as lost, its silence is only a start."""
     reading: Reading | None = None
     arrived_at: float | None = None
     """When the reading came in; None once a turn has used it."""
@@ -30,10 +32,10 @@ class CircuitState:
         age_s = self.age_s(now)
         if not self.circuit.metered:
             self.health = MeterHealth.NONE
-        elif age_s is None or age_s > config.meter_lost_after_s:
+        elif (now - self.since if age_s is None else age_s) > config.meter_lost_after_s:
             self.health = MeterHealth.LOST
             self.unmanaged = None
-        elif age_s > config.meter_stale_after_s:
+        elif age_s is None or age_s > config.meter_stale_after_s:
             self.health = MeterHealth.STALE
         else:
             self.health = MeterHealth.OK

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 import logging
+import math
 from typing import Protocol
 
 from ..csms.station import CallError, CallRejectedError, CallTimeoutError, Station, StationError
@@ -104,8 +105,10 @@ class Installer:
     def _idle_s(self, now: float) -> float | None:
         if self.station is None:
             return None
-        due = [self._not_before] if now < self._not_before else [evse.sample_at for evse in self.evses]
-        return max(0.0, min(due, default=now + 60.0) - now)
+        if now < self._not_before:
+            return self._not_before - now
+        due = min((evse.sample_at for evse in self.evses if evse.session is not None), default=math.inf)
+        return None if math.isinf(due) else max(0.0, due - now)
 
     async def _make(self, step: _Step, station: Station) -> None:
         started = self._clock.monotonic()

@@ -100,8 +100,10 @@ class Site:
     def configure(self, config: SiteConfig) -> None:
         """Take over a changed site; connections, sessions and what is installed stay as they are."""
         self.config = config
+        now = self._clock.monotonic()
         self._circuits = {
-            circuit.circuit_id: self._circuits.get(circuit.circuit_id, CircuitState(circuit=circuit)) for circuit in config.circuits
+            circuit.circuit_id: self._circuits.get(circuit.circuit_id, CircuitState(circuit=circuit, since=now))
+            for circuit in config.circuits
         }
         for circuit in config.circuits:
             self._circuits[circuit.circuit_id].circuit = circuit
@@ -336,9 +338,9 @@ class Site:
         due += [evse.profile.next_change(now) for evse in self._evses.values() if evse.profile is not None]
         due += [self._external.next_change_s(now) or math.inf]
         for state in self._circuits.values():
-            if state.reading is not None:
-                ages = (self.config.meter_stale_after_s, self.config.meter_lost_after_s)
-                due += [state.reading.taken_at + age_s for age_s in ages if state.reading.taken_at + age_s > now]
+            ages = (self.config.meter_stale_after_s, self.config.meter_lost_after_s)
+            taken_at = state.since if state.reading is None else state.reading.taken_at
+            due += [taken_at + age_s for age_s in ages if taken_at + age_s > now]
         return max(0.02, min(due) - now)
 
     def _turn(self, trigger: str) -> None:
