@@ -10,8 +10,12 @@ def on_l1(current_a: float) -> PerPhase:
     return (current_a, 0.0, 0.0)
 
 
-def car(measured_a: float, limit_a: float, measured_at: float | None) -> Draw:
-    return Draw(measured_a=on_l1(measured_a), reserved_a=on_l1(limit_a), measured_at=measured_at)
+def car(measured_a: float, limit_a: float, measured_at: float) -> Draw:
+    return Draw(low_a=on_l1(measured_a), high_a=on_l1(measured_a), reserved_a=on_l1(limit_a), measured_at=measured_at)
+
+
+def away(limit_a: float) -> Draw:
+    return Draw(low_a=on_l1(0.0), high_a=on_l1(limit_a), reserved_a=on_l1(limit_a), measured_at=None)
 
 
 def test_the_first_reading_is_taken_as_it_is() -> None:
@@ -47,10 +51,17 @@ def test_a_doubt_ends_once_every_car_was_sampled_since_it_began() -> None:
 
 def test_a_car_nobody_can_measure_stays_in_its_range() -> None:
     before = Unmanaged(load_a=on_l1(14.0))
-    away = car(0.0, 6.0, None)
-    assert estimate(on_l1(20.0), 12.0, [away], before).load_a == on_l1(14.0)
-    assert estimate(on_l1(14.0), 12.0, [away], before).load_a == on_l1(14.0)
-    assert estimate(on_l1(25.0), 12.0, [away], before).load_a == on_l1(19.0)
+    assert estimate(on_l1(20.0), 12.0, [away(6.0)], before).load_a == on_l1(14.0)
+    assert estimate(on_l1(14.0), 12.0, [away(6.0)], before).load_a == on_l1(14.0)
+    assert estimate(on_l1(25.0), 12.0, [away(6.0)], before).load_a == on_l1(19.0)
+
+
+def test_a_car_on_its_way_to_a_lower_limit_explains_what_lies_between() -> None:
+    """Sampled at 16 A right after it was cut to 10 A: the meter may see either."""
+    before = Unmanaged(load_a=on_l1(14.0))
+    on_its_way = Draw(low_a=on_l1(10.0), high_a=on_l1(16.0), reserved_a=on_l1(16.0), measured_at=12.0)
+    for reading_a in (24.0, 27.0, 30.0):
+        assert estimate(on_l1(reading_a), 12.5, [on_its_way], before) == Unmanaged(load_a=on_l1(14.0))
 
 
 @given(
@@ -62,6 +73,6 @@ def test_what_is_put_down_to_the_cars_never_exceeds_what_is_reserved_for_them(
     reading_a: float, before_a: float, cars: list[tuple[float, float, float | None]]
 ) -> None:
     """The invariant that makes waiting safe: unmanaged + Σ reserved ≥ what the meter sees."""
-    draws = [car(0.0 if at is None else min(measured, limit), limit, at) for measured, limit, at in cars]
+    draws = [away(limit) if at is None else car(min(measured, limit), limit, at) for measured, limit, at in cars]
     load_a = estimate(on_l1(reading_a), 10.0, draws, Unmanaged(load_a=on_l1(before_a))).load_a[0]
     assert load_a + sum(draw.reserved_a[0] for draw in draws) >= reading_a - 0.5 - 1e-9

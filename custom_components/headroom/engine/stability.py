@@ -13,7 +13,7 @@ RAISE_EVERY_S = 3.0
 """A car's limit is raised at most this often."""
 DEAD_BAND_A = 2.0
 """A smaller raise waits."""
-DEAD_BAND_S = 10.0
+DEAD_BAND_S = 5.0
 """…for this long."""
 EPSILON_A = 1e-6
 

@@ -18,12 +18,14 @@ SAME_A = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """One car as the circuit's phases see it: what it was measured to draw, when, and the most that is reserved for it.
+    """One car as the circuit's phases see it.
 
-    `measured_at` None: nobody can measure it now (its station is away); it may draw anything up to what is reserved.
+    Its draw lies between `low_a` and `high_a`: both are what was measured, but for a car on its way from one limit to another,
+    or one that nobody can measure now. `reserved_a` is the most it may draw. `measured_at` None: nobody can measure it.
     """
 
-    measured_a: PerPhase
+    low_a: PerPhase
+    high_a: PerPhase
     reserved_a: PerPhase
     measured_at: float | None
 
@@ -51,6 +53,11 @@ def highest(a: PerPhase, b: PerPhase) -> PerPhase:
     return (max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2]))
 
 
+def lowest(a: PerPhase, b: PerPhase) -> PerPhase:
+    """Return the lower one, phase by phase."""
+    return (min(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2]))
+
+
 def total(values: Iterable[PerPhase]) -> PerPhase:
     """Return the sum over all, phase by phase."""
     result = NONE_A
@@ -61,26 +68,20 @@ def total(values: Iterable[PerPhase]) -> PerPhase:
 
 def estimate(reading_a: PerPhase, read_at: float, draws: Iterable[Draw], before: Unmanaged | None) -> Unmanaged:
     """Return the load besides the cars after a reading taken at `read_at`, given what was believed before."""
-    measured = []
-    away = NONE_A
-    for draw in draws:
-        if draw.measured_at is None:
-            away = add(away, draw.reserved_a)
-        else:
-            measured.append(draw)
-    seen_high = subtract(reading_a, total(draw.measured_a for draw in measured))
+    draws = list(draws)
+    most_seen = subtract(reading_a, total(draw.low_a for draw in draws))
     if before is None:
-        return Unmanaged(load_a=seen_high)
+        return Unmanaged(load_a=most_seen)
 
-    seen = _clamp(before.load_a, subtract(seen_high, away), seen_high)
+    seen = _clamp(before.load_a, subtract(reading_a, total(draw.high_a for draw in draws)), most_seen)
     if all(abs(new - old) <= SAME_A for new, old in zip(seen, before.load_a, strict=True)):
         return Unmanaged(load_a=seen)
 
     doubtful_since = read_at if before.doubtful_since is None else before.doubtful_since
-    if all(draw.measured_at is not None and draw.measured_at > doubtful_since for draw in measured):
+    if all(draw.measured_at is None or draw.measured_at >= doubtful_since for draw in draws):
         return Unmanaged(load_a=seen)
 
-    most = add(away, total(highest(draw.measured_a, draw.reserved_a) for draw in measured))
+    most = total(highest(draw.high_a, draw.reserved_a) for draw in draws)
     return Unmanaged(load_a=_clamp(before.load_a, subtract(reading_a, most), reading_a), doubtful_since=doubtful_since)
 
 

@@ -14,6 +14,8 @@ OVERDRAW = 1.1
 OVERDRAW_A = 0.5
 OVERDRAW_S = 7.0
 """A car that draws more than limit × 1.1 + 0.5 A for this long does not obey (EVerest EvseManager)."""
+REACHED = 0.05
+"""A car this near to its limit (and half an amp) has reached it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,13 @@ class EvseState:
             return 0.0
         lapsing_a = self.lease.limit_a if self.lease is not None and now < self.lease.expires_at + RESPONSE_S else 0.0
         return max(self.limit_a(now), lapsing_a, self.unanswered_a, self.draw_a if self.session is not None else 0.0)
+
+    def settled(self, now: float) -> bool:
+        """Tell whether its last sample is not of a car on its way from one limit to another."""
+        if self.measured_at >= self.changed_at + RESPONSE_S:
+            return True
+        limit_a = self.limit_a(now)
+        return self.measured_at >= self.changed_at and abs(self.draw_a - limit_a) <= REACHED * limit_a + OVERDRAW_A
 
     def grid_phases(self) -> tuple[Phase, ...]:
         """Return the grid's conductors its car loads, as measured; all of the EVSE's where that is not known."""

@@ -7,9 +7,9 @@ import math
 from ..demand_response.limits import ExternalLimits
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, path, sums, violations
-from ..engine.model import LEAST_CURRENT_A, Allocation, Headroom, PerPhase, Reason, ReasonCode, Request
+from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Headroom, PerPhase, Reason, ReasonCode, Request
 from ..engine.stability import Holding, steady
-from ..engine.unmanaged import Draw, estimate, subtract
+from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract
 from .circuit import CircuitState
 from .config import Mode, SiteConfig
 from .evse import EvseState
@@ -41,10 +41,13 @@ def controllable(evse: EvseState, mode: Mode) -> bool:
 
 
 def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config: SiteConfig, now: float) -> None:
-    """Judge each meter, and reckon each metered circuit's load besides the cars from the newest reading."""
+    """Judge each meter, and reckon each metered circuit's load besides the cars from a reading that is new.
+
+    An old reading against newer samples would take a car's change for the building's.
+    """
     for circuit_id, state in states.items():
         state.judge(config, now)
-        if state.reading is None or state.health in (MeterHealth.NONE, MeterHealth.LOST):
+        if state.reading is None or state.arrived_at is None or state.health in (MeterHealth.NONE, MeterHealth.LOST):
             continue
         below = [evse for evse in evses if circuit_id in path_ids(states, evse.circuit_id)]
         state.unmanaged = estimate(
@@ -55,11 +58,15 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
 def _draw(evse: EvseState, now: float) -> Draw | None:
     if evse.session is None and evse.ready:
         return None
-    measurable = evse.ready and evse.session is not None
+    reserved_a = evse.per_phase(evse.reserved_a(now))
+    if evse.session is None or not evse.ready:
+        return Draw(low_a=NONE_A, high_a=reserved_a, reserved_a=reserved_a, measured_at=None)
+    measured_a = evse.measured_per_phase()
+    if evse.settled(now):
+        return Draw(low_a=measured_a, high_a=measured_a, reserved_a=reserved_a, measured_at=evse.measured_at)
+    limit_a = evse.per_phase(evse.limit_a(now))
     return Draw(
-        measured_a=evse.measured_per_phase(),
-        reserved_a=evse.per_phase(evse.reserved_a(now)),
-        measured_at=evse.measured_at if measurable else None,
+        low_a=lowest(measured_a, limit_a), high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at
     )
 
 
@@ -92,10 +99,10 @@ def request(evse: EvseState, now: float) -> Request:
     """Return what an EVSE's session asks for: the lowest of its own ceilings, and the conductors its car loads."""
     ceilings = [
         (0.0 if not evse.allowed else math.inf, ReasonCode.PAUSED),
+        (evse.rated_a, ReasonCode.STATION),
         (evse.user_max_a, ReasonCode.USER),
         (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),
         (evse.external_a, ReasonCode.EXTERNAL),
-        (evse.rated_a, ReasonCode.STATION),
         (math.inf if evse.demand.ceiling_a is None else evse.demand.ceiling_a, ReasonCode.CAR),
     ]
     max_a, ceiling = min(ceilings, key=lambda each: each[0])
