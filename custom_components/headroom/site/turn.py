@@ -7,7 +7,7 @@ import math
 from ..demand_response.limits import ExternalLimits
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, path, sums, violations
-from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Headroom, PerPhase, Reason, ReasonCode, Request
+from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract
 from .circuit import CircuitState
@@ -145,7 +145,8 @@ def decide(
         now=now,
         may_raise={request_id for request_id, evse in sessions.items() if not unsure & path_ids(states, evse.circuit_id)},
     )
-    length_s = lease_s(circuits, [installed(evse, now, told.get(str(evse.key))) for evse in evses])
+    holding = [installed(evse, now, told.get(str(evse.key))) for evse in evses]
+    length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in _arrivals(evses))])
     lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
     return Turn(
         headrooms=rows,
@@ -195,6 +196,19 @@ def dead_man_violations(states: Mapping[str, CircuitState], evses: Iterable[Evse
     remaining_s = max((evse.lease.expires_at - now for evse in evses if evse.lease is not None), default=0.0)
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     return len(violations(circuits, [installed(evse, now) for evse in evses], max(0.0, remaining_s)))
+
+
+def _arrivals(evses: Iterable[EvseState]) -> list[Installed]:
+    """Return what one more car would draw at an idle EVSE of each kind: leases are short enough for whichever comes next."""
+    most: dict[tuple[str, tuple[Phase, ...]], EvseState] = {}
+    for evse in evses:
+        if evse.ready and evse.session is None:
+            kind = (evse.circuit_id, evse.rated_phases)
+            most[kind] = max(evse, most.get(kind, evse), key=lambda each: each.fallback_a or 0.0)
+    return [
+        Installed(circuit_id=evse.circuit_id, fallback_a=NONE_A, lease_a=evse.rated_per_phase(evse.fallback_a or 0.0))
+        for evse in most.values()
+    ]
 
 
 def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) -> dict[str, float]:
