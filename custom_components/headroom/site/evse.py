@@ -123,6 +123,8 @@ class EvseState:
     """Its connector's state may have changed while nobody listened: it is to be asked."""
     finished: bool = False
     """The transaction has ended and the car is still plugged in."""
+    finished_energy_wh: float | None = None
+    """What that transaction took."""
 
     @property
     def rated_a(self) -> float:
@@ -138,6 +140,13 @@ class EvseState:
     def draw_a(self) -> float:
         """The highest current on any terminal, as measured last."""
         return max((current for current in self.current_a if current is not None), default=0.0)
+
+    @property
+    def session_energy_wh(self) -> float | None:
+        """What the running transaction has taken so far, None where that is not known."""
+        if self.session is None or self.session.energy_start_wh is None or self.energy_wh is None:
+            return None
+        return max(0.0, self.energy_wh - self.session.energy_start_wh)
 
     def limit_a(self, now: float) -> float:
         """Return the limit in force as confirmed: the lease, else the fallback, else the rating."""

@@ -39,7 +39,7 @@ class Intake:
             return
         evse.connector_status = event.status
         if event.status is ConnectorStatus.AVAILABLE:
-            evse.finished = False
+            evse.finished, evse.finished_energy_wh = False, None
             if evse.session is not None:
                 # The plug is out and nobody told of the transaction's end: the station has forgotten it.
                 evse.end_session()
@@ -57,7 +57,7 @@ class Intake:
             if evse.session is not None:
                 evse.end_session()
             evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=now)
-            evse.finished = False
+            evse.finished, evse.finished_energy_wh = False, None
         evse.session = replace(
             evse.session,
             seq_no=max(evse.session.seq_no, event.seq_no),
@@ -82,8 +82,10 @@ class Intake:
         if evse.session is None:
             evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=self._clock.monotonic())
         self._keep(evse, event)
+        energy_wh = evse.session_energy_wh
         evse.end_session()
         evse.finished = evse.connector_status is not ConnectorStatus.AVAILABLE
+        evse.finished_energy_wh = energy_wh if evse.finished else None
 
     def _evse_of(self, identity: str, event: TransactionEvent) -> EvseState | None:
         if event.evse_id is not None:
@@ -109,7 +111,6 @@ class Intake:
         session = evse.session
         if self._journal is None or session is None:
             return
-        start_wh, end_wh = session.energy_start_wh, evse.energy_wh
         self._journal.record_session(
             SessionRecord(
                 station=evse.key.station,
@@ -119,9 +120,9 @@ class Intake:
                 updated_at=self._clock.utcnow(),
                 last_seq_no=max(0, event.seq_no),
                 ended_at=event.at if event.phase is TransactionPhase.ENDED else None,
-                energy_start_wh=start_wh,
-                energy_end_wh=end_wh,
-                energy_wh=None if start_wh is None or end_wh is None else max(0.0, end_wh - start_wh),
+                energy_start_wh=session.energy_start_wh,
+                energy_end_wh=evse.energy_wh,
+                energy_wh=evse.session_energy_wh,
                 stopped_reason=event.stopped_reason,
                 id_token_hash=None if session.id_token is None else self._journal.id_token_hash(session.id_token),
             )

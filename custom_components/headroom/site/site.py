@@ -87,6 +87,7 @@ class Site:
         self._confirmation = asyncio.Event()
         self._issued: set[str] = set()
         self._turning: asyncio.Task[None] | None = None
+        self._failing = False
         self._lease_s = 0.0
         self._writes_day: date | None = None
         self.mode = self._remembered.mode or (Mode.DYNAMIC if config.root.metered else Mode.STATIC)
@@ -324,8 +325,15 @@ class Site:
             triggers, self._triggers = self._triggers, set()
             try:
                 self._turn("reading" if "reading" in triggers else min(triggers))
-            except Exception:  # The next turn may succeed; until one does, the leases lapse.
-                _LOGGER.exception("A turn of the control loop failed")
+            except Exception:
+                # The next turn may succeed; until one does, the leases lapse.
+                if not self._failing:
+                    _LOGGER.exception("A turn of the control loop failed")
+                self._failing = True
+            else:
+                if self._failing:
+                    _LOGGER.info("The control loop turns again")
+                self._failing = False
 
     def _idle_s(self) -> float:
         now = self._clock.monotonic()

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import math
 
-from ..demand_response.limits import ExternalLimits
+from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, path, sums, violations
-from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
+from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Circuit, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract
 from .circuit import CircuitState
@@ -28,6 +28,8 @@ class Turn:
     reasons: Mapping[str, Reason]
     """One for every EVSE."""
     lease_s: float
+    limits_a: Mapping[str, PerPhase]
+    """What each circuit is kept at or below now, limits from outside included."""
 
 
 def path_ids(states: Mapping[str, CircuitState], circuit_id: str) -> set[str]:
@@ -70,6 +72,14 @@ def _draw(evse: EvseState, now: float) -> Draw | None:
     )
 
 
+def limit_a(circuit: Circuit, outside: LowestLimits) -> PerPhase:
+    """Return what a circuit is kept at or below on each phase: its own limit, or a lower one from outside."""
+    if outside.per_phase is None:
+        return circuit.limit_a()
+    l1, l2, l3 = (min(limit, outside.per_phase.limit_a) for limit in circuit.limit_a())
+    return (l1, l2, l3)
+
+
 def headrooms(
     states: Mapping[str, CircuitState], evses: Iterable[EvseState], external: ExternalLimits, config: SiteConfig, mode: Mode, now: float
 ) -> list[Headroom]:
@@ -80,10 +90,8 @@ def headrooms(
     for circuit_id, state in states.items():
         circuit, unmanaged_a = state.circuit, state.unmanaged_a()
         outside = external.lowest(circuit_id, now, config.voltage_v)
-        outside_a = math.inf if outside.per_phase is None else outside.per_phase.limit_a
         left = (
-            min(limit - load, outside_a - load, room)
-            for limit, load, room in zip(circuit.limit_a(), unmanaged_a, lease_room(circuit), strict=True)
+            min(limit - load, room) for limit, load, room in zip(limit_a(circuit, outside), unmanaged_a, lease_room(circuit), strict=True)
         )
         l1, l2, l3 = subtract((next(left), next(left), next(left)), reserved[circuit_id])
         ceilings = [
@@ -155,6 +163,9 @@ def decide(
         told_a=told,
         reasons={str(evse.key): _reason(evse, mode, allocations.get(str(evse.key)), told.get(str(evse.key)), lost) for evse in evses},
         lease_s=length_s,
+        limits_a={
+            circuit_id: limit_a(circuit, external.lowest(circuit_id, now, config.voltage_v)) for circuit_id, circuit in circuits.items()
+        },
     )
 
 

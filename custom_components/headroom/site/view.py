@@ -80,7 +80,7 @@ def _circuit(
     reading = state.reading
     return CircuitSnapshot(
         circuit=circuit,
-        limit_a=circuit.limit_a(),
+        limit_a=circuit.limit_a() if turn is None else turn.limits_a.get(circuit.circuit_id, circuit.limit_a()),
         current_a=charging_a if reading is None else reading.current_a,
         power_w=None if reading is None else reading.power_w,
         import_wh=None if reading is None else reading.import_wh,
@@ -152,9 +152,7 @@ def _text(limit_a: float, told_a: float | None, reason: Reason | None, names: Ma
 
 
 def _session_energy_wh(evse: EvseState) -> float | None:
-    if evse.session is None or evse.session.energy_start_wh is None or evse.energy_wh is None:
-        return None
-    return max(0.0, evse.energy_wh - evse.session.energy_start_wh)
+    return evse.session_energy_wh if evse.session is not None else evse.finished_energy_wh
 
 
 def _connected(evse: EvseState) -> bool:
