@@ -238,6 +238,7 @@ async def test_a_taken_port_is_an_oserror_and_a_stopped_system_has_none(house: H
 
 
 async def test_stop_says_goodbye_to_every_station(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     async with station(house.port, "CP1") as one, station(house.port, "CP2") as two:
         await house.boot(one, "CP1")
         await house.system.stop()

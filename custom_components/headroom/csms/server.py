@@ -169,7 +169,7 @@ class CentralSystem:
         match event:
             case Disconnected(reason=reason) if not self._stopping and identity not in self._lost and self._accepts(identity):
                 self._lost.add(identity)
-                _LOGGER.warning("Station %s is gone: %s", identity, reason)
+                _LOGGER.info("Station %s is gone: %s", identity, reason)
             case Ready() if identity in self._lost:
                 self._lost.discard(identity)
                 _LOGGER.info("Station %s is back", identity)

@@ -1,6 +1,7 @@
 """Draws the snapshot the world sees from the loop's state."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from ..csms.station import ChargingState, ConnectorStatus
 from ..engine.explain import explain
@@ -25,6 +26,8 @@ _CHARGING = {
     ChargingState.SUSPENDED_EV: EvseStatus.SUSPENDED_EV,
     ChargingState.SUSPENDED_EVSE: EvseStatus.SUSPENDED_EVSE,
 }
+INTRODUCTION = timedelta(seconds=20)
+"""How long a station that waits for approval may take to tell what it is made of."""
 DRAWS_A = 1.0
 """A car that draws so much charges, whatever its station calls it."""
 
@@ -63,12 +66,17 @@ def snapshot_of(
                 since=state.since or clock.utcnow(),
             )
             for identity, state in stations.items()
-            if state.config is None and state.online
+            if state.config is None and state.online and _introduced(state, clock.utcnow())
         },
         evses={key: _evse(evse, turn, names, now) for key, evse in evses.items()},
         charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
         reaction_s=reaction_s,
     )
+
+
+def _introduced(state: StationState, now: datetime) -> bool:
+    """Tell whether a station has said what it is made of, or has had the time to."""
+    return bool(state.inventory.evse_connectors) or (state.since is not None and now - state.since > INTRODUCTION)
 
 
 def _circuit(
