@@ -1,0 +1,76 @@
+"""The central system dies at the worst moment, and another one takes over."""
+
+import pytest
+
+from simulator.virtual import run
+
+from .harness import Place, scenario, steps
+
+LONGEST_S = 300.0 + 5.0 + 2.0
+"""A lease, the cars' response, and the stations' own step."""
+
+
+@pytest.mark.parametrize(
+    ("fuse_a", "worst_case_a", "cars", "dies_s"),
+    [
+        (63.0, 25.0, 3, 120.0),
+        (63.0, 25.0, 2, 14.0),
+        (40.0, 15.0, 2, 61.0),
+        (100.0, 60.0, 4, 90.0),
+        (25.0, 12.0, 2, 75.0),
+        (63.0, 0.0, 4, 90.0),
+    ],
+)
+def test_no_breaker_lets_go_when_the_central_system_dies_and_the_building_goes_to_its_worst(
+    fuse_a: float, worst_case_a: float, cars: int, dies_s: float
+) -> None:
+    async def story() -> None:
+        building = steps((0.0, worst_case_a / 3), (dies_s + 0.5, worst_case_a))
+        places = [Place()] * cars
+        async with scenario(*places, fuse_a=fuse_a, worst_case_a=worst_case_a, building=building, over_limit_s=LONGEST_S) as s:
+            await s.until(dies_s)
+            assert any(s.charges(number + 1) for number in range(cars)) or dies_s < 20
+            await s.vanish()
+            await s.until(dies_s + LONGEST_S)
+            assert max(s.main_a()) <= fuse_a - 2
+            assert sum(s.fallback_a(number + 1) or 0 for number in range(cars)) <= fuse_a - 2 - worst_case_a + 1e-6
+            assert any(s.draws_a()), "cars go on charging by their fallbacks"
+
+    run(story())
+
+
+def test_a_new_central_system_takes_the_running_transactions_over() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3) as s:
+            await s.until(60)
+            before, memory = s.transaction_ids(), s.memory()
+            await s.vanish()
+            await s.until(70)
+            await s.come_back(memory)
+            await s.until(150)
+            assert s.transaction_ids() == before and None not in before
+            assert [s.evse(number).transaction_id for number in (1, 2, 3)] == before
+            assert min(s.draws_a()) > 16, "they are led again"
+            s.unplug(1)
+            await s.until(180)
+            newest = s.records.newest()
+            assert len(newest) == 3 and sum(record.ended_at is not None for record in newest.values()) == 1
+
+    run(story())
+
+
+def test_what_people_set_outlives_a_restart() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=0.0) as s:
+            await s.until(60)
+            s.site.set_allowed(s.key(1), False)
+            s.site.set_user_max(s.key(2), 10.0)
+            await s.until(70)
+            memory = s.memory()
+            await s.vanish()
+            await s.come_back(memory)
+            await s.until(150)
+            assert s.draw_a(1) == 0 and 9 < s.draw_a(2) <= 10 and s.draw_a(3) > 30
+            assert all(moment.draws_a[0] == 0 for moment in s.between(75, 150))
+
+    run(story())
