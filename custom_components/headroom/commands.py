@@ -8,7 +8,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
 from .coordinator import HeadroomCoordinator
-from .csms.station import CallRejectedError, CallTimeoutError, IdToken, StationError, StationOfflineError
+from .csms.station import CallRejectedError, CallTimeoutError, StationError, StationOfflineError
 from .site.config import EvseKey
 from .site.snapshot import EvseSnapshot
 
@@ -57,7 +57,7 @@ async def start_charging(coordinator: HeadroomCoordinator, key: EvseKey, id_toke
     """Ask for a transaction, with the driver's token or one that the site issues."""
     if evse_snapshot(coordinator, key).transaction_id is not None:
         raise invalid("already_charging", evse=str(key))
-    token = IdToken(value=id_token, type="Central") if id_token else coordinator.site.issue_token()
+    token = coordinator.site.issue_token(id_token)
     with translated_errors(key.station):
         await coordinator.station(key.station).start_transaction(key.evse_id, token, secrets.randbelow(2**31))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 import logging
 from pathlib import Path
 from typing import Any, override
@@ -38,8 +39,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     """Pushes a snapshot after every turn of the loop; nothing is polled."""
 
     config_entry: HeadroomConfigEntry
-    site: Site
-    central_system: CentralSystem
+    site: Site = None  # type: ignore[assignment]
+    central_system: CentralSystem = None  # type: ignore[assignment]
 
     def __init__(self, hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
         """Touch nothing yet."""
@@ -54,7 +55,15 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     @override
     async def _async_setup(self) -> None:
         """Recall what was installed, open the records, listen for stations, read the meter and begin to turn."""
+        try:
+            await self._async_begin()
+        except BaseException:
+            await self.async_stop()
+            raise
+
+    async def _async_begin(self) -> None:
         entry = self.config_entry
+        self._running = True
         kept = await self._store.async_load()
         journal: Ledger | None = self._ledger
         try:
@@ -79,13 +88,11 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         try:
             await self.central_system.start(*self._listening)
         except OSError as error:
-            await self._ledger.close()
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="port_in_use",
                 translation_placeholders={"port": str(self._listening[1]), "error": str(error)},
             ) from error
-        self._running = True
         self.site.start()
         self._read_meter()
         entry.async_on_unload(self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._on_stop))
@@ -121,16 +128,22 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         return True
 
     async def async_stop(self) -> None:
-        """Let go of everything; what is installed on the stations stays until it lapses."""
+        """Let go of everything; what is installed on the stations stays until it lapses. Safe to call at any stage."""
         if not self._running:
             return
         self._running = False
-        if self._meter is not None:
-            self._meter.cancel()
-            await asyncio.gather(self._meter, return_exceptions=True)
-        await self.site.stop()
-        await self.central_system.stop()
-        await self._store.async_save(self.site.memory().document())
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._close_ledger)
+            if self.site is not None:
+                stack.push_async_callback(self._store.async_save, self.site.memory().document())
+                stack.push_async_callback(self.site.stop)
+            if self.central_system is not None:
+                stack.push_async_callback(self.central_system.stop)
+            if self._meter is not None:
+                self._meter.cancel()
+                await asyncio.gather(self._meter, return_exceptions=True)
+
+    async def _close_ledger(self) -> None:
         try:
             await self._ledger.close()
         except LedgerError as error:

@@ -32,7 +32,7 @@ def test_a_car_that_has_not_followed_its_cut_yet_is_not_taken_for_a_quiet_buildi
 
 def test_a_rise_that_no_car_can_explain_is_believed_at_once() -> None:
     before = Unmanaged(load_a=on_l1(14.0))
-    assert estimate(on_l1(45.0), 12.0, [car(15.0, 16.0, 9.0)], before).load_a == on_l1(29.0)
+    assert estimate(on_l1(45.0), 12.0, [car(15.0, 16.0, 9.0)], before).load_a == on_l1(30.0)
 
 
 def test_a_rise_that_a_waking_car_can_explain_waits_for_its_sample() -> None:

@@ -8,6 +8,8 @@ from .station import Inventory, MeterSample, StationInfo, TransactionEvent
 
 MOST_SEEN = 4096
 OBSERVATIONS = 16
+CLOCK_STEP_S = 60.0
+"""No message is so late: a clock was set."""
 FLOWING_A = 1.0
 """Above this a phase carries charging current; below, it is noise and the station's own consumption."""
 NOMINAL_VOLTAGE_V = 230.0
@@ -48,7 +50,10 @@ class StationClock:
 
     def observe(self, station: datetime, ours: datetime) -> None:
         """Take the timestamp of a message that was sent as it arose."""
-        self._observed_s.append((station - ours).total_seconds())
+        observed_s = (station - ours).total_seconds()
+        if abs(observed_s - self.offset_s) > CLOCK_STEP_S:
+            self._observed_s.clear()
+        self._observed_s.append(observed_s)
 
     def forget(self) -> None:
         """Start anew: a station sets its clock by the answer to its boot."""

@@ -33,11 +33,16 @@ class Demand:
     terminals: frozenset[int] | None = None
 
 
-def observe(demand: Demand, *, current_a: tuple[float, ...], limit_a: float, limit_held_s: float) -> Demand:
-    """Return what is known after a sample of the currents at the station's terminals, under a limit held for `limit_held_s`."""
-    draw_a = max(current_a)
-    loaded = frozenset(index for index, current in enumerate(current_a) if current >= DRAWS_A)
-    if loaded:
+def observe(demand: Demand, *, current_a: tuple[float | None, ...], limit_a: float, limit_held_s: float) -> Demand:
+    """Return what is known after a sample of the currents at the EVSE's terminals, under a limit held for `limit_held_s`.
+
+    A sample that leaves a terminal out tells nothing of which ones are loaded.
+    """
+    draw_a = max((current for current in current_a if current is not None), default=0.0)
+    loaded = frozenset(index for index, current in enumerate(current_a) if current is not None and current >= DRAWS_A)
+    if None in current_a:
+        demand = replace(demand, terminals=None)
+    elif loaded:
         settled = draw_a >= LEAST_CURRENT_A - 1.0 and limit_held_s >= SETTLE_S
         known = demand.terminals or frozenset()
         if settled:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from .model import NONE_A, PerPhase
 
+SMALL_A = 2.0
+"""A rise up to this is believed before the cars are asked."""
 SAME_A = 0.5
 """Differences up to this are noise of two meters."""
 
@@ -70,19 +72,37 @@ def estimate(reading_a: PerPhase, read_at: float, draws: Iterable[Draw], before:
     """Return the load besides the cars after a reading taken at `read_at`, given what was believed before."""
     draws = list(draws)
     most_seen = subtract(reading_a, total(draw.low_a for draw in draws))
+    least_seen = subtract(reading_a, total(draw.high_a for draw in draws))
     if before is None:
-        return Unmanaged(load_a=most_seen)
+        # What may flow into the cars is reserved for them: counting it here too would stop them.
+        return Unmanaged(load_a=_clamp(NONE_A, least_seen, most_seen), doubtful_since=read_at)
 
-    seen = _clamp(before.load_a, subtract(reading_a, total(draw.high_a for draw in draws)), most_seen)
+    seen = _clamp(before.load_a, least_seen, most_seen)
     if all(abs(new - old) <= SAME_A for new, old in zip(seen, before.load_a, strict=True)):
-        return Unmanaged(load_a=seen)
+        # The noise of the meters must not move the limits up and down.
+        return Unmanaged(load_a=highest(seen, before.load_a))
 
     doubtful_since = read_at if before.doubtful_since is None else before.doubtful_since
     if all(draw.measured_at is None or draw.measured_at >= doubtful_since for draw in draws):
         return Unmanaged(load_a=seen)
 
-    most = total(highest(draw.high_a, draw.reserved_a) for draw in draws)
-    return Unmanaged(load_a=_clamp(before.load_a, subtract(reading_a, most), reading_a), doubtful_since=doubtful_since)
+    least = subtract(reading_a, total(highest(draw.high_a, draw.reserved_a) for draw in draws))
+    load_a = _clamp(_small_rise(before.load_a, least, least_seen, most_seen), least, reading_a)
+    return Unmanaged(load_a=load_a, doubtful_since=doubtful_since)
+
+
+def _small_rise(before_a: PerPhase, least_a: PerPhase, least_seen_a: PerPhase, most_seen_a: PerPhase) -> PerPhase:
+    """Return what is believed of a rise before the cars are asked: costing little where it is wrong, and much where it is late.
+
+    That is a small rise as it is seen, and the small rest of one that the cars can't explain whole.
+    """
+    result = []
+    for before, least, least_seen, most_seen in zip(before_a, least_a, least_seen_a, most_seen_a, strict=True):
+        if least > before:
+            result.append(min(most_seen, least + SMALL_A))
+        else:
+            result.append(least_seen if before < least_seen <= before + SMALL_A else before)
+    return (result[0], result[1], result[2])
 
 
 def _clamp(value: PerPhase, low: PerPhase, high: PerPhase) -> PerPhase:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -91,7 +91,8 @@ class _Reaction:
 
     decision: Decision
     started_at: float
-    waiting: set[EvseKey] = field(default_factory=set)
+    waiting: dict[EvseKey, float]
+    """The limit each EVSE is to acknowledge."""
 
 
 class DecisionLog:
@@ -103,16 +104,22 @@ class DecisionLog:
         self.reaction_s: float | None = None
         """Of the last reading that made a cut necessary."""
 
-    def add(self, decision: Decision, cuts: set[EvseKey], started_at: float) -> None:
-        """Keep a decision; `started_at` is when what caused it came in, `cuts` are the EVSEs that must acknowledge."""
+    def add(self, decision: Decision, cuts: Mapping[EvseKey, float], started_at: float) -> None:
+        """Keep a decision; `started_at` is when what caused it came in, `cuts` the limits that must be acknowledged."""
         self._decisions.append(decision)
         if cuts:
-            self._reactions.append(_Reaction(decision, started_at, set(cuts)))
+            self._reactions.append(_Reaction(decision, started_at, dict(cuts)))
 
-    def confirmed(self, key: EvseKey, now: float) -> None:
+    def superseded(self, key: EvseKey, limit_a: float | None) -> None:
+        """Take note that another limit is wanted on an EVSE now: who waits for the last one waits in vain."""
+        self._reactions = [reaction for reaction in self._reactions if reaction.waiting.get(key, limit_a) == limit_a]
+
+    def confirmed(self, key: EvseKey, limit_a: float, now: float) -> None:
         """Take note that an EVSE's limit was acknowledged."""
         for reaction in list(self._reactions):
-            reaction.waiting.discard(key)
+            if reaction.waiting.get(key) != limit_a:
+                continue
+            del reaction.waiting[key]
             if not reaction.waiting:
                 reaction.decision.acknowledged_s = now - reaction.started_at
                 if reaction.decision.trigger == "reading":

@@ -1,6 +1,6 @@
 """What the loop knows of one EVSE: what was said, what was measured, what is installed, what is wanted."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 import math
 
@@ -14,6 +14,12 @@ OVERDRAW = 1.1
 OVERDRAW_A = 0.5
 OVERDRAW_S = 7.0
 """A car that draws more than limit × 1.1 + 0.5 A for this long does not obey (EVerest EvseManager)."""
+UNSEEN_S = 30.0
+"""A car that nobody measures counts as having followed a cut after this."""
+SAMPLE_AGAIN_S = 1.0
+"""A car on its way is asked again after this."""
+IDLE_A = 1.0
+"""A car that draws less does not charge."""
 REACHED = 0.05
 """A car this near to its limit (and half an amp) has reached it."""
 
@@ -44,10 +50,20 @@ class Session:
     transaction_id: str
     started_at: datetime
     since: float
-    """Monotonic time from which it waits for current: what admission goes by."""
+    """Monotonic time from which it is known."""
+    queued_at: float
+    """Monotonic time from which it waits for its turn: what admission goes by."""
+    connector_id: int | None = None
     energy_start_wh: float | None = None
     id_token: str | None = None
     seq_no: int = -1
+
+
+def energy_of(session: Session, energy_wh: float | None) -> float | None:
+    """Return what a session took up to a register of `energy_wh`; None where either end is not known."""
+    if session.energy_start_wh is None or energy_wh is None:
+        return None
+    return max(0.0, energy_wh - session.energy_start_wh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +97,15 @@ class EvseState:
     ready: bool = False
     """Its station is accepted and takes commands."""
 
-    connector_status: ConnectorStatus | None = None
+    connectors: dict[int, ConnectorStatus] = field(default_factory=dict)
+    heard: bool = False
+    """Since its station was ready it has told of its connector or its transaction."""
     charging_state: ChargingState | None = None
     session: Session | None = None
+    last_session: Session | None = None
+    """The one before: what is still told of it does not start it anew."""
+    served_since: float | None = None
+    """When it was given current in its turn, None while it has none."""
 
     current_a: TerminalValues = UNKNOWN
     voltage_v: TerminalValues = UNKNOWN
@@ -98,8 +120,16 @@ class EvseState:
     fallback_current: bool = False
     """The fallback was confirmed since the station last booted."""
     lease: Lease | None = None
-    unanswered_a: float = 0.0
-    """A limit that was sent and not answered: it may hold or not."""
+    unanswered_lease_a: float = 0.0
+    """A lease that may hold beside the confirmed one: sent and not answered, or left over a reboot."""
+    inherited_a: float = 0.0
+    """A lease of an earlier life of ours that may still hold; it was made to obey the dead-man rule then, and lapses by itself."""
+    in_flight_a: float | None = None
+    """The limit of a lease that is being sent right now."""
+    unanswered_fallback_a: float = 0.0
+    """A fallback that was sent and not answered."""
+    previous_a: float = 0.0
+    """The limit before the last change: its car may still be on its way down from it."""
     changed_at: float = -math.inf
     """When the limit in force last changed."""
     overdraw_since: float | None = None
@@ -109,8 +139,8 @@ class EvseState:
     allowed: bool = True
     user_max_a: float = math.inf
     profile: UserProfile | None = None
-    external_a: float = math.inf
-    """A limit somebody else set at the station (NotifyChargingLimit)."""
+    external_a: dict[str, float] = field(default_factory=dict)
+    """Limits somebody else set at the station, by source (NotifyChargingLimit)."""
 
     wanted_fallback_a: float | None = None
     wanted_lease: LeaseOrder | None = None
@@ -125,6 +155,24 @@ class EvseState:
     """The transaction has ended and the car is still plugged in."""
     finished_energy_wh: float | None = None
     """What that transaction took."""
+
+    @property
+    def connector_status(self) -> ConnectorStatus | None:
+        """The state of its connectors taken together; None while none is known."""
+        for status in (ConnectorStatus.OCCUPIED, ConnectorStatus.AVAILABLE, ConnectorStatus.RESERVED):
+            if status in self.connectors.values():
+                return status
+        return next(iter(self.connectors.values()), None)
+
+    @property
+    def draws_unevenly(self) -> bool:
+        """Its car does not load all three terminals."""
+        return any(current is None or current < IDLE_A for current in self.current_a)
+
+    @property
+    def held_fallback_a(self) -> float:
+        """The most its fallback may be: the confirmed one, or one on its way; the rating while neither is known."""
+        return self.rated_a if self.fallback_a is None else min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a))
 
     @property
     def rated_a(self) -> float:
@@ -144,26 +192,31 @@ class EvseState:
     @property
     def session_energy_wh(self) -> float | None:
         """What the running transaction has taken so far, None where that is not known."""
-        if self.session is None or self.session.energy_start_wh is None or self.energy_wh is None:
-            return None
-        return max(0.0, self.energy_wh - self.session.energy_start_wh)
+        return None if self.session is None else energy_of(self.session, self.energy_wh)
 
     def limit_a(self, now: float) -> float:
         """Return the limit in force as confirmed: the lease, else the fallback, else the rating."""
         if self.lease is not None and now < self.lease.expires_at:
             return self.lease.limit_a
-        return self.rated_a if self.fallback_a is None else min(self.fallback_a, self.rated_a)
+        return self.held_fallback_a
+
+    def installed_a(self, now: float) -> float:
+        """Return the most that we have installed: the limit in force, one on its way, a lease that lapsed only just."""
+        lapsing_a = self.lease.limit_a if self.lease is not None and now < self.lease.expires_at + RESPONSE_S else 0.0
+        return max(self.limit_a(now), lapsing_a, self.unanswered_lease_a)
 
     def reserved_a(self, now: float) -> float:
         """Return the most the car may draw for all that is known.
 
-        That is its limit; a limit on its way; a lease that lapsed only just; and what it was seen to draw until it is seen
-        to draw less. Nothing where a connected station says that no transaction runs.
+        That is its limit; a limit on its way; a lease that lapsed only just; the limit before until the car was seen to follow;
+        and what it was seen to draw while it is seen. Nothing where a connected station says that no transaction runs.
         """
-        if self.ready and self.session is None:
+        if self.ready and self.heard and self.session is None:
             return 0.0
-        lapsing_a = self.lease.limit_a if self.lease is not None and now < self.lease.expires_at + RESPONSE_S else 0.0
-        return max(self.limit_a(now), lapsing_a, self.unanswered_a, self.draw_a if self.session is not None else 0.0)
+        lapsing = self.lease is not None and now < self.lease.expires_at + RESPONSE_S
+        seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0
+        leaving_a = self.previous_a if now < self.changed_at + UNSEEN_S and not self.settled(now) else 0.0
+        return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a)
 
     def settled(self, now: float) -> bool:
         """Tell whether its last sample is not of a car on its way from one limit to another."""
@@ -201,7 +254,9 @@ class EvseState:
             return self.per_phase(self.draw_a)
         result = [0.0, 0.0, 0.0]
         for terminal, phase in enumerate(self.config.grid_phases):
-            result[phase] += self.current_a[terminal] or 0.0
+            current_a = self.current_a[terminal]
+            # Unknown is not zero: a terminal left out may carry as much as the others.
+            result[phase] += self.draw_a if current_a is None else current_a
         return (result[0], result[1], result[2])
 
     def measure(self, sample: MeterSample, now: float) -> None:
@@ -216,38 +271,55 @@ class EvseState:
         if self.session is None:
             return
         limit_a = self.limit_a(now)
+        before = self.demand
         self.demand = observe(
             self.demand,
-            current_a=tuple(current or 0.0 for current in sample.current_a),
+            current_a=sample.current_a[: len(self.config.grid_phases)],
             limit_a=limit_a,
             limit_held_s=now - max(self.changed_at, self.session.since),
         )
+        if self.demand.ceiling_a != before.ceiling_a and self.sleeps(now):
+            self.requeue(now)
+        if not self.settled(now):
+            self.sample_at = min(self.sample_at, now + SAMPLE_AGAIN_S)
         if self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A:
             self.overdraw_since = None
         elif self.overdraw_since is None:
             self.overdraw_since = now
 
+    def sleeps(self, now: float) -> bool:
+        """Tell whether its car is offered current and takes none."""
+        return self.draw_a < IDLE_A and self.limit_a(now) >= self.config.min_a and self.demand.ceiling_a is not None
+
     def overdraws(self) -> bool:
         """Tell whether the car was seen to ignore its limit for too long."""
         return self.overdraw_since is not None and self.measured_at - max(self.overdraw_since, self.changed_at) > OVERDRAW_S
 
+    def forget_lapsed(self, now: float) -> None:
+        """Let go of a lease that lapsed long enough ago for its car to have followed."""
+        if self.lease is not None and now >= self.lease.expires_at + RESPONSE_S:
+            self.lease = None
+
     def requeue(self, now: float) -> None:
         """Send its session to the end of the queue."""
         if self.session is not None:
-            self.session = replace(self.session, since=now)
+            self.session = replace(self.session, queued_at=now)
+            self.served_since = None
 
     def end_session(self) -> None:
         """Forget what belonged to the transaction: its lease ended with it."""
+        self.last_session = self.session or self.last_session
         self.session = None
+        self.served_since = None
         self.charging_state = None
         self.lease = None
         self.wanted_lease = None
         self.wanted_clear = False
-        self.unanswered_a = 0.0
+        self.unanswered_lease_a = self.inherited_a = 0.0
+        self.previous_a = 0.0
         self.current_a = (0.0, 0.0, 0.0)
         self.power_w = 0.0
         self.demand = Demand()
         self.overdraw_since = None
         self.sample_at = math.inf
-        if self.problem == "disobedient":
-            self.problem = None
+        self.problem = None

@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 import logging
 import math
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from ..csms.station import CallError, CallRejectedError, CallTimeoutError, Station, StationError
+from ..csms.station import CallError, CallRejectedError, Station, StationError, StationOfflineError
 from .clock import Clock
+from .config import EvseKey
 from .evse import EvseState, Lease
 
 _LOGGER = logging.getLogger(__name__)
 
+TICK_S = 0.01
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-SAMPLE_AGAIN_S = 2.0
+SAMPLE_AFTER_S = 2.0
 """A car follows a change of its limit within 1–3 s: so long after it, it is asked what it draws."""
 REJECTIONS = 2
 """So many refusals in a row make a station that does not take limits."""
@@ -45,6 +47,13 @@ class _Step:
     run: Callable[[Station], Awaitable[None]]
 
 
+class _Backoff(NamedTuple):
+    """What failed so many times in a row is not tried again before `not_before`."""
+
+    failures: int
+    not_before: float
+
+
 class Installer:
     """The hand that writes to one station. `run` until cancelled."""
 
@@ -53,8 +62,10 @@ class Installer:
         self._clock = clock
         self._report = report
         self._woken = asyncio.Event()
-        self._not_before = 0.0
-        self._failures = 0
+        self._backoff: dict[EvseKey | None, _Backoff] = {}
+        self._failing = False
+        self.quiet = False
+        """Nothing at all is to be sent."""
         self.station: Station | None = None
         """The open connection, None while the station is away or not ready."""
         self.evses: Sequence[EvseState] = ()
@@ -66,7 +77,7 @@ class Installer:
         self.writes_today = 0
         self.latency_s: float | None = None
         self._samples_on_request = True
-        self._foreign_profiles = False
+        self._foreign_profiles = True
         """Somebody else's profiles may be installed and lead over ours."""
 
     def wake(self) -> None:
@@ -76,7 +87,7 @@ class Installer:
     def connected(self, station: Station, *, booted: bool) -> None:
         """Start to talk to a station that is ready; after a boot everything that lasts is installed afresh."""
         self.station = station
-        self._not_before, self._failures = 0.0, 0
+        self._backoff.clear()
         self._samples_on_request = True
         if booted:
             self.station_current, self._foreign_profiles = False, True
@@ -92,7 +103,7 @@ class Installer:
         while True:
             self._woken.clear()
             now = self._clock.monotonic()
-            step = self._next_step(now) if self.station is not None and now >= self._not_before else None
+            step = self._next_step(now) if self.station is not None and not self.quiet else None
             if step is not None and self.station is not None:
                 await self._make(step, self.station)
                 continue
@@ -103,12 +114,12 @@ class Installer:
                 pass
 
     def _idle_s(self, now: float) -> float | None:
-        if self.station is None:
+        if self.station is None or self.quiet:
             return None
-        if now < self._not_before:
-            return self._not_before - now
-        due = min((evse.sample_at for evse in self.evses if evse.session is not None), default=math.inf)
-        return None if math.isinf(due) else max(0.0, due - now)
+        due = [backoff.not_before for backoff in self._backoff.values()]
+        due += [evse.sample_at for evse in self.evses if evse.session is not None]
+        soonest = min((each for each in due if each > now), default=math.inf)
+        return None if math.isinf(soonest) else max(TICK_S, soonest - now)
 
     async def _make(self, step: _Step, station: Station) -> None:
         started = self._clock.monotonic()
@@ -116,44 +127,58 @@ class Installer:
             await step.run(station)
         except StationError as error:
             self._failed(step, error)
+        except Exception as error:
+            # A fault of ours with this one station must not cost the site its control of it.
+            if not self._failing:
+                _LOGGER.exception("Station %s: %s could not be made", self._identity, step.name)
+            self._failing = True
+            self._failed(step, StationError(str(error)))
+        else:
+            self._failing = False
+            self._succeeded(step, self._clock.monotonic() - started)
+
+    def _succeeded(self, step: _Step, latency_s: float) -> None:
+        if step.evse is None or step.name in ("sample", "status"):
             return
-        self._failures = 0
-        if step.evse is not None and step.name not in ("sample", "status"):
-            self.writes_today += 1
-            self.latency_s = self._clock.monotonic() - started
-            if step.evse.problem == "rejects_profiles":
-                step.evse.problem = None
-                _LOGGER.info("Station %s takes limits again", self._identity)
-            self._report.confirmed(step.evse, self.latency_s)
+        self._backoff.pop(step.evse.key, None)
+        self.writes_today += 1
+        self.latency_s = latency_s
+        if step.evse.problem == "rejects_profiles" and not step.evse.unanswered_lease_a:
+            step.evse.problem = None
+            _LOGGER.info("Station %s takes limits again", self._identity)
+        self._report.confirmed(step.evse, latency_s)
 
     def _failed(self, step: _Step, error: StationError) -> None:
+        refused = isinstance(error, CallRejectedError | CallError)
         if step.name in ("sample", "status"):
-            if isinstance(error, CallRejectedError | CallError):
-                self._samples_on_request = self._samples_on_request and step.name != "sample"
+            self._samples_on_request = self._samples_on_request and not (refused and step.name == "sample")
             return
         if step.name == "foreign profiles":
-            self._foreign_profiles = False
+            self._foreign_profiles = isinstance(error, StationOfflineError)
             _LOGGER.debug("Station %s does not tell which profiles it holds: %s", self._identity, error)
             return
-        delay_s = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
-        self._failures += 1
-        self._not_before = self._clock.monotonic() + delay_s
+        if step.evse is not None and step.evse.session is None and step.name == "lease":
+            return  # its transaction ended meanwhile
+        key = None if step.evse is None else step.evse.key
+        failures = self._backoff[key].failures + 1 if key in self._backoff else 1
+        delay_s = RETRY_S[min(failures, len(RETRY_S)) - 1]
+        self._backoff[key] = _Backoff(failures, self._clock.monotonic() + delay_s)
         _LOGGER.debug("Station %s: %s failed: %s; again in %.0f s", self._identity, step.name, error, delay_s)
         if step.evse is None:
-            if isinstance(error, CallRejectedError | CallError):
+            if refused:
                 # Some stations refuse the ceiling of the whole station and hold the EVSEs' own; nothing is reckoned on it.
                 self.station_current, self.station_a = True, None
-                self._not_before = 0.0
             return
-        if isinstance(error, CallRejectedError | CallError):
-            step.evse.unanswered_a = 0.0
-        if (isinstance(error, CallTimeoutError) or self._failures >= REJECTIONS) and step.evse.problem is None:
+        if (not refused or failures >= REJECTIONS) and step.evse.problem is None and not isinstance(error, StationOfflineError):
             step.evse.problem = "rejects_profiles"
             _LOGGER.warning("Station %s does not take limits (%s): what it may draw is reserved for it", self._identity, error)
         self._report.failed(step.evse)
 
     def _next_step(self, now: float) -> _Step | None:
-        steps = [step for evse in self.evses if (step := self._evse_step(evse, now)) is not None]
+        held_back = {key for key, backoff in self._backoff.items() if now < backoff.not_before}
+        steps = [step for evse in self.evses if evse.key not in held_back and (step := self._evse_step(evse, now)) is not None]
+        if None in held_back:
+            return min(steps, key=lambda step: step.urgency, default=None)
         if self.wanted_station_a is not None and (not self.station_current or self.station_a not in (None, self.wanted_station_a)):
             steps.append(_Step(2, "station limit", None, self._install_station_limit))
         if self._foreign_profiles and self.wanted_station_a is not None:
@@ -162,7 +187,9 @@ class Installer:
 
     def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
         order = evse.wanted_lease
-        fallback_differs = evse.wanted_fallback_a is not None and (not evse.fallback_current or evse.fallback_a != evse.wanted_fallback_a)
+        fallback_differs = evse.wanted_fallback_a is not None and (
+            not evse.fallback_current or evse.fallback_a != evse.wanted_fallback_a or evse.unanswered_fallback_a > 0
+        )
         if order is not None and order.cut:
             return _Step(0, "lease", evse, lambda station: self._install_lease(station, evse))
         if fallback_differs:
@@ -194,10 +221,14 @@ class Installer:
         limit_a = evse.wanted_fallback_a
         if limit_a is None:
             return
-        before_a = evse.limit_a(self._clock.monotonic())
-        evse.unanswered_a = max(evse.unanswered_a, limit_a if evse.session is not None and evse.lease is None else 0.0)
-        await station.install_fallback(evse.key.evse_id, limit_a)
-        evse.fallback_a, evse.fallback_current = limit_a, True
+        before_a, doubt_a = evse.limit_a(self._clock.monotonic()), evse.unanswered_fallback_a
+        evse.unanswered_fallback_a = max(doubt_a, limit_a)
+        try:
+            await station.install_fallback(evse.key.evse_id, limit_a)
+        except CallRejectedError, CallError:
+            evse.unanswered_fallback_a = doubt_a
+            raise
+        evse.fallback_a, evse.fallback_current, evse.unanswered_fallback_a = limit_a, True, 0.0
         self._settle(evse, before_a)
 
     async def _install_lease(self, station: Station, evse: EvseState) -> None:
@@ -205,14 +236,21 @@ class Installer:
         if order is None:
             return
         now = self._clock.monotonic()
-        before_a = evse.limit_a(now)
-        evse.unanswered_a = max(evse.unanswered_a, order.limit_a)
-        await station.install_lease(
-            evse.key.evse_id, order.transaction_id, order.limit_a, self._clock.utcnow() + timedelta(seconds=order.length_s)
-        )
+        before_a, doubt_a = max(evse.installed_a(now), evse.inherited_a), evse.unanswered_lease_a
+        evse.unanswered_lease_a = max(doubt_a, order.limit_a)
+        valid_to = self._clock.utcnow() + timedelta(seconds=order.length_s)
+        evse.in_flight_a = order.limit_a
+        try:
+            await station.install_lease(evse.key.evse_id, order.transaction_id, order.limit_a, valid_to)
+        except CallRejectedError, CallError:
+            evse.unanswered_lease_a = doubt_a
+            raise
+        finally:
+            evse.in_flight_a = None
         if evse.session is None or evse.session.transaction_id != order.transaction_id:
             return
         evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=now + order.length_s)
+        evse.unanswered_lease_a = evse.inherited_a = 0.0
         wanted = evse.wanted_lease
         if wanted is not None and (wanted.limit_a, wanted.transaction_id) == (order.limit_a, order.transaction_id):
             evse.wanted_lease = None
@@ -222,14 +260,14 @@ class Installer:
         before_a = evse.limit_a(self._clock.monotonic())
         await station.clear_leases(evse.key.evse_id)
         evse.lease, evse.wanted_clear = None, False
+        evse.unanswered_lease_a = evse.inherited_a = 0.0
         self._settle(evse, before_a)
 
     def _settle(self, evse: EvseState, before_a: float) -> None:
         now = self._clock.monotonic()
-        evse.unanswered_a = 0.0
         if evse.limit_a(now) != before_a:
-            evse.changed_at = now
-            evse.sample_at = now + SAMPLE_AGAIN_S
+            evse.changed_at, evse.previous_a = now, before_a
+            evse.sample_at = now + SAMPLE_AFTER_S
 
     async def _sample(self, station: Station, evse: EvseState) -> None:
         evse.sample_at = self._clock.monotonic() + 60.0

@@ -8,7 +8,7 @@ from ..csms.station import ChargingState, ConnectorStatus, Metered, MeterSample,
 from ..ledger.records import SessionRecord
 from .clock import Clock
 from .config import EvseKey
-from .evse import EvseState, Session
+from .evse import EvseState, Session, energy_of
 from .stations import Journal
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,36 +37,64 @@ class Intake:
     def _status(self, identity: str, event: StatusChanged) -> None:
         if (evse := self._evses.get(EvseKey(identity, event.evse_id))) is None:
             return
-        evse.connector_status = event.status
-        if event.status is ConnectorStatus.AVAILABLE:
+        evse.heard = True
+        evse.connectors[event.connector_id] = event.status
+        if event.status is not ConnectorStatus.AVAILABLE:
+            return
+        if evse.session is not None and event.connector_id == (evse.session.connector_id or 1):
+            # The plug is out; the transaction's end is still to be told, or the station has forgotten it.
+            evse.end_session()
+        if evse.session is None:
             evse.finished, evse.finished_energy_wh = False, None
-            if evse.session is not None:
-                # The plug is out and nobody told of the transaction's end: the station has forgotten it.
-                evse.end_session()
 
     def _transaction(self, identity: str, event: TransactionEvent) -> None:
         evse = self._evse_of(identity, event)
         if evse is None:
             _LOGGER.debug("Station %s: a transaction event on an EVSE that the site does not have", identity)
             return
+        evse.heard = True
         if event.phase is TransactionPhase.ENDED:
             self._ended(evse, event)
             return
-        now = self._clock.monotonic()
         if evse.session is None or evse.session.transaction_id != event.transaction_id:
-            if evse.session is not None:
-                evse.end_session()
-            evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=now)
-            evse.finished, evse.finished_energy_wh = False, None
+            if self._is_over(evse, event):
+                return
+            self._begin(evse, event)
+        session = evse.session
+        if session is None:
+            return
         evse.session = replace(
-            evse.session,
-            seq_no=max(evse.session.seq_no, event.seq_no),
-            id_token=event.id_token.value if event.id_token is not None else evse.session.id_token,
+            session,
+            seq_no=max(session.seq_no, event.seq_no),
+            connector_id=event.connector_id or session.connector_id,
+            id_token=event.id_token.value if event.id_token is not None else session.id_token,
         )
         if event.charging_state is not None:
-            self._charging_state(evse, event.charging_state, now)
+            self._charging_state(evse, event.charging_state, self._clock.monotonic())
         self._measure(evse, event.samples, replayed=event.offline)
-        self._keep(evse, event)
+        self._keep(evse, evse.session, event)
+
+    def _is_over(self, evse: EvseState, event: TransactionEvent) -> bool:
+        """Tell whether this is a late word of a transaction whose plug is out or whose end was told already."""
+        last = evse.last_session
+        if last is None or last.transaction_id != event.transaction_id or event.charging_state is ChargingState.CHARGING:
+            return False
+        self._measure(evse, event.samples, replayed=True)
+        return True
+
+    def _begin(self, evse: EvseState, event: TransactionEvent) -> None:
+        now = self._clock.monotonic()
+        if evse.session is not None:
+            evse.end_session()
+        last = evse.last_session
+        if last is not None and last.transaction_id == event.transaction_id:
+            evse.session = replace(last, queued_at=now)
+        else:
+            evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=now, queued_at=now)
+        if event.phase is not TransactionPhase.STARTED:
+            # It began before we knew of it: a lease of an earlier life of ours may still hold.
+            evse.inherited_a = evse.rated_a
+        evse.finished, evse.finished_energy_wh = False, None
 
     def _charging_state(self, evse: EvseState, state: ChargingState, now: float) -> None:
         if state is not evse.charging_state and ChargingState.CHARGING in (state, evse.charging_state):
@@ -75,17 +103,21 @@ class Intake:
         evse.charging_state = state
 
     def _ended(self, evse: EvseState, event: TransactionEvent) -> None:
-        if evse.session is not None and evse.session.transaction_id != event.transaction_id:
+        now = self._clock.monotonic()
+        session, last = evse.session, evse.last_session
+        if session is not None and session.transaction_id != event.transaction_id:
             _LOGGER.debug("EVSE %s: the end of a transaction that is not the one running", evse.key)
             return
+        if session is None and last is not None and last.transaction_id == event.transaction_id:
+            session = last
+        if session is None:
+            session = Session(transaction_id=event.transaction_id, started_at=event.at, since=now, queued_at=now)
         self._measure(evse, event.samples, replayed=True)
-        if evse.session is None:
-            evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=self._clock.monotonic())
-        self._keep(evse, event)
-        energy_wh = evse.session_energy_wh
-        evse.end_session()
-        evse.finished = evse.connector_status is not ConnectorStatus.AVAILABLE
-        evse.finished_energy_wh = energy_wh if evse.finished else None
+        self._keep(evse, session, event)
+        if evse.session is not None:
+            evse.end_session()
+            evse.finished = evse.connector_status is not ConnectorStatus.AVAILABLE
+            evse.finished_energy_wh = energy_of(session, evse.energy_wh) if evse.finished else None
 
     def _evse_of(self, identity: str, event: TransactionEvent) -> EvseState | None:
         if event.evse_id is not None:
@@ -107,9 +139,8 @@ class Intake:
             if evse.session is not None and evse.session.energy_start_wh is None and sample.energy_wh is not None:
                 evse.session = replace(evse.session, energy_start_wh=sample.energy_wh)
 
-    def _keep(self, evse: EvseState, event: TransactionEvent) -> None:
-        session = evse.session
-        if self._journal is None or session is None:
+    def _keep(self, evse: EvseState, session: Session, event: TransactionEvent) -> None:
+        if self._journal is None:
             return
         self._journal.record_session(
             SessionRecord(
@@ -122,7 +153,7 @@ class Intake:
                 ended_at=event.at if event.phase is TransactionPhase.ENDED else None,
                 energy_start_wh=session.energy_start_wh,
                 energy_end_wh=evse.energy_wh,
-                energy_wh=evse.session_energy_wh,
+                energy_wh=energy_of(session, evse.energy_wh),
                 stopped_reason=event.stopped_reason,
                 id_token_hash=None if session.id_token is None else self._journal.id_token_hash(session.id_token),
             )

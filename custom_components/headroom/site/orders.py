@@ -14,16 +14,16 @@ RENEW_SHARE = 0.3
 RENEW_LATENCIES = 3.0
 """…or so many acknowledgement times…"""
 RENEW_MIN_S = 5.0
-"""…but not later than this."""
+"""…but not later than this; and never before its half."""
 ROTATE_S = 1800.0
-"""Where not all cars fit, one that had its turn for so long goes to the end of the queue."""
+"""Where not all cars fit, one that has waited so long takes the place of one that had its turn for as long."""
 SAMPLE_EVERY_S = 1.0
 """A car is asked what it draws at most this often."""
 
 
 def renew_s(lease_s: float, latency_s: float | None) -> float:
     """Return how long before its end a lease is renewed."""
-    return max(RENEW_MIN_S, RENEW_LATENCIES * (latency_s or 0.0), RENEW_SHARE * lease_s)
+    return min(lease_s / 2, max(RENEW_MIN_S, RENEW_LATENCIES * (latency_s or 0.0), RENEW_SHARE * lease_s))
 
 
 def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None, now: float) -> None:
@@ -34,12 +34,15 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         told_a = min(evse.config.min_a, evse.limit_a(now)) if evse.allowed else 0.0
     if told_a is None or session is None:
         evse.wanted_lease = None
-        evse.wanted_clear = mode is Mode.STATIC and lease is not None and evse.ready
+        evse.wanted_clear = (
+            mode is Mode.STATIC and evse.ready and (lease is not None or evse.unanswered_lease_a > 0 or evse.inherited_a > 0)
+        )
         return
     evse.wanted_clear = False
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
     too_long = remaining_s > turn.lease_s + RENEW_MIN_S
-    if lease is not None and lease.limit_a == told_a and remaining_s > renew_s(turn.lease_s, latency_s) and not too_long:
+    certain = lease is not None and lease.limit_a == told_a and not evse.unanswered_lease_a
+    if certain and remaining_s > renew_s(turn.lease_s, latency_s) and not too_long:
         evse.wanted_lease = None
         return
     evse.wanted_lease = LeaseOrder(
@@ -56,22 +59,29 @@ def order_lasting(circuits: Mapping[str, CircuitState], evses: Sequence[EvseStat
     for evse in evses:
         evse.wanted_fallback_a = told.get(str(evse.key))
     for installer in installers:
+        installer.quiet = mode is Mode.OFF
         if mode is Mode.OFF or not installer.evses:
             installer.wanted_station_a = None
             continue
-        circuit = circuits[installer.evses[0].circuit_id].circuit
-        installer.wanted_station_a = min(max(circuit.limit_a()), sum(evse.rated_a for evse in installer.evses))
+        rated_a = sum(evse.rated_a for evse in installer.evses)
+        circuit_a = max(circuits[installer.evses[0].circuit_id].circuit.limit_a())
+        # EVSEs on different conductors may each draw what the circuit carries.
+        same = len({evse.rated_phases for evse in installer.evses}) == 1
+        installer.wanted_station_a = min(circuit_a, rated_a) if same else rated_a
 
 
 def rotate(evses: Iterable[EvseState], turn: Turn, now: float) -> None:
     """Where a car waits, send the one that has charged longest to the end of the queue once its turn is over."""
-    if not any(allocation.limit_a == 0 and turn.requests[key].max_a > 0 for key, allocation in turn.allocations.items()):
+    evses = list(evses)
+    for evse in evses:
+        if turn.told_a.get(str(evse.key), 0.0) <= 0:
+            evse.served_since = None
+        elif evse.served_since is None:
+            evse.served_since = now
+    waiting = {key for key, allocation in turn.allocations.items() if allocation.limit_a == 0 and turn.requests[key].max_a > 0}
+    if not any(now - turn.requests[key].queue_key > ROTATE_S for key in waiting):
         return
-    served = [
-        (evse.session.since, evse)
-        for evse in evses
-        if evse.session is not None and turn.told_a.get(str(evse.key), 0.0) > 0 and now - evse.session.since > ROTATE_S
-    ]
+    served = [(evse.served_since, evse) for evse in evses if evse.served_since is not None and now - evse.served_since > ROTATE_S]
     if served:
         min(served, key=lambda each: (each[0], each[1].key))[1].requeue(now)
 

@@ -49,6 +49,8 @@ from .view import snapshot_of
 _LOGGER = logging.getLogger(__name__)
 
 TURN_AT_LEAST_EVERY_S = 5.0
+TICK_S = 0.01
+"""Shorter waits are no waits: what is due so soon is due now."""
 FALLBACK_WAIT_S = 10.0
 """How long a token waits for the fallback to be confirmed before it is turned away."""
 
@@ -74,7 +76,9 @@ class Site:
         self._journal = journal
         self._on_turn = on_turn
         self._on_memory = on_memory
-        self._remembered = memory or SiteMemory()
+        memory = memory or SiteMemory()
+        self._remembered = dict(memory.evses)
+        self._chosen_mode = memory.mode
         self._circuits: dict[str, CircuitState] = {}
         self._stations: dict[str, StationState] = {}
         self._evses: dict[EvseKey, EvseState] = {}
@@ -90,7 +94,6 @@ class Site:
         self._failing = False
         self._lease_s = 0.0
         self._writes_day: date | None = None
-        self.mode = self._remembered.mode or (Mode.DYNAMIC if config.root.metered else Mode.STATIC)
         self._decisions = DecisionLog()
         self.turns = 0
         self.configure(config)
@@ -108,10 +111,16 @@ class Site:
         }
         for circuit in config.circuits:
             self._circuits[circuit.circuit_id].circuit = circuit
-        if self.mode is Mode.DYNAMIC and not config.root.metered:
-            self.mode = Mode.STATIC
         self._configure_stations(config)
         self.request_turn("user")
+
+    @property
+    def mode(self) -> Mode:
+        """What the loop does: what a person chose, as far as the site can; else to follow the meter where there is one."""
+        metered = self.config.root.metered
+        if self._chosen_mode is None or (self._chosen_mode is Mode.DYNAMIC and not metered):
+            return Mode.DYNAMIC if metered else Mode.STATIC
+        return self._chosen_mode
 
     def _configure_stations(self, config: SiteConfig) -> None:
         keys = {EvseKey(identity, evse.evse_id) for identity, station in config.stations.items() for evse in station.evses}
@@ -126,6 +135,8 @@ class Site:
                         key=key, config=evse_config, circuit_id=station_config.circuit_id, user_max_a=evse_config.max_a, ready=ready
                     )
                     self._recall(evse)
+                if evse.user_max_a == evse.rated_a:
+                    evse.user_max_a = evse_config.max_a
                 evse.config, evse.circuit_id = evse_config, station_config.circuit_id
                 evse.user_max_a = min(evse.user_max_a, evse_config.max_a)
             installer = self._installers.setdefault(identity, Installer(identity, self._clock, self))
@@ -143,7 +154,7 @@ class Site:
         """Switch between following the meter, fixed shares and hands off; ValueError where a site without a meter is to follow it."""
         if mode is Mode.DYNAMIC and not self.config.root.metered:
             raise ValueError("a site without a meter can't follow it")
-        self.mode = mode
+        self._chosen_mode = mode
         self._on_memory()
         self.request_turn("user")
 
@@ -206,9 +217,9 @@ class Site:
         """Tell how a station that connects is to be answered."""
         return Admission.ACCEPTED if identity in self.config.stations else Admission.PENDING
 
-    def issue_token(self) -> IdToken:
-        """Return a token of the site's own that may charge: a person at the controls needs no card."""
-        token = IdToken(value=str(uuid.uuid4()), type="Central")
+    def issue_token(self, value: str | None = None) -> IdToken:
+        """Return a token that may charge, the one given or one of the site's own: a person at the controls has decided so."""
+        token = IdToken(value=value or str(uuid.uuid4()), type="Central")
         self._issued.add(token.value)
         return token
 
@@ -220,6 +231,8 @@ class Site:
         if self.mode is Mode.OFF or identity not in self._installers:
             return AuthorizationStatus.ACCEPTED
         evses = [evse for evse in self._installers[identity].evses if evse_id in (None, evse.key.evse_id)]
+        if any(evse.session is not None and evse.session.id_token == token.value for evse in evses):
+            return AuthorizationStatus.ACCEPTED  # it runs already: to refuse now would only end it
         try:
             async with asyncio.timeout(FALLBACK_WAIT_S):
                 while not all(evse.fallback_current for evse in evses):
@@ -252,10 +265,12 @@ class Site:
                     del self._stations[identity]
             case StatusChanged() | TransactionEvent() | Metered():
                 self._intake.take(identity, event)
-            case ChargingLimit(evse_id=evse_id, limit_a=limit_a, cleared=cleared):
+            case ChargingLimit(source=source, evse_id=evse_id, limit_a=limit_a, cleared=cleared):
                 for evse in self._of(identity):
                     if evse_id in (None, 0, evse.key.evse_id):
-                        evse.external_a = math.inf if cleared or limit_a is None else limit_a
+                        evse.external_a.pop(source, None)
+                        if limit_a is not None and not cleared:
+                            evse.external_a[source] = limit_a
             case _:
                 return
         self.request_turn("station")
@@ -263,7 +278,9 @@ class Site:
     def _rebooted(self, identity: str, state: StationState) -> None:
         state.booted = True
         for evse in self._of(identity):
-            # TxProfiles do not survive a reboot (K01.FR.27).
+            # TxProfiles need not survive a reboot (K01.FR.27): the lease may hold or not.
+            if evse.lease is not None:
+                evse.unanswered_lease_a = max(evse.unanswered_lease_a, evse.lease.limit_a)
             evse.lease, evse.fallback_current = None, False
 
     def _ready(self, identity: str, state: StationState) -> None:
@@ -279,7 +296,7 @@ class Site:
 
     def _gone(self, identity: str) -> None:
         for evse in self._of(identity):
-            evse.ready = False
+            evse.ready = evse.heard = False
         if (installer := self._installers.get(identity)) is not None:
             installer.disconnected()
 
@@ -337,23 +354,26 @@ class Site:
 
     def _idle_s(self) -> float:
         now = self._clock.monotonic()
-        due = [now + TURN_AT_LEAST_EVERY_S]
+        due = []
         due += [
             evse.lease.expires_at - renew_s(self._lease_s, self._latency_s(evse))
             for evse in self._evses.values()
             if evse.lease is not None and evse.ready
         ]
+        due += [evse.lease.expires_at for evse in self._evses.values() if evse.lease is not None]
         due += [evse.profile.next_change(now) for evse in self._evses.values() if evse.profile is not None]
         due += [self._external.next_change_s(now) or math.inf]
         for state in self._circuits.values():
             ages = (self.config.meter_stale_after_s, self.config.meter_lost_after_s)
             taken_at = state.since if state.reading is None else state.reading.taken_at
             due += [taken_at + age_s for age_s in ages if taken_at + age_s > now]
-        return max(0.02, min(due) - now)
+        return max(TICK_S, min([TURN_AT_LEAST_EVERY_S, *(each - now for each in due if each > now)]))
 
     def _turn(self, trigger: str) -> None:
         started, now = time.perf_counter(), self._clock.monotonic()
         evses = list(self._evses.values())
+        for evse in evses:
+            evse.forget_lapsed(now)
         self._watch_obedience(evses, now)
         read(self._circuits, evses, self.config, now)
         turn = decide(self._circuits, evses, self._external, self.config, self.mode, now)
@@ -389,7 +409,7 @@ class Site:
     def confirmed(self, evse: EvseState, latency_s: float) -> None:
         """Take note of a confirmed limit: room may be free now, and a token may be waiting for it."""
         now = self._clock.monotonic()
-        self._decisions.confirmed(evse.key, now)
+        self._decisions.confirmed(evse.key, evse.limit_a(now), now)
         self._confirmation.set()
         self._confirmation = asyncio.Event()
         self._on_memory()
@@ -408,7 +428,10 @@ class Site:
             state.arrived_at = None
         if not changed:
             return
-        cuts = {key for key in changed if (order := self._evses[key].wanted_lease) is not None and order.cut}
+        cuts = {key: order.limit_a for key in changed if (order := self._evses[key].wanted_lease) is not None and order.cut}
+        for key in changed:
+            order = self._evses[key].wanted_lease
+            self._decisions.superseded(key, None if order is None else order.limit_a)
         names = {circuit_id: state.circuit.name for circuit_id, state in self._circuits.items()}
         available = {row.circuit_id: row.available_a for row in turn.headrooms}
         decision = Decision(
@@ -429,15 +452,16 @@ class Site:
     def memory(self) -> SiteMemory:
         """Return what has to outlive a restart."""
         return SiteMemory(
-            mode=self.mode,
-            evses={
+            mode=self._chosen_mode,
+            evses=self._remembered
+            | {
                 str(key): EvseMemory(fallback_a=evse.fallback_a, allowed=evse.allowed, user_max_a=evse.user_max_a)
                 for key, evse in self._evses.items()
             },
         )
 
     def _recall(self, evse: EvseState) -> None:
-        if (kept := self._remembered.evses.get(str(evse.key))) is not None:
+        if (kept := self._remembered.pop(str(evse.key), None)) is not None:
             evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
             evse.user_max_a = kept.user_max_a
 

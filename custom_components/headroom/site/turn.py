@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import math
 
+from ..csms.station import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, path, sums, violations
@@ -58,17 +59,20 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
 
 
 def _draw(evse: EvseState, now: float) -> Draw | None:
-    if evse.session is None and evse.ready:
+    if evse.session is None and evse.ready and evse.heard:
         return None
     reserved_a = evse.per_phase(evse.reserved_a(now))
-    if evse.session is None or not evse.ready:
+    if evse.session is None or not evse.ready or evse.current_a == UNKNOWN:
         return Draw(low_a=NONE_A, high_a=reserved_a, reserved_a=reserved_a, measured_at=None)
     measured_a = evse.measured_per_phase()
+    if not evse.config.rotation_known and evse.draws_unevenly:
+        # Which conductors it loads nobody knows: any may be free of it.
+        return Draw(low_a=NONE_A, high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at)
     if evse.settled(now):
         return Draw(low_a=measured_a, high_a=measured_a, reserved_a=reserved_a, measured_at=evse.measured_at)
-    limit_a = evse.per_phase(evse.limit_a(now))
+    bound_a = evse.per_phase(evse.limit_a(now))
     return Draw(
-        low_a=lowest(measured_a, limit_a), high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at
+        low_a=lowest(measured_a, bound_a), high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at
     )
 
 
@@ -105,16 +109,18 @@ def headrooms(
 
 def request(evse: EvseState, now: float) -> Request:
     """Return what an EVSE's session asks for: the lowest of its own ceilings, and the conductors its car loads."""
+    # A car that is offered nothing can't show what it would take.
+    offered = evse.limit_a(now) >= evse.config.min_a
     ceilings = [
         (0.0 if not evse.allowed else math.inf, ReasonCode.PAUSED),
         (evse.rated_a, ReasonCode.STATION),
         (evse.user_max_a, ReasonCode.USER),
         (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),
-        (evse.external_a, ReasonCode.EXTERNAL),
-        (math.inf if evse.demand.ceiling_a is None else evse.demand.ceiling_a, ReasonCode.CAR),
+        (min(evse.external_a.values(), default=math.inf), ReasonCode.EXTERNAL),
+        (evse.demand.ceiling_a if evse.demand.ceiling_a is not None and offered else math.inf, ReasonCode.CAR),
     ]
     max_a, ceiling = min(ceilings, key=lambda each: each[0])
-    idle = ceiling is ReasonCode.CAR and max_a <= LEAST_CURRENT_A and evse.draw_a < 1.0
+    idle = ceiling is ReasonCode.CAR and max_a <= LEAST_CURRENT_A and evse.sleeps(now)
     return Request(
         request_id=str(evse.key),
         circuit_id=evse.circuit_id,
@@ -123,7 +129,7 @@ def request(evse: EvseState, now: float) -> Request:
         ceiling=ceiling,
         min_a=evse.config.min_a,
         tier=1 if idle else 0,
-        queue_key=evse.session.since if evse.session is not None else 0.0,
+        queue_key=evse.session.queued_at if evse.session is not None else 0.0,
     )
 
 
@@ -146,7 +152,12 @@ def decide(
         list(requests.values()),
         allocations,
         {
-            request_id: Holding(limit_a=evse.limit_a(now), reserved_a=evse.reserved_a(now), changed_at=evse.changed_at)
+            request_id: Holding(
+                # What is being sent is not sent again with another number before it is answered.
+                limit_a=evse.limit_a(now) if evse.in_flight_a is None else evse.in_flight_a,
+                reserved_a=evse.reserved_a(now),
+                changed_at=evse.changed_at if evse.in_flight_a is None else now,
+            )
             for request_id, evse in sessions.items()
         },
         rows,
@@ -155,21 +166,29 @@ def decide(
     )
     holding = [installed(evse, now, told.get(str(evse.key))) for evse in evses]
     length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in _arrivals(evses))])
+    limits_a = {
+        circuit_id: limit_a(circuit, external.lowest(circuit_id, now, config.voltage_v)) for circuit_id, circuit in circuits.items()
+    }
+    outside = {
+        circuit_id
+        for circuit_id, circuit in circuits.items()
+        if limits_a[circuit_id] != circuit.limit_a() or external.lowest(circuit_id, now, config.voltage_v).phase_sum is not None
+    }
     lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
     return Turn(
         headrooms=rows,
         requests=requests,
         allocations=allocations,
         told_a=told,
-        reasons={str(evse.key): _reason(evse, mode, allocations.get(str(evse.key)), told.get(str(evse.key)), lost) for evse in evses},
-        lease_s=length_s,
-        limits_a={
-            circuit_id: limit_a(circuit, external.lowest(circuit_id, now, config.voltage_v)) for circuit_id, circuit in circuits.items()
+        reasons={
+            str(evse.key): _reason(evse, mode, allocations.get(str(evse.key)), told.get(str(evse.key)), lost, outside) for evse in evses
         },
+        lease_s=length_s,
+        limits_a=limits_a,
     )
 
 
-def _reason(evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str]) -> Reason:
+def _reason(evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: set[str]) -> Reason:
     if mode is Mode.OFF:
         return Reason(code=ReasonCode.UNMANAGED)
     if not evse.ready:
@@ -187,6 +206,8 @@ def _reason(evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: 
     reason = allocation.reason
     if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in lost:
         return Reason(code=ReasonCode.METER_LOST, circuit_id=reason.circuit_id)
+    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in outside:
+        return Reason(code=ReasonCode.EXTERNAL, circuit_id=reason.circuit_id)
     if told_a < allocation.limit_a:
         return Reason(code=ReasonCode.RAMP)
     return reason
@@ -196,8 +217,8 @@ def installed(evse: EvseState, now: float, told_a: float | None = None) -> Insta
     """Return what an EVSE holds without us, or would once it is told `told_a`."""
     return Installed(
         circuit_id=evse.circuit_id,
-        fallback_a=evse.rated_per_phase(evse.rated_a if evse.fallback_a is None else evse.fallback_a),
-        lease_a=evse.per_phase(max(told_a or 0.0, evse.reserved_a(now))),
+        fallback_a=evse.rated_per_phase(evse.held_fallback_a),
+        lease_a=evse.per_phase(max(told_a or 0.0, evse.installed_a(now)) if evse.session is not None or not evse.ready else 0.0),
     )
 
 
@@ -225,7 +246,8 @@ def _arrivals(evses: Iterable[EvseState]) -> list[Installed]:
 def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) -> dict[str, float]:
     """Return the fallback to tell each EVSE now: the fixed shares of what is left when the building draws its worst.
 
-    Every EVSE counts on all its conductors, a car or not. Raises wait until the others' cuts are confirmed.
+    Every EVSE counts on all its conductors, a car or not, and keeps its share whatever a person sets: it is written rarely.
+    Raises wait until the others' cuts are confirmed.
     """
     rows = [
         Headroom(circuit_id=circuit_id, parent_id=state.circuit.parent_id, available_a=_not_negative(fallback_room(state.circuit)))
@@ -236,18 +258,22 @@ def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) ->
             request_id=str(evse.key),
             circuit_id=evse.circuit_id,
             phases=evse.rated_phases,
-            max_a=min(evse.rated_a, evse.user_max_a) if evse.allowed else 0.0,
+            max_a=evse.rated_a,
             min_a=evse.config.min_a,
         )
         for evse in evses
     ]
-    holdings = {
-        str(evse.key): Holding(limit_a=held_a, reserved_a=held_a)
-        for evse in evses
-        for held_a in (evse.rated_a if evse.fallback_a is None else evse.fallback_a,)
-    }
+    holdings = {str(evse.key): Holding(limit_a=held_a, reserved_a=held_a) for evse in evses for held_a in (evse.held_fallback_a,)}
     ids = {each.request_id for each in requests}
-    return steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=ids)
+    shares = steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=ids)
+    return {
+        str(evse.key): _at_least_or_nothing(min(shares[str(evse.key)], evse.user_max_a), evse.config.min_a) if evse.allowed else 0.0
+        for evse in evses
+    }
+
+
+def _at_least_or_nothing(limit_a: float, min_a: float) -> float:
+    return limit_a if limit_a >= min_a else 0.0
 
 
 def _not_negative(values: PerPhase) -> PerPhase:
