@@ -220,11 +220,11 @@ async def test_a_limit_from_outside(
     target = device(hass, init_integration, name)
     await act(hass, "set_limit", target, source="grid", duration={"minutes": 5}, **limit)
     await left.heard("SetChargingProfile", lambda asked: is_lease(asked) and limit_of(asked) == 0)
-    await until(hass, LIMIT_REASON, "waiting")
+    await until(hass, LIMIT_REASON, "external")
     assert hass.states.get(LIMIT_REASON).attributes["circuit"] == ("Garage" if name else "Home")
     await act(hass, "clear_limit", target, source="someone else")
     await hass.async_block_till_done()
-    assert hass.states.get(LIMIT_REASON).state == "waiting"
+    assert hass.states.get(LIMIT_REASON).state == "external"
     await act(hass, "clear_limit", target, source="grid")
     await until(hass, LIMIT_REASON, "ramp")
 

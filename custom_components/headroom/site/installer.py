@@ -153,8 +153,8 @@ class Installer:
         if step.name in ("sample", "status"):
             self._samples_on_request = self._samples_on_request and not (refused and step.name == "sample")
             return
-        if step.name == "foreign profiles":
-            self._foreign_profiles = isinstance(error, StationOfflineError)
+        if step.name == "foreign profiles" and not isinstance(error, StationOfflineError):
+            self._foreign_profiles = False
             _LOGGER.debug("Station %s does not tell which profiles it holds: %s", self._identity, error)
             return
         if step.evse is not None and step.evse.session is None and step.name == "lease":
@@ -165,7 +165,7 @@ class Installer:
         self._backoff[key] = _Backoff(failures, self._clock.monotonic() + delay_s)
         _LOGGER.debug("Station %s: %s failed: %s; again in %.0f s", self._identity, step.name, error, delay_s)
         if step.evse is None:
-            if refused:
+            if refused and step.name == "station limit":
                 # Some stations refuse the ceiling of the whole station and hold the EVSEs' own; nothing is reckoned on it.
                 self.station_current, self.station_a = True, None
             return
