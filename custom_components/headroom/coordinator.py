@@ -39,8 +39,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     """Pushes a snapshot after every turn of the loop; nothing is polled."""
 
     config_entry: HeadroomConfigEntry
-    site: Site = None  # type: ignore[assignment]
-    central_system: CentralSystem = None  # type: ignore[assignment]
+    site: Site
+    central_system: CentralSystem
 
     def __init__(self, hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
         """Touch nothing yet."""
@@ -49,7 +49,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._ledger = Ledger(f"sqlite:///{hass.config.path(f'{DOMAIN}_{entry.entry_id}.db')}", on_health=self._on_ledger_health)
         self._meter: asyncio.Task[None] | None = None
         self._meter_settings: Any = None
-        self._running = False
+        self._begun = AsyncExitStack()
+        """How to let go of what was begun."""
         self._listening = (entry.data[CONF_HOST], entry.data[CONF_PORT])
 
     @override
@@ -63,7 +64,6 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
 
     async def _async_begin(self) -> None:
         entry = self.config_entry
-        self._running = True
         kept = await self._store.async_load()
         journal: Ledger | None = self._ledger
         try:
@@ -71,6 +71,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         except LedgerError as error:
             journal = None
             self._on_ledger_health(error)
+        self._begun.push_async_callback(self._close_ledger)
         self.central_system = CentralSystem(
             admit=lambda identity: self.site.admit(identity),
             authorize=lambda identity, evse_id, token: self.site.authorize(identity, evse_id, token),
@@ -85,6 +86,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             on_turn=self._on_turn,
             on_memory=self._save,
         )
+        self._begun.push_async_callback(self._save_now)
+        self._begun.push_async_callback(self.central_system.stop)
         try:
             await self.central_system.start(*self._listening)
         except OSError as error:
@@ -93,7 +96,9 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
                 translation_key="port_in_use",
                 translation_placeholders={"port": str(self._listening[1]), "error": str(error)},
             ) from error
+        self._begun.push_async_callback(self.site.stop)
         self.site.start()
+        self._begun.push_async_callback(self._stop_meter)
         self._read_meter()
         entry.async_on_unload(self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._on_stop))
 
@@ -128,20 +133,16 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         return True
 
     async def async_stop(self) -> None:
-        """Let go of everything; what is installed on the stations stays until it lapses. Safe to call at any stage."""
-        if not self._running:
-            return
-        self._running = False
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._close_ledger)
-            if self.site is not None:
-                stack.push_async_callback(self._store.async_save, self.site.memory().document())
-                stack.push_async_callback(self.site.stop)
-            if self.central_system is not None:
-                stack.push_async_callback(self.central_system.stop)
-            if self._meter is not None:
-                self._meter.cancel()
-                await asyncio.gather(self._meter, return_exceptions=True)
+        """Let go of everything, the last begun first; what is installed on the stations stays until it lapses."""
+        await self._begun.aclose()
+
+    async def _save_now(self) -> None:
+        await self._store.async_save(self.site.memory().document())
+
+    async def _stop_meter(self) -> None:
+        if self._meter is not None:
+            self._meter.cancel()
+            await asyncio.gather(self._meter, return_exceptions=True)
 
     async def _close_ledger(self) -> None:
         try:

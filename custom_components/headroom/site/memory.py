@@ -35,6 +35,10 @@ class SiteMemory:
         """Return what `document` gave."""
         mode = document.get("mode")
         return cls(
-            mode=None if mode is None else Mode(mode),
-            evses={key: EvseMemory(**evse) for key, evse in document.get("evses", {}).items()},
+            mode=Mode(mode) if mode in set(Mode) else None,
+            evses={
+                key: EvseMemory(fallback_a=evse.get("fallback_a"), allowed=evse.get("allowed", True), user_max_a=evse["user_max_a"])
+                for key, evse in document.get("evses", {}).items()
+                if "user_max_a" in evse
+            },
         )
