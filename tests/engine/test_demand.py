@@ -3,8 +3,8 @@
 from custom_components.headroom.engine.demand import Demand, observe
 
 
-def after(demand: Demand, current_a: tuple[float, ...], limit_a: float, held_s: float = 30.0) -> Demand:
-    return observe(demand, current_a=current_a, limit_a=limit_a, limit_held_s=held_s)
+def after(demand: Demand, current_a: tuple[float, ...], limit_a: float, held_s: float = 30.0, drawing_s: float = 30.0) -> Demand:
+    return observe(demand, current_a=current_a, limit_a=limit_a, limit_held_s=held_s, drawing_s=drawing_s)
 
 
 def test_a_car_that_leaves_current_unused_gets_a_ceiling_just_above_its_draw() -> None:
@@ -50,4 +50,12 @@ def test_a_one_phase_car_on_three_phases_is_found_out_and_a_second_phase_is_beli
 
 def test_phases_are_not_judged_while_the_car_ramps() -> None:
     assert after(Demand(), (2.0, 0.0, 0.0), 16.0).terminals is None
-    assert after(Demand(), (16.0, 0.0, 0.0), 16.0, held_s=1.0).terminals is None
+    assert after(Demand(), (16.0, 0.0, 0.0), 16.0, drawing_s=1.0).terminals is None
+
+
+def test_phases_are_learnt_while_the_limit_keeps_changing() -> None:
+    assert after(Demand(), (9.8, 0.0, 0.0), 10.0, held_s=0.5, drawing_s=4.0).terminals == frozenset({0})
+
+
+def test_a_sample_that_leaves_a_terminal_out_tells_nothing_of_phases() -> None:
+    assert after(Demand(terminals=frozenset({0})), (16.0, None, None), 16.0).terminals is None

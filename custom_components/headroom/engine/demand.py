@@ -13,6 +13,8 @@ DRAWS_A = 1.0
 """A phase that carries less than this is not used."""
 SETTLE_S = 10.0
 """A limit must have held for this long before a lower draw says anything: cars ramp."""
+START_S = 3.0
+"""So long after it began to draw, a car loads all the phases it is going to; one more is believed at once."""
 WAKE_S = 60.0
 """As SETTLE_S, for a car that does not draw at all: some wake slowly."""
 ROOM_A = 1.0
@@ -33,9 +35,10 @@ class Demand:
     terminals: frozenset[int] | None = None
 
 
-def observe(demand: Demand, *, current_a: tuple[float | None, ...], limit_a: float, limit_held_s: float) -> Demand:
-    """Return what is known after a sample of the currents at the EVSE's terminals, under a limit held for `limit_held_s`.
+def observe(demand: Demand, *, current_a: tuple[float | None, ...], limit_a: float, limit_held_s: float, drawing_s: float) -> Demand:
+    """Return what is known after a sample of the currents at the EVSE's terminals.
 
+    The limit has held for `limit_held_s`, and the car has drawn current for `drawing_s`.
     A sample that leaves a terminal out tells nothing of which ones are loaded.
     """
     draw_a = max((current for current in current_a if current is not None), default=0.0)
@@ -43,7 +46,7 @@ def observe(demand: Demand, *, current_a: tuple[float | None, ...], limit_a: flo
     if None in current_a:
         demand = replace(demand, terminals=None)
     elif loaded:
-        settled = draw_a >= LEAST_CURRENT_A - 1.0 and limit_held_s >= SETTLE_S
+        settled = draw_a >= LEAST_CURRENT_A - 1.0 and drawing_s >= START_S
         known = demand.terminals or frozenset()
         if settled:
             demand = replace(demand, terminals=loaded)

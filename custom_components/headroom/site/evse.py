@@ -113,6 +113,7 @@ class EvseState:
     energy_wh: float | None = None
     soc_pct: float | None = None
     measured_at: float = -math.inf
+    drawing_since: float | None = None
     demand: Demand = Demand()
 
     fallback_a: float | None = None
@@ -270,6 +271,10 @@ class EvseState:
         self.current_a, self.measured_at = sample.current_a, now
         if self.session is None:
             return
+        if self.draw_a < IDLE_A:
+            self.drawing_since = None
+        elif self.drawing_since is None:
+            self.drawing_since = now
         limit_a = self.limit_a(now)
         before = self.demand
         self.demand = observe(
@@ -277,6 +282,7 @@ class EvseState:
             current_a=sample.current_a[: len(self.config.grid_phases)],
             limit_a=limit_a,
             limit_held_s=now - max(self.changed_at, self.session.since),
+            drawing_s=0.0 if self.drawing_since is None else now - self.drawing_since,
         )
         if self.demand.ceiling_a != before.ceiling_a and self.sleeps(now):
             self.requeue(now)
@@ -320,6 +326,7 @@ class EvseState:
         self.current_a = (0.0, 0.0, 0.0)
         self.power_w = 0.0
         self.demand = Demand()
+        self.drawing_since = None
         self.overdraw_since = None
         self.sample_at = math.inf
         self.problem = None
