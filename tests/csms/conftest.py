@@ -11,7 +11,7 @@ import pytest
 
 from custom_components.headroom.csms.server import CentralSystem
 from custom_components.headroom.csms.station import Admission, AuthorizationStatus, IdToken, Ready, StationEvent
-from custom_components.headroom.csms.v201 import Timing, V201Station
+from custom_components.headroom.csms.v201.station import Timing, V201Station
 
 from .client import BOOT, Client
 

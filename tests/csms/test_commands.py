@@ -15,7 +15,7 @@ from custom_components.headroom.csms.station import (
     StationError,
     StationOfflineError,
 )
-from custom_components.headroom.csms.v201 import V201Station
+from custom_components.headroom.csms.v201.station import V201Station
 from custom_components.headroom.csms.validation import PayloadError
 
 from .client import SILENCE, Client, Refusal, set_results, station, variable

@@ -18,8 +18,8 @@ from .memory import Memory
 from .rpc import Transport
 from .station import Admission, AuthorizationStatus, Connected, Disconnected, IdToken, Ready, Station, StationEvent
 from .transport import WebSocketTransport
-from .v201 import Timing, V201Station
-from .v201_commands import SCHEMAS
+from .v201.link import SCHEMAS
+from .v201.station import Timing, V201Station
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """The face every OCPP version shows: a station as the rest of the house sees it.
 
-Nothing here names a version. An adapter (`v201.py`; 1.6 and 2.1 to come) turns its messages into these values and events,
+Nothing here names a version. An adapter (`v201/`; 1.6 and 2.1 to come) turns its messages into these values and events,
 and these commands into its messages. Currents are per phase at the station's own terminals L1, L2, L3; mapping them to the
 grid's conductors is not the CSMS's business.
 """

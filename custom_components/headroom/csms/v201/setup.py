@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 import logging
 
-from . import inventory as device_model
-from .reports import Reports
-from .station import CallError, CallRejectedError, CallTimeoutError, Inventory, StationError, StationOfflineError
-from .v201_calls import Calls
+from .. import inventory as device_model
+from ..reports import Reports
+from ..station import CallError, CallRejectedError, CallTimeoutError, Inventory, StationError, StationOfflineError
+from .calls import Calls
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import batched
 from typing import Any
 
-from .fields import optional_record, optional_text, records
-from .frames import Payload
-from .inventory import items_per_message, name, reference
-from .rpc import Rpc
-from .station import CallError, CallRejectedError, Inventory
+from ..fields import optional_record, optional_text, records
+from ..frames import Payload
+from ..inventory import items_per_message, name, reference
+from ..rpc import Rpc
+from ..station import CallError, CallRejectedError, Inventory
 
 ACCEPTED = ("Accepted",)
 ITEMS_PER_MESSAGE = 8

@@ -12,19 +12,24 @@ from enum import Enum, auto
 import logging
 from typing import Any
 
-from . import v201_setup
-from .fields import optional_text, record, written
-from .frames import CallFailure, Payload
-from .inventory import with_connector
-from .memory import Memory, StationClock
-from .reports import Reports
-from .rpc import Answer, Rpc, Transport
-from .station import AuthorizationStatus, Booted, IdToken, Ready, StationError, StationEvent, StationInfo, StationOfflineError
-from .v201_calls import Calls
-from .v201_commands import SCHEMAS
-from .v201_inbound import Inbound
-from .v201_profiles import ProfileCommands
-from .validation import PayloadError
+from ..fields import optional_text, record, written
+from ..frames import CallFailure, Payload
+from ..memory import Memory, StationClock
+from ..reports import Reports
+from ..rpc import Answer, Rpc, Transport
+from ..station import AuthorizationStatus, Booted, IdToken, Inventory, Ready, StationError, StationEvent, StationInfo, StationOfflineError
+from ..validation import PayloadError
+from . import setup
+from .authorization import Authorization
+from .calls import Calls
+from .certificates import Certificates
+from .diagnostics import Diagnostics
+from .display import Display
+from .firmware import Firmware
+from .link import SCHEMAS, Block, Handler, Link
+from .provisioning import Provisioning
+from .smart_charging import SmartCharging
+from .transactions import Transactions
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -54,8 +59,8 @@ class Standing(Enum):
     ACCEPTED = auto()
 
 
-class V201Station(ProfileCommands):
-    """One connection of one station."""
+class V201Station(Provisioning, Transactions, SmartCharging):
+    """One connection of one station: its lifecycle, with what the control loop commands; the other blocks are rooms of their own."""
 
     def __init__(
         self,
@@ -70,10 +75,30 @@ class V201Station(ProfileCommands):
         timing: Timing,
     ) -> None:
         """Take the connection and what the house knows of the station; nothing is sent or read before `run`."""
-        clock = StationClock()
-        reports = Reports(int(now().timestamp()) % 1_000_000_000)
         self._rpc = Rpc(transport, SCHEMAS, self._handle, name=identity, call_timeout_s=timing.call_timeout_s)
-        super().__init__(identity, Calls(self._rpc), memory, clock=clock, reports=reports, emit=emit, now=now, idle_s=timing.report_idle_s)
+        link = Link(
+            identity=identity,
+            calls=Calls(self._rpc),
+            memory=memory,
+            clock=StationClock(),
+            reports=Reports(int(now().timestamp()) % 1_000_000_000),
+            emit=emit,
+            now=now,
+            report_idle_s=timing.report_idle_s,
+        )
+        self.authorization = Authorization(link, self._authorize_in_time)
+        self.certificates = Certificates(link)
+        self.diagnostics = Diagnostics(link)
+        self.display = Display(link)
+        self.firmware = Firmware(link)
+        super().__init__(link, self.authorization.answer)
+        rooms: tuple[Block, ...] = (self.authorization, self.certificates, self.diagnostics, self.display, self.firmware)
+        self._handlers: dict[str, Handler] = {
+            **Provisioning.requests(self),
+            **Transactions.requests(self),
+            **SmartCharging.requests(self),
+            **{action: handler for room in rooms for action, handler in room.requests().items()},
+        }
         self._admitted = admitted
         self._authorize = authorize
         self._timing = timing
@@ -83,16 +108,31 @@ class V201Station(ProfileCommands):
         self._heard = asyncio.Event()
         self._stage: asyncio.Task[None] | None = None
         self._violations: set[str] = set()
-        self._inbound = Inbound(
-            memory=memory,
-            clock=clock,
-            reports=reports,
-            emit=emit,
-            authorize=self._authorize_in_time,
-            now=now,
-            found_connector=self._found_connector,
-            ready=lambda: self._ready,
-        )
+
+    @property
+    def identity(self) -> str:
+        """The last part of the path it connected to."""
+        return self._link.identity
+
+    @property
+    def ocpp_version(self) -> str:
+        """The version this adapter speaks."""
+        return "2.0.1"
+
+    @property
+    def info(self) -> StationInfo:
+        """What the station said at its last boot."""
+        return self._link.memory.info
+
+    @property
+    def inventory(self) -> Inventory:
+        """What was read of its device model; the standard's defaults before that."""
+        return self._link.inventory
+
+    @property
+    def ready(self) -> bool:
+        """Whether commands may be sent."""
+        return self._link.ready
 
     async def run(self) -> str:
         """Serve the connection until it closes; returns why."""
@@ -100,14 +140,14 @@ class V201Station(ProfileCommands):
         try:
             return await self._rpc.run()
         finally:
-            self._ready = False
+            self._link.ready = False
             if self._stage is not None:
                 self._stage.cancel()
                 await asyncio.wait((self._stage,))
 
     async def approve(self) -> None:
         """Have a station that waits for approval boot again at once."""
-        if self._ready or not self._admitted():
+        if self._link.ready or not self._admitted():
             return
         self._begin(self._ask_for_boot())
 
@@ -121,7 +161,9 @@ class V201Station(ProfileCommands):
             self._came_back()
         if not self._may(action):
             raise CallFailure("SecurityError", "not accepted yet")
-        return Answer(await self._inbound.answer(action, payload))
+        if (handler := self._handlers.get(action)) is None:
+            raise CallFailure("NotImplemented", "no such request")
+        return Answer(await handler(payload))
 
     def _check(self, action: str, payload: Payload) -> None:
         """Log a request that breaks its schema, once for each action; whether its meaning is clear is for its handler to say."""
@@ -143,33 +185,27 @@ class V201Station(ProfileCommands):
         async with asyncio.timeout(self._timing.authorize_s):
             return await self._authorize(evse_id, id_token)
 
-    def _found_connector(self, evse_id: int, connector_id: int) -> None:
-        if evse_id > 0 and connector_id > 0 and self._memory.inventory is not None:
-            if (grown := with_connector(self._memory.inventory, evse_id, connector_id)) is not None:
-                self._memory.inventory = grown
-                self._inventory_changed()
-
     # From the connection to Ready
 
     def _boot(self, payload: Payload) -> Answer:
-        self._memory.info = _info(payload)
-        triggered = self._boot_asked or self._memory.info.boot_reason == "Triggered"
+        self._link.memory.info = _info(payload)
+        triggered = self._boot_asked or self._link.memory.info.boot_reason == "Triggered"
         if not triggered and self._standing is not Standing.PENDING:
             # It was switched on: new firmware may have another device model.
-            self._memory.configured, self._memory.inventory = False, None
+            self._link.memory.configured, self._link.memory.inventory = False, None
         self._boot_heard.set()
         self._heard.set()
-        self._clock.forget()
-        accepted = self._admitted() and (triggered or self._memory.configured)
+        self._link.clock.forget()
+        accepted = self._admitted() and (triggered or self._link.memory.configured)
         self._boot_asked = False
         repeated = self._standing is Standing.PENDING and not accepted
         self._standing = Standing.ACCEPTED if accepted else Standing.PENDING
-        self._ready = False
+        self._link.ready = False
         interval_s = self._timing.heartbeat_interval_s if accepted else self._timing.pending_interval_s
-        response = {"currentTime": written(self._now()), "interval": interval_s, "status": "Accepted" if accepted else "Pending"}
+        response = {"currentTime": written(self._link.now()), "interval": interval_s, "status": "Accepted" if accepted else "Pending"}
 
         def answered() -> None:
-            self._emit(Booted(info=self.info, accepted=accepted))
+            self._link.emit(Booted(info=self.info, accepted=accepted))
             if accepted:
                 self._settle()
             elif not repeated or self._stage is None or self._stage.done():
@@ -193,7 +229,7 @@ class V201Station(ProfileCommands):
     def _came_back(self) -> None:
         """The first message of this connection is no boot: the station was running all the time."""
         self._heard.set()
-        if self._admitted() and self._memory.configured and self._memory.inventory is not None:
+        if self._admitted() and self._link.memory.configured and self._link.memory.inventory is not None:
             self._become_ready()
             self._begin(self._refresh())
 
@@ -203,7 +239,7 @@ class V201Station(ProfileCommands):
                 await self._heard.wait()
         except TimeoutError:
             self._came_back()
-        if not self._ready and not self._boot_heard.is_set():
+        if not self._link.ready and not self._boot_heard.is_set():
             await self._ask_for_boot()
 
     async def _ask_for_boot(self) -> None:
@@ -211,7 +247,7 @@ class V201Station(ProfileCommands):
         self._boot_heard.clear()
         self._boot_asked = True
         try:
-            await self._calls_when_ready.trigger("BootNotification")
+            await self._link.calls.trigger("BootNotification")
             async with asyncio.timeout(self._timing.boot_wait_s):
                 await self._boot_heard.wait()
         except StationOfflineError:
@@ -228,7 +264,7 @@ class V201Station(ProfileCommands):
         """Read the inventory; configure an admitted station and have it boot again, or go on with one that never booted."""
         await self._read_inventory()
         if not self._admitted():
-            self._inventory_changed()
+            self._link.inventory_changed()
             return
         await self._configure()
         if self._standing is Standing.CONNECTED:
@@ -239,7 +275,7 @@ class V201Station(ProfileCommands):
 
     def _settle(self) -> None:
         """The station is accepted: it is ready at once where it is known, else once it is."""
-        if self._memory.inventory is not None and self._memory.configured:
+        if self._link.memory.inventory is not None and self._link.memory.configured:
             self._become_ready()
             return
         self._begin(self._finish())
@@ -250,31 +286,31 @@ class V201Station(ProfileCommands):
         self._become_ready()
 
     async def _read_inventory(self) -> None:
-        if self._memory.inventory is None:
-            self._memory.inventory = await v201_setup.read_inventory(
-                self._calls_when_ready, self._reports, idle_s=self._timing.report_idle_s, total_s=self._timing.inventory_s
+        if self._link.memory.inventory is None:
+            self._link.memory.inventory = await setup.read_inventory(
+                self._link.calls, self._link.reports, idle_s=self._link.report_idle_s, total_s=self._timing.inventory_s
             )
 
     async def _configure(self) -> None:
-        if not self._memory.configured:
-            self._memory.inventory = await v201_setup.configure(
-                self._calls_when_ready,
+        if not self._link.memory.configured:
+            self._link.memory.inventory = await setup.configure(
+                self._link.calls,
                 self.inventory,
                 identity=self.identity,
                 sample_interval_s=self._timing.sample_interval_s,
                 heartbeat_interval_s=self._timing.heartbeat_interval_s,
             )
-            self._memory.configured = True
+            self._link.memory.configured = True
 
     def _become_ready(self) -> None:
-        self._calls_when_ready.learn(self.inventory)
-        self._ready = True
-        self._emit(Ready(info=self.info, inventory=self.inventory))
+        self._link.calls.learn(self.inventory)
+        self._link.ready = True
+        self._link.emit(Ready(info=self.info, inventory=self.inventory))
 
     async def _refresh(self) -> None:
         """Ask a station that was running all the time for what it would have told after a boot."""
         try:
-            await self._calls_when_ready.trigger("TransactionEvent")
+            await self._link.calls.trigger("TransactionEvent")
         except StationError as error:
             _LOGGER.debug("%s tells of no transaction: %s", self.identity, error)
         for evse_id in self.inventory.evse_connectors:

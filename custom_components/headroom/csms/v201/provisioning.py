@@ -1,0 +1,53 @@
+"""Block B of OCPP 2.0.1 beside the boot itself: variables, reports and resets; and any request by its name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, override
+
+from ..fields import optional_moment, records, whole, written
+from ..frames import Payload
+from ..station import CallError
+from ..validation import PayloadError
+from .link import SCHEMAS, Block, Handler
+
+
+class Provisioning(Block):
+    """Variables, reports and resets."""
+
+    @override
+    def requests(self) -> Mapping[str, Handler]:
+        return {"Heartbeat": self._on_heartbeat, "NotifyReport": self._on_report}
+
+    async def call(self, action: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send any request; both it and the response are checked. Raises PayloadError, StationError."""
+        if action not in SCHEMAS.actions:
+            raise ValueError(f"{action} is no action of OCPP 2.0.1")
+        response = await self._link.ready_calls.ask(action, payload)
+        try:
+            SCHEMAS.check_response(action, response)
+        except PayloadError as error:
+            raise CallError(action, error.code, f"the response is not valid at {error.field}") from error
+        return response
+
+    async def get_variables(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str | None]:
+        """Read variables (B06); a component is written as in the inventory, e.g. "EVSE@1"."""
+        return await self._link.ready_calls.get_variables(keys)
+
+    async def set_variables(self, values: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], str]:
+        """Set variables (B05)."""
+        return await self._link.ready_calls.set_variables(values)
+
+    async def reset(self, *, immediate: bool, evse_id: int | None = None) -> None:
+        """Restart (B11, B12)."""
+        payload: dict[str, Any] = {"type": "Immediate" if immediate else "OnIdle"}
+        if evse_id is not None:
+            payload["evseId"] = evse_id
+        await self._link.ready_calls.command("Reset", payload, ("Accepted", "Scheduled"))
+
+    async def _on_heartbeat(self, payload: Payload) -> Payload:
+        return {"currentTime": written(self._link.now())}
+
+    async def _on_report(self, payload: Payload) -> Payload:
+        if (generated := optional_moment(payload, "generatedAt")) is not None:
+            self._link.clock.observe(generated, self._link.now())
+        self._link.reports.add(whole(payload, "requestId"), records(payload, "reportData"), more=payload.get("tbc") is True)
+        return {}

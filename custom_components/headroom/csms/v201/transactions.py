@@ -1,0 +1,153 @@
+"""Blocks E, F, G and J of OCPP 2.0.1: transactions, their remote control, availability and meter values."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, override
+
+from ..fields import moment, optional_record, optional_text, optional_whole, record, records, text, unknown_value, whole
+from ..frames import Payload
+from ..inventory import evse_phases, with_connector
+from ..memory import Draw
+from ..sampled_values import samples
+from ..station import ChargingState, ConnectorStatus, IdToken, Metered, StatusChanged, TransactionEvent, TransactionPhase
+from .authorization import read_token
+from .link import Block, Handler, Link
+
+CHARGING_STATES = {
+    "Idle": ChargingState.IDLE,
+    "EVConnected": ChargingState.EV_CONNECTED,
+    "Charging": ChargingState.CHARGING,
+    "SuspendedEV": ChargingState.SUSPENDED_EV,
+    "SuspendedEVSE": ChargingState.SUSPENDED_EVSE,
+}
+PHASES = {phase.value.capitalize(): phase for phase in TransactionPhase}
+CONNECTOR_STATUSES = {status.value.capitalize(): status for status in ConnectorStatus}
+
+
+class Transactions(Block):
+    """Transactions, meter values and the state of connectors."""
+
+    def __init__(self, link: Link, judge: Callable[[int | None, IdToken], Awaitable[Payload]]) -> None:
+        """`judge` returns the response to a token that a transaction event carries."""
+        super().__init__(link)
+        self._judge = judge
+
+    @override
+    def requests(self) -> Mapping[str, Handler]:
+        return {
+            "MeterValues": self._on_meter_values,
+            "StatusNotification": self._on_status,
+            "TransactionEvent": self._on_transaction,
+        }
+
+    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int) -> str | None:
+        """Ask for a transaction (F01, F02); returns its id where the station has one already."""
+        token = {"idToken": id_token.value, "type": id_token.type}
+        response = await self._link.ready_calls.command(
+            "RequestStartTransaction", {"evseId": evse_id, "idToken": token, "remoteStartId": remote_start_id}
+        )
+        return optional_text(response, "transactionId")
+
+    async def stop_transaction(self, transaction_id: str) -> None:
+        """Ask for a transaction's end (F03)."""
+        await self._link.ready_calls.command("RequestStopTransaction", {"transactionId": transaction_id})
+
+    async def trigger(self, message: str, evse_id: int | None = None) -> None:
+        """Ask for a message (F06); a StatusNotification of an EVSE is asked for connector by connector (F06.FR.12)."""
+        if message == "StatusNotification" and evse_id:
+            for connector_id in self._link.inventory.evse_connectors.get(evse_id, (1,)):
+                await self._link.ready_calls.trigger(message, {"id": evse_id, "connectorId": connector_id})
+        else:
+            await self._link.ready_calls.trigger(message, None if evse_id is None else {"id": evse_id})
+
+    async def change_availability(self, *, operative: bool, evse_id: int | None = None) -> None:
+        """Put in or out of service (G03, G04)."""
+        payload: dict[str, Any] = {"operationalStatus": "Operative" if operative else "Inoperative"}
+        if evse_id:
+            payload["evse"] = {"id": evse_id}
+        await self._link.ready_calls.command("ChangeAvailability", payload, ("Accepted", "Scheduled"))
+
+    async def unlock_connector(self, evse_id: int, connector_id: int) -> None:
+        """Release the plug (F05)."""
+        await self._link.ready_calls.command("UnlockConnector", {"evseId": evse_id, "connectorId": connector_id}, ("Unlocked",))
+
+    def _found_connector(self, evse_id: int, connector_id: int) -> None:
+        known = self._link.memory.inventory
+        if evse_id > 0 and connector_id > 0 and known is not None and (grown := with_connector(known, evse_id, connector_id)) is not None:
+            self._link.memory.inventory = grown
+            self._link.inventory_changed()
+
+    async def _on_status(self, payload: Payload) -> Payload:
+        status = CONNECTOR_STATUSES.get(text(payload, "connectorStatus"))
+        if status is None:
+            raise unknown_value("connectorStatus")
+        evse_id, connector_id = whole(payload, "evseId"), whole(payload, "connectorId")
+        self._found_connector(evse_id, connector_id)
+        self._link.emit(StatusChanged(evse_id=evse_id, connector_id=connector_id, status=status))
+        return {}
+
+    async def _on_transaction(self, payload: Payload) -> Payload:
+        event = self._transaction(payload)
+        evse_id = self._link.memory.transactions.get(event.transaction_id) if event.evse_id is None else event.evse_id
+        if not event.offline:
+            self._link.clock.observe(event.at, self._link.now())
+        if self._link.memory.seen.first(event):
+            self._keep(event, evse_id)
+            self._link.emit(event)
+        # A repeated event may be the same question asked again.
+        return {} if event.id_token is None else await self._judge(evse_id, event.id_token)
+
+    def _transaction(self, payload: Payload) -> TransactionEvent:
+        info = record(payload, "transactionInfo")
+        evse, token = optional_record(payload, "evse"), optional_record(payload, "idToken")
+        transaction_id = text(info, "transactionId")
+        if (phase := PHASES.get(text(payload, "eventType"))) is None:
+            raise unknown_value("eventType")
+        evse_id = optional_whole(evse, "id")
+        known_evse_id = self._link.memory.transactions.get(transaction_id) if evse_id is None else evse_id
+        phases_used = optional_whole(payload, "numberOfPhasesUsed")
+        return TransactionEvent(
+            phase=phase,
+            transaction_id=transaction_id,
+            seq_no=whole(payload, "seqNo"),
+            at=moment(payload, "timestamp"),
+            offline=payload.get("offline") is True,
+            trigger_reason=optional_text(payload, "triggerReason") or "",
+            evse_id=evse_id,
+            connector_id=optional_whole(evse, "connectorId"),
+            charging_state=CHARGING_STATES.get(optional_text(info, "chargingState") or ""),
+            phases_used=phases_used,
+            id_token=read_token(token) if token else None,
+            remote_start_id=optional_whole(info, "remoteStartId"),
+            stopped_reason=optional_text(info, "stoppedReason"),
+            samples=samples(
+                records(payload, "meterValue"),
+                evse_phases=self._phases_of(known_evse_id),
+                phases_used=phases_used or self._drawn(known_evse_id),
+            ),
+        )
+
+    def _phases_of(self, evse_id: int | None) -> int | None:
+        return None if evse_id is None else evse_phases(self._link.inventory, evse_id)
+
+    def _drawn(self, evse_id: int | None) -> int | None:
+        return None if evse_id is None else self._link.memory.draw(evse_id).phases
+
+    def _keep(self, event: TransactionEvent, evse_id: int | None) -> None:
+        if evse_id is None:
+            return
+        if event.phase is TransactionPhase.STARTED:
+            self._link.memory.draws[evse_id] = Draw(voltage_v=self._link.memory.draw(evse_id).voltage_v)
+            self._link.memory.leases_a.pop(evse_id, None)
+        if event.phase is TransactionPhase.ENDED:
+            self._link.memory.transactions.pop(event.transaction_id, None)
+        else:
+            self._link.memory.transactions[event.transaction_id] = evse_id
+        self._link.memory.draw(evse_id).observe(event.samples, event.phases_used)
+
+    async def _on_meter_values(self, payload: Payload) -> Payload:
+        evse_id = whole(payload, "evseId")
+        found = samples(records(payload, "meterValue"), evse_phases=self._phases_of(evse_id), phases_used=self._drawn(evse_id))
+        if evse_id:
+            self._link.memory.draw(evse_id).observe(found)
+        self._link.emit(Metered(evse_id=evse_id, samples=found))
+        return {}
