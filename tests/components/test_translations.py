@@ -16,7 +16,10 @@ from tests.conftest import TEXTS
 
 COMPONENT = Path(__file__).parents[2] / "custom_components" / DOMAIN
 ICONS: Mapping[str, Any] = json.loads((COMPONENT / "icons.json").read_text(encoding="utf-8"))
-MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in COMPONENT.glob("*.py")}
+MODULES = {
+    path.stem if path.parent == COMPONENT else f"{path.parent.name}.{path.stem}": ast.parse(path.read_text(encoding="utf-8"))
+    for path in (*COMPONENT.glob("*.py"), *(COMPONENT / "actions").glob("*.py"))
+}
 
 
 def called(node: ast.AST, names: set[str]) -> Iterator[ast.Call]:

@@ -1,0 +1,80 @@
+"""What an action is, and what the device that it is called for stands for."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.helpers import config_validation as cv, service
+import probatio as vol
+
+from ..commands import invalid
+from ..const import DOMAIN
+from ..coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from ..entity import CircuitSubject, EvseSubject, SiteSubject, StationSubject, Subject, subjects
+from ..site.config import EvseKey
+
+ATTR_DURATION = "duration"
+
+DEVICE = {vol.Required(ATTR_DEVICE_ID): cv.string}
+DURATION = vol.All(cv.positive_time_period, vol.Range(min=timedelta(seconds=1)))
+AMPS = vol.All(vol.Coerce(float), vol.Range(min=0, max=1000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One action: its fields beside the device, what it does, whether it answers."""
+
+    handler: Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
+    fields: Mapping[vol.Marker, Any]
+    response: SupportsResponse = SupportsResponse.NONE
+
+    @property
+    def schema(self) -> vol.Schema:
+        """The schema of the call."""
+        return vol.Schema(DEVICE | dict(self.fields))
+
+
+def target(call: ServiceCall) -> tuple[HeadroomCoordinator, Subject[Any]]:
+    """Return what the chosen device stands for; raises ServiceValidationError where it is nothing of a running site."""
+    entry: HeadroomConfigEntry
+    device, entry = service.async_get_device_and_config_entry(call.hass, DOMAIN, call.data[ATTR_DEVICE_ID])
+    coordinator = entry.runtime_data
+    for subject in subjects(coordinator.data):
+        if subject.identifier(entry) in device.identifiers:
+            return coordinator, subject
+    raise invalid("device_gone", device=device.name_by_user or device.name or device.id)
+
+
+def evse_of(call: ServiceCall) -> tuple[HeadroomCoordinator, EvseKey]:
+    """Return the chosen EVSE; a station with a single EVSE stands for it."""
+    coordinator, subject = target(call)
+    if isinstance(subject, EvseSubject):
+        return coordinator, subject.key
+    if isinstance(subject, StationSubject):
+        keys = [key for key in coordinator.data.evses if key.station == subject.identity]
+        if len(keys) == 1:
+            return coordinator, keys[0]
+    raise invalid("not_an_evse")
+
+
+def station_of(call: ServiceCall) -> tuple[HeadroomCoordinator, str, int | None]:
+    """Return the chosen station's identity, with the EVSE's id where one of its EVSEs was chosen."""
+    coordinator, subject = target(call)
+    if isinstance(subject, StationSubject):
+        return coordinator, subject.identity, None
+    if isinstance(subject, EvseSubject):
+        return coordinator, subject.key.station, subject.key.evse_id
+    raise invalid("not_a_station")
+
+
+def circuit_of(call: ServiceCall) -> tuple[HeadroomCoordinator, str]:
+    """Return the chosen circuit; the site stands for its main fuse."""
+    coordinator, subject = target(call)
+    if isinstance(subject, SiteSubject):
+        return coordinator, coordinator.data.root_id
+    if isinstance(subject, CircuitSubject):
+        return coordinator, subject.circuit_id
+    raise invalid("not_a_circuit")

@@ -1,0 +1,96 @@
+"""Actions on transactions and on what limits them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import pairwise
+
+from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.helpers import config_validation as cv
+from homeassistant.util.json import JsonObjectType
+import probatio as vol
+
+from ..commands import evse_snapshot, invalid, start_charging, stop_charging, translated_errors
+from ..diagnostics import as_json
+from ..engine.model import LEAST_CURRENT_A
+from .action import AMPS, ATTR_DURATION, DURATION, Action, evse_of, station_of
+
+ATTR_ID_TOKEN = "id_token"
+ATTR_LIMIT = "limit"
+ATTR_SCHEDULE = "schedule"
+ATTR_START = "start"
+ATTR_UNIT = "unit"
+
+PERIOD = vol.Schema({vol.Required(ATTR_START): vol.All(vol.Coerce(float), vol.Range(min=0)), vol.Required(ATTR_LIMIT): AMPS})
+
+
+async def _start_charging(call: ServiceCall) -> None:
+    coordinator, key = evse_of(call)
+    await start_charging(coordinator, key, call.data.get(ATTR_ID_TOKEN))
+
+
+async def _stop_charging(call: ServiceCall) -> None:
+    coordinator, key = evse_of(call)
+    await stop_charging(coordinator, key)
+
+
+async def _set_charging_profile(call: ServiceCall) -> None:
+    """Hand a schedule to the allocator, as one more ceiling of the EVSE: it never goes straight to the station."""
+    coordinator, key = evse_of(call)
+    periods = [(period[ATTR_START], period[ATTR_LIMIT]) for period in call.data[ATTR_SCHEDULE]]
+    duration: timedelta | None = call.data.get(ATTR_DURATION)
+    _check_schedule(periods)
+    coordinator.site.set_profile(key, periods, duration.total_seconds() if duration else None)
+
+
+def _check_schedule(periods: Sequence[tuple[float, float]]) -> None:
+    starts = [start_s for start_s, _ in periods]
+    if starts[0] != 0:
+        raise invalid("schedule_start")
+    if any(later <= earlier for earlier, later in pairwise(starts)):
+        raise invalid("schedule_order")
+    if any(0 < limit_a < LEAST_CURRENT_A for _, limit_a in periods):
+        raise invalid("limit_undefined", least=f"{LEAST_CURRENT_A:.0f}")
+
+
+async def _clear_charging_profile(call: ServiceCall) -> None:
+    coordinator, key = evse_of(call)
+    coordinator.site.clear_profile(key)
+
+
+async def _get_charging_profiles(call: ServiceCall) -> ServiceResponse:
+    coordinator, identity, evse_id = station_of(call)
+    with translated_errors(identity):
+        profiles = await coordinator.station(identity).get_charging_profiles(evse_id)
+    return {"profiles": as_json(profiles)}
+
+
+async def _get_composite_schedule(call: ServiceCall) -> ServiceResponse:
+    coordinator, key = evse_of(call)
+    evse_snapshot(coordinator, key)
+    duration: timedelta = call.data[ATTR_DURATION]
+    with translated_errors(key.station):
+        schedule = await coordinator.station(key.station).get_composite_schedule(
+            key.evse_id, int(duration.total_seconds()), call.data.get(ATTR_UNIT)
+        )
+    response: JsonObjectType = as_json(schedule)
+    return response
+
+
+ACTIONS: Mapping[str, Action] = {
+    "start_charging": Action(handler=_start_charging, fields={vol.Optional(ATTR_ID_TOKEN): vol.All(cv.string, vol.Length(min=1, max=36))}),
+    "stop_charging": Action(handler=_stop_charging, fields={}),
+    "set_charging_profile": Action(
+        handler=_set_charging_profile,
+        fields={
+            vol.Required(ATTR_SCHEDULE): vol.All(cv.ensure_list, vol.Length(min=1), [PERIOD]),
+            vol.Optional(ATTR_DURATION): DURATION,
+        },
+    ),
+    "clear_charging_profile": Action(handler=_clear_charging_profile, fields={}),
+    "get_charging_profiles": Action(handler=_get_charging_profiles, fields={}, response=SupportsResponse.ONLY),
+    "get_composite_schedule": Action(
+        handler=_get_composite_schedule,
+        fields={vol.Optional(ATTR_DURATION, default=timedelta(hours=1)): DURATION, vol.Optional(ATTR_UNIT): vol.In(("A", "W"))},
+        response=SupportsResponse.ONLY,
+    ),
+}
