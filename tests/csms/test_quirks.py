@@ -1,0 +1,135 @@
+"""Where the search for a station's dialect starts: known quirks by vendor, model and firmware."""
+
+import pytest
+
+from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
+from custom_components.headroom.csms.quirks import QUIRKS, Habits, Known, known_of, parse, within
+from custom_components.headroom.csms.station import StationInfo
+
+ENTRY = """
+[[quirk]]
+vendor = "acme*"
+model = "*"
+firmware = ">=2,<3.5"
+why = "Takes watts only."
+source = "a thread"
+dialect = { unit = "W" }
+habits = { stack_level_most = 0 }
+"""
+
+
+def info(vendor: str, model: str = "", firmware: str | None = None) -> StationInfo:
+    return StationInfo(vendor=vendor, model=model, firmware_version=firmware)
+
+
+def test_a_station_nobody_has_told_of_is_spoken_to_as_the_standard_says() -> None:
+    assert known_of(info("Nobody", "Nothing", "1.0")) == Known(dialect=Dialect(), habits=Habits(), why=())
+    assert known_of(StationInfo()) == Known()
+
+
+def test_a_station_that_takes_watts_only_is_told_watts_from_the_first() -> None:
+    known = known_of(info("Huawei", "FusionCharge AC"))
+    assert known.dialect.unit == "W"
+    assert any("watts only" in why and "#491" in why for why in known.why)
+
+
+def test_a_station_that_forgets_its_limit_over_a_pause_is_told_it_again() -> None:
+    known = known_of(info("go-e", "Gemini", "56.8"))
+    assert known.dialect.resend_on_resume
+    assert not known.dialect.phases_sent
+
+
+@pytest.mark.parametrize(
+    ("firmware", "handle"),
+    [("01.20.06.71", Handle.DEFAULT), ("01.19.99", Handle.TRANSACTION), (None, Handle.TRANSACTION), ("unknown", Handle.TRANSACTION)],
+)
+def test_firmware_decides_which_purpose_is_tried_first(firmware: str | None, handle: Handle) -> None:
+    known = known_of(info("BMW", "Wallbox Plus Gen 4", firmware))
+    assert known.dialect.handle is handle
+    assert known.habits.stack_level_most == 0
+    assert known.dialect.holds_leases == (handle is Handle.TRANSACTION)
+
+
+def test_the_same_vendor_is_spoken_to_differently_from_one_firmware_to_the_next() -> None:
+    old, new = known_of(info("Wallbox", "Pulsar Plus", "4.8.1")), known_of(info("Wallbox", "Pulsar Plus", "5.17.87"))
+    assert (old.dialect.kind, old.habits.stack_level_most) == ("Relative", None)
+    assert (new.dialect.kind, new.habits.stack_level_most) == ("Absolute", 0)
+
+
+@pytest.mark.parametrize(
+    ("version", "firmware", "inside"),
+    [
+        ("5.17.87", ">=5,<6", True),
+        ("6.0", ">=5,<6", False),
+        ("5", "=5.0.0", True),
+        ("v6.13.3-rc", ">6.13.2", True),
+        ("10.0", ">=9", True),
+        ("4.99", ">=5", False),
+        ("1.2", "<=1.2", True),
+        ("", ">=0", False),
+        (None, "<99", False),
+    ],
+)
+def test_a_version_lies_in_a_range_by_its_numbers(version: str | None, firmware: str, inside: bool) -> None:
+    assert within(version, firmware) is inside
+
+
+def test_later_entries_lead_over_earlier_ones_and_each_says_why() -> None:
+    later = ENTRY.replace("Takes watts only.", "Takes amps after all.").replace('unit = "W"', 'unit = "A", kind = "Relative"')
+    known = known_of(info("ACME Inc", "X", "2.1"), parse(ENTRY + later))
+    assert (known.dialect.unit, known.dialect.kind, known.habits.stack_level_most) == ("A", "Relative", 0)
+    assert known.why == ("Takes watts only. (a thread)", "Takes amps after all. (a thread)")
+    assert known_of(info("ACME Inc", "X", "3.5"), parse(ENTRY)).why == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('unit = "W"', 'unit = "kW"'),
+        ('unit = "W"', 'loudness = "W"'),
+        ("stack_level_most", "temper"),
+        (">=2,<3.5", "about 3"),
+        ('vendor = "acme*"', 'vendor = "ACME*"'),
+        ('source = "a thread"', ""),
+        ('unit = "W"', "decimals = 2"),
+        ('unit = "W"', "phases_sent = 1"),
+    ],
+)
+def test_a_mistake_in_the_file_is_loud(old: str, new: str) -> None:
+    assert len(parse(ENTRY)) == 1
+    with pytest.raises(ValueError, match=r"."):
+        parse(ENTRY.replace(old, new))
+
+
+def test_every_entry_of_the_file_says_why_and_where_it_was_seen() -> None:
+    assert len(QUIRKS) >= 20
+    for quirk in QUIRKS:
+        assert quirk.why.endswith(".")
+        assert quirk.source
+        assert quirk.vendor.strip("*"), "a quirk of every vendor is no quirk"
+
+
+@pytest.mark.parametrize(
+    "dialect",
+    [
+        Dialect(),
+        Dialect(unit="W", kind="Relative", phases_sent=False, stack_level=1),
+        Dialect(handle=Handle.STATION, lease_end=LeaseEnd.NEVER, resend_on_resume=True, decimals=0, backdate_s=0),
+    ],
+)
+def test_a_dialect_survives_a_restart(dialect: Dialect) -> None:
+    assert Dialect.from_document(dialect.document()) == dialect
+
+
+@pytest.mark.parametrize(
+    ("dialect", "level"),
+    [
+        (Dialect(stack_level=2), 2),
+        (Dialect(handle=Handle.DEFAULT), 1),
+        (Dialect(handle=Handle.STATION, stack_level=1), 2),
+        (Dialect(handle=Handle.DEFAULT, lease_end=LeaseEnd.NEVER), 0),
+    ],
+)
+def test_a_lease_lies_above_a_fallback_of_the_same_purpose(dialect: Dialect, level: int) -> None:
+    assert dialect.lease_level == level
+    assert dialect.overwrites == (dialect.lease_end is LeaseEnd.NEVER)
