@@ -223,9 +223,8 @@ def change_points(situation: Situation, start: datetime, duration_s: float) -> S
     points = {start}
     for profile in situation.installed:
         points |= {moment for moment in (profile.valid_from, profile.valid_to) if moment is not None}
-        transactions = [situation.transactions.get(profile.evse_id)] if profile.evse_id else situation.transactions.values()
         for schedule in profile.schedules:
-            begins = {begin for one in (None, *transactions) if (begin := _begin(schedule, one)) is not None}
+            begins = {begin for one in (None, *situation.transactions.values()) if (begin := _begin(schedule, one)) is not None}
             seconds = [0.0, *(period.start_s for period in schedule.periods)]
             seconds += [] if math.isinf(schedule.duration_s) else [schedule.duration_s]
             points |= {
