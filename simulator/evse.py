@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from custom_components.headroom.csms.composite import Transaction
+
 from . import car as cars
 from .car import CarSpec, CarState
-from .composite import Transaction
 from .electrical import LEAST_CURRENT_A, PerPhase, on_grid
 from .factory import EvseSpec
 

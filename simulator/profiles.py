@@ -1,20 +1,32 @@
 """A station's own smart charging: which profiles it takes, keeps and drops (block K of OCPP 2.0.1).
 
-Written from the standard's rules alone, independently of the central system's idea of them, so that each proves the other.
+Which profiles it takes is written from the standard's rules alone, independently of the central system's idea of them, so that each
+proves the other. What they allow together is the central system's own engine (csms/composite.py), which has an oracle of its own.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from .composite import EXTERNAL, RECURRENCE, STATION_MAX, TX, TX_DEFAULT, Installed, Limit, Transaction, change_points, leading, periods
+from custom_components.headroom.csms import composite
+from custom_components.headroom.csms.composite import (
+    EXTERNAL,
+    RECURRENCE,
+    STATION_MAX,
+    TX,
+    TX_DEFAULT,
+    Limit,
+    Situation,
+    Supply,
+    Transaction,
+)
+
 from .electrical import VOLTAGE_V
-from .timestamps import written
+from .timestamps import read, written
 
 LONGEST_SCHEDULE = 1024
-NO_LIMIT_A = 1000.0
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 type Profile = Mapping[str, Any]
@@ -28,6 +40,45 @@ class ProfileRejectedError(Exception):
         super().__init__(f"{rule}: {text}")
         self.rule = rule
         self.reason_code = reason_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A profile as it lies in the station. `evse_id` 0: the station, or each of its EVSEs (TxDefaultProfile)."""
+
+    evse_id: int
+    profile: Profile
+    terms: composite.Installed
+    """The same, as the composite schedule is reckoned from."""
+    source: str = "CSO"
+
+    @property
+    def purpose(self) -> str:
+        """The chargingProfilePurpose."""
+        return str(self.profile["chargingProfilePurpose"])
+
+    @property
+    def stack_level(self) -> int:
+        """The stackLevel."""
+        return int(self.profile["stackLevel"])
+
+    @property
+    def valid_from(self) -> datetime | None:
+        """None: at once."""
+        return read(self.profile["validFrom"]) if "validFrom" in self.profile else None
+
+    @property
+    def valid_to(self) -> datetime | None:
+        """None: until it is replaced."""
+        return read(self.profile["validTo"]) if "validTo" in self.profile else None
+
+
+def installed(evse_id: int, profile: Profile, source: str = "CSO") -> Installed:
+    """Return a profile, valid by its schema, as it lies in the station."""
+    terms = composite.installed(profile, evse_id=evse_id)
+    if terms is None:
+        raise ValueError("no charging profile")
+    return Installed(evse_id=evse_id, profile=profile, terms=terms, source=source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +110,7 @@ class ProfileStore:
         `transactions` are the ones under way, by EVSE.
         """
         self.expire(now)
-        new = Installed(evse_id=evse_id, profile=dict(profile), installed_at=now)
+        new = installed(evse_id, dict(profile))
         others = self._check(new, transactions)
         self.installed = [*others, new]
 
@@ -83,7 +134,7 @@ class ProfileStore:
                 }
             ],
         }
-        self.installed.append(Installed(evse_id=evse_id, profile=profile, installed_at=now, source=source))
+        self.installed.append(installed(evse_id, profile, source))
 
     def clear(
         self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None
@@ -134,21 +185,15 @@ class ProfileStore:
 
     def evse_limit(self, evse_id: int, at: datetime, transaction: Transaction | None) -> Limit:
         """Return what TxProfile, else TxDefaultProfile, allows an EVSE, under the EVSE's own external constraints."""
-        own = self._of(TX, {evse_id}, transaction)
-        limit = leading(own, at, transaction, self.voltage_v) or leading(
-            self._of(TX_DEFAULT, {0, evse_id}), at, transaction, self.voltage_v
-        )
-        external = leading(self._of(EXTERNAL, {evse_id}), at, transaction, self.voltage_v)
-        return _least(limit, external)
+        return composite.evse_limit(self._situation({evse_id: transaction} if transaction else {}), evse_id, at)
 
     def station_limit(self, at: datetime) -> Limit:
         """Return what ChargingStationMaxProfile and external constraints allow the whole station."""
-        most = leading(self._of(STATION_MAX, {0}), at, None, self.voltage_v)
-        return _least(most, leading(self._of(EXTERNAL, {0}), at, None, self.voltage_v))
+        return composite.station_limit(self._situation({}), at)
 
     def limit(self, evse_id: int, at: datetime, transaction: Transaction | None) -> Limit:
         """Return the composite limit of one EVSE: the lowest of its own and the station's."""
-        return _least(self.evse_limit(evse_id, at, transaction), self.station_limit(at))
+        return composite.limit(self._situation({evse_id: transaction} if transaction else {}), evse_id, at)
 
     def composite_schedule(
         self,
@@ -159,40 +204,30 @@ class ProfileStore:
         transactions: Mapping[int, Transaction],
         rated_a: Mapping[int, float],
     ) -> dict[str, Any]:
-        """Return GetCompositeSchedule's schedule (K08): an EVSE's, or for 0 min(station maximum, Σ EVSEs).
+        """Return GetCompositeSchedule's schedule (K08), with startPeriod in whole seconds and one decimal.
 
         `rated_a` is what each EVSE can give at all, which holds where no profile does.
         """
-        points = {
-            point for one_id in self.evse_ids for point in change_points(self.installed, start, duration_s, transactions.get(one_id))
-        } | {start}
-
-        def allowed(at: datetime) -> float:
-            if evse_id:
-                return min(rated_a[evse_id], self.limit(evse_id, at, transactions.get(evse_id)).limit_a)
-            total = sum(min(rated_a[one_id], self.evse_limit(one_id, at, transactions.get(one_id)).limit_a) for one_id in self.evse_ids)
-            return min(self.station_limit(at).limit_a, total)
-
-        in_unit = 1.0 if unit == "A" else self.voltage_v * 3
+        schedule = composite.composite_schedule(self._situation(transactions, rated_a), evse_id, start, duration_s, unit)
+        at_second = {int(period.start_s): round(period.limit, 1) for period in schedule.periods}
         return {
             "evseId": evse_id,
             "duration": duration_s,
             "scheduleStart": written(start),
             "chargingRateUnit": unit,
-            "chargingSchedulePeriod": periods([(at, allowed(at) * in_unit) for at in sorted(points)], start),
+            "chargingSchedulePeriod": [{"startPeriod": second, "limit": limit} for second, limit in at_second.items()],
         }
 
-    def _of(self, purpose: str, evse_ids: Collection[int], transaction: Transaction | None = None) -> Iterable[Installed]:
-        for one in self.installed:
-            if one.purpose == purpose and one.evse_id in evse_ids:
-                if purpose != TX or (transaction and one.profile.get("transactionId") == transaction.transaction_id):
-                    yield one
+    def _situation(self, transactions: Mapping[int, Transaction], rated_a: Mapping[int, float] | None = None) -> Situation:
+        supplies = {evse_id: Supply() if rated_a is None else Supply(rated_a[evse_id]) for evse_id in self.evse_ids}
+        terms = [one.terms for one in self.installed]
+        return Situation(installed=terms, transactions=transactions, supplies=supplies, voltage_v=self.voltage_v)
 
     # The rules
 
     def check(self, evse_id: int, profile: Profile, now: datetime, transactions: Mapping[int, Transaction]) -> None:
         """Raise ProfileRejectedError where `install` would."""
-        self._check(Installed(evse_id=evse_id, profile=profile, installed_at=now), transactions)
+        self._check(installed(evse_id, profile), transactions)
 
     def _check(self, new: Installed, transactions: Mapping[int, Transaction]) -> list[Installed]:
         """Return the profiles that stay beside a new one."""
@@ -273,7 +308,3 @@ def _check_conflict(new: Installed, other: Installed) -> None:
         raise ProfileRejectedError("K01.FR.52", "an EVSE has a profile at this level", "DuplicateProfile")
     if new.purpose == TX_DEFAULT and other.evse_id == 0:
         raise ProfileRejectedError("K01.FR.53", "the station has a profile at this level", "DuplicateProfile")
-
-
-def _least(one: Limit | None, other: Limit | None) -> Limit:
-    return min((limit for limit in (one, other) if limit), key=lambda limit: limit.limit_a, default=Limit(NO_LIMIT_A))

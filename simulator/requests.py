@@ -5,7 +5,8 @@ from datetime import timedelta
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from .composite import Transaction
+from custom_components.headroom.csms.composite import Transaction
+
 from .device_model import Key
 from .outbox import Registration
 from .profiles import ProfileRejectedError

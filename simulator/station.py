@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 import itertools
 from typing import Any
 
+from custom_components.headroom.csms.composite import Transaction
+
 from .car import CarSpec
-from .composite import Transaction
 from .device_model import Key
 from .electrical import VOLTAGE_V, PerPhase, added
 from .evse import ActiveTransaction, Evse, Token

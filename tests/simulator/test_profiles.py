@@ -1,13 +1,14 @@
 """The station's smart charging, rule by rule (block K of OCPP 2.0.1)."""
 
 from datetime import UTC, datetime, timedelta
+import math
 from typing import Any
 
 import pytest
 
-from simulator.composite import Transaction
+from custom_components.headroom.csms.composite import Transaction
 from simulator.frames import check
-from simulator.profiles import NO_LIMIT_A, Abilities, ProfileRejectedError, ProfileStore
+from simulator.profiles import Abilities, ProfileRejectedError, ProfileStore
 from simulator.timestamps import written
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)  # a Monday
@@ -117,7 +118,7 @@ def test_the_same_id_replaces_station_wide() -> None:
     profiles = store()
     profiles.install(1, profile(7, limit=10.0), NOW, BUSY)
     profiles.install(2, profile(7, limit=12.0), NOW, BUSY)
-    assert profiles.limit(1, NOW, TX1).limit_a == NO_LIMIT_A
+    assert profiles.limit(1, NOW, TX1).limit_a == math.inf
     assert profiles.limit(2, NOW, None).limit_a == 12.0
 
 
@@ -201,7 +202,7 @@ def test_relative_counts_from_the_transaction_and_only_in_one() -> None:
     fresh = Transaction(transaction_id="x", started_at=NOW + timedelta(hours=2))
     assert profiles.limit(2, NOW + timedelta(hours=2, seconds=599), fresh).limit_a == 10.0
     assert profiles.limit(2, NOW + timedelta(hours=2, seconds=600), fresh).limit_a == 16.0
-    assert profiles.limit(2, NOW + timedelta(hours=2), None).limit_a == NO_LIMIT_A
+    assert profiles.limit(2, NOW + timedelta(hours=2), None).limit_a == math.inf
 
 
 @pytest.mark.parametrize(("kind", "days"), [("Daily", 1), ("Weekly", 7)])
@@ -213,9 +214,9 @@ def test_recurring_comes_back(kind: str, days: int) -> None:
     first = NOW.replace(hour=22)
     for cycle in range(3):
         begin = first + timedelta(days=days * cycle)
-        assert profiles.limit(1, begin - timedelta(seconds=1), None).limit_a == NO_LIMIT_A
+        assert profiles.limit(1, begin - timedelta(seconds=1), None).limit_a == math.inf
         assert profiles.limit(1, begin, None).limit_a == 8.0
-        assert profiles.limit(1, begin + timedelta(hours=7), None).limit_a == NO_LIMIT_A
+        assert profiles.limit(1, begin + timedelta(hours=7), None).limit_a == math.inf
     schedule = profiles.composite_schedule(1, NOW, 86400, "A", {}, {1: 32.0, 2: 32.0})
     assert schedule[PERIODS] == [
         {"startPeriod": 0, "limit": 32.0},
