@@ -1,7 +1,7 @@
 """Home Assistant around the control loop: the site, its central system, its meter and its records, as long as an entry is loaded."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 import logging
 from pathlib import Path
@@ -52,6 +52,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._begun = AsyncExitStack()
         """How to let go of what was begun."""
         self._listening = (entry.data[CONF_HOST], entry.data[CONF_PORT])
+        self._followers: dict[str, list[Callable[[StationEvent], None]]] = {}
 
     @override
     async def _async_setup(self) -> None:
@@ -112,6 +113,13 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         if (station := self.central_system.stations.get(identity)) is None:
             raise StationOfflineError(f"{identity} is not connected")
         return station
+
+    @callback
+    def async_follow_station(self, identity: str, follower: Callable[[StationEvent], None]) -> Callable[[], None]:
+        """Call `follower` with all that a station tells, in order, whatever connection it comes by; returns how to end that."""
+        followers = self._followers.setdefault(identity, [])
+        followers.append(follower)
+        return lambda: followers.remove(follower)
 
     @callback
     def async_apply(self) -> bool:
@@ -181,6 +189,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
 
     def _on_event(self, identity: str, event: StationEvent) -> None:
         self.site.handle(identity, event)
+        for follower in tuple(self._followers.get(identity, ())):
+            follower(event)
 
     def _on_turn(self, snapshot: SiteSnapshot) -> None:
         self.async_set_updated_data(snapshot)
