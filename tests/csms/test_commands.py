@@ -288,7 +288,8 @@ async def test_variables_are_read_and_set(house: House) -> None:
         found = await ready(house, client)
         client.answers["GetVariables"] = values
         keys = [("EVSE@1", "Known"), ("Ctrlr[a]", "Other"), ("Ctrlr", "Broken")]
-        assert await found.get_variables(keys) == {keys[0]: "5", keys[1]: None, keys[2]: None}
+        results = await found.get_variables(keys)
+        assert [(results[key].status, results[key].value) for key in keys] == [("Accepted", "5"), ("Rejected", None), ("", None)]
         assert client.requests("GetVariables")[1]["getVariableData"][0]["component"] == {"name": "EVSE", "evse": {"id": 1}}
         with pytest.raises(CallError):
             await found.get_variables([("Ctrlr", "Broken")])
@@ -299,9 +300,13 @@ async def test_variables_are_read_and_set(house: House) -> None:
             return {"setVariableResult": set_results(payload)["setVariableResult"][::-1][:1]}
 
         client.answers["SetVariables"] = backwards
-        assert await found.set_variables({("A", "x"): "1", ("B", "y"): "2"}) == {("A", "x"): "Rejected", ("B", "y"): "Accepted"}
+        results = await found.set_variables({("A", "x"): "1", ("B", "y"): "2"})
+        assert [(key, result.status, result.taken) for key, result in results.items()] == [
+            (("A", "x"), "", False),
+            (("B", "y"), "Accepted", True),
+        ]
         client.answers["SetVariables"] = {"setVariableResult": [{"attributeStatus": "RebootRequired"}]}
-        assert await found.set_variables({("A", "x"): "1"}) == {("A", "x"): "RebootRequired"}
+        assert (await found.set_variables({("A", "x"): "1"}))["A", "x"].status == "RebootRequired"
 
 
 async def test_any_request_may_be_sent_and_its_response_is_checked(house: House) -> None:

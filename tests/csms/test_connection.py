@@ -11,16 +11,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from custom_components.headroom.csms import server
-from custom_components.headroom.csms.memory import MOST_SEEN, SeenEvents, StationClock
-from custom_components.headroom.csms.station import (
-    Admission,
-    AuthorizationStatus,
-    Connected,
-    Disconnected,
-    Ready,
-    TransactionEvent,
-    TransactionPhase,
-)
+from custom_components.headroom.csms.memory import StationClock
+from custom_components.headroom.csms.station import Admission, AuthorizationStatus, Connected, Disconnected, Ready
 
 from .client import BOOT, station
 from .conftest import House
@@ -273,14 +265,3 @@ def test_the_clocks_offset_is_that_of_the_least_delayed_message_of_late() -> Non
     assert clock.offset_s == -30
     clock.forget()
     assert clock.offset_s == 0
-
-
-def test_seen_events_are_bounded() -> None:
-    seen, at = SeenEvents(), datetime(2026, 1, 1, tzinfo=UTC)
-
-    def event(number: int) -> TransactionEvent:
-        return TransactionEvent(phase=TransactionPhase.UPDATED, transaction_id="T", seq_no=number, at=at)
-
-    assert all(seen.first(event(number)) for number in range(MOST_SEEN + 1))
-    assert not seen.first(event(1))
-    assert seen.first(event(0))

@@ -41,7 +41,7 @@ async def test_a_transaction_is_told_once_though_repeated_and_replayed_after_a_r
     assert [item.phase for item in told] == [TransactionPhase.STARTED, TransactionPhase.UPDATED, TransactionPhase.ENDED]
     assert [item.seq_no for item in told] == [0, 1, 2]
     assert told[0].charging_state is ChargingState.EV_CONNECTED and told[0].evse_id == 1 and told[0].connector_id == 1
-    assert told[1].evse_id is None and told[1].phases_used == 3
+    assert told[1].evse_id == 1 and told[1].phases_used == 3
     assert told[2].offline and told[2].stopped_reason == "EVDisconnected"
 
 

@@ -1,6 +1,7 @@
 """A station's device model (block B): how its variables are named here, and what they say of EVSEs and smart charging."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 import re
 from typing import Any
 
@@ -136,4 +137,25 @@ def with_connector(inventory: Inventory, evse_id: int, connector_id: int) -> Inv
     connectors = dict(inventory.evse_connectors) | {evse_id: tuple(sorted({*known, connector_id}))}
     return Inventory(
         evse_connectors=dict(sorted(connectors.items())), smart_charging=inventory.smart_charging, variables=inventory.variables
+    )
+
+
+def document(inventory: Inventory) -> dict[str, Any]:
+    """Return an inventory as JSON-able data."""
+    return {
+        "evse_connectors": {str(evse_id): list(connectors) for evse_id, connectors in inventory.evse_connectors.items()},
+        "smart_charging": asdict(inventory.smart_charging),
+        "variables": dict(inventory.variables),
+        "awaiting_reboot": list(inventory.awaiting_reboot),
+    }
+
+
+def from_document(document: Mapping[str, Any]) -> Inventory:
+    """Return what `document` gave. Raises ValueError, KeyError or TypeError for anything else."""
+    smart_charging = dict(document["smart_charging"])
+    return Inventory(
+        evse_connectors={int(evse_id): tuple(connectors) for evse_id, connectors in document["evse_connectors"].items()},
+        smart_charging=SmartCharging(**smart_charging | {"rate_units": tuple(smart_charging["rate_units"])}),
+        variables=dict(document["variables"]),
+        awaiting_reboot=tuple(document["awaiting_reboot"]),
     )

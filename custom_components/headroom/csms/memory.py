@@ -1,40 +1,25 @@
 """What is kept of a station from one connection to the next."""
 
-from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+import logging
+from typing import Any
 
-from .station import Inventory, MeterSample, StationInfo, TransactionEvent
+from . import inventory as device_model
+from .frame_log import FrameLog
+from .station import Inventory, MeterSample, StationInfo
+from .transactions import KnownTransactions
 
-MOST_SEEN = 4096
+_LOGGER = logging.getLogger(__name__)
+
 OBSERVATIONS = 16
 CLOCK_STEP_S = 60.0
 """No message is so late: a clock was set."""
 FLOWING_A = 1.0
 """Above this a phase carries charging current; below, it is noise and the station's own consumption."""
 NOMINAL_VOLTAGE_V = 230.0
-
-
-class SeenEvents:
-    """Transaction events that were passed on, so that each is passed once however often the station repeats it.
-
-    Some stations number every event 0, so time and kind tell events apart beside the transaction and its seqNo; a repeated event
-    keeps all of them (E04.FR.05), only its `offline` may change.
-    """
-
-    def __init__(self) -> None:
-        """Start with nothing seen."""
-        self._seen: OrderedDict[tuple[object, ...], None] = OrderedDict()
-
-    def first(self, event: TransactionEvent) -> bool:
-        """Return whether this event is new, and remember it."""
-        key = (event.transaction_id, event.seq_no, event.phase, event.at)
-        if key in self._seen:
-            return False
-        self._seen[key] = None
-        if len(self._seen) > MOST_SEEN:
-            self._seen.popitem(last=False)
-        return True
 
 
 class StationClock:
@@ -85,19 +70,83 @@ class Draw:
 
 @dataclass(slots=True)
 class Memory:
-    """One station, over its connections."""
+    """One station, over its connections; what KEPT names outlives a restart of ours too.
+
+    To keep something more: a field here, a row in KEPT, and `changed()` where it changes.
+    """
 
     info: StationInfo = StationInfo()
     inventory: Inventory | None = None
-    configured: bool = False
-    """Its measurands and intervals were set since its last boot."""
-    seen: SeenEvents = field(default_factory=SeenEvents)
-    transactions: dict[str, int] = field(default_factory=dict)
-    """The EVSE of each transaction under way: updates may leave it out."""
+    configured: dict[str, str] | None = None
+    """What was set of its measurands and intervals, by variable; None where that is still to be done."""
+    transactions: KnownTransactions = field(default_factory=KnownTransactions)
     draws: dict[int, Draw] = field(default_factory=dict)
     leases_a: dict[int, float] = field(default_factory=dict)
     """The lease each EVSE accepted last."""
+    frames: FrameLog = field(default_factory=FrameLog)
+    security: dict[str, Any] = field(default_factory=dict)
+    """How it authenticates: JSON-able, and no secret in the clear."""
+    dialect: dict[str, Any] = field(default_factory=dict)
+    """How it wants to be told its limits, as learnt: JSON-able."""
+    local_list: dict[str, Any] = field(default_factory=dict)
+    """Which list of tokens it holds: JSON-able."""
+    on_change: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
+    """Called when something worth keeping changed."""
 
     def draw(self, evse_id: int) -> Draw:
         """Return how an EVSE's car draws."""
         return self.draws.setdefault(evse_id, Draw())
+
+    def changed(self) -> None:
+        """Tell that something that is kept is another now."""
+        self.on_change()
+
+    def document(self) -> dict[str, Any]:
+        """Return what outlives a restart, as JSON-able data."""
+        return {name: kept.write(value) for name, kept in KEPT.items() if (value := getattr(self, name))}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Memory:
+        """Return what `document` gave. A part that can't be read (another version wrote it) is left out: it will be learnt again."""
+        memory = cls()
+        for name, kept in KEPT.items():
+            if name not in document:
+                continue
+            try:
+                setattr(memory, name, kept.read(document[name]))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                _LOGGER.warning("What was kept of a station's %s can't be read and is learnt again: %r", name, error)
+        return memory
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How one field of a memory is written as JSON-able data and read again. `read` raises ValueError, KeyError or TypeError."""
+
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return value
+
+
+AS_IT_IS = Kept(write=lambda value: value, read=_object)
+"""For a field that is JSON-able itself, an object."""
+
+KEPT: Mapping[str, Kept] = {
+    "info": Kept(write=asdict, read=lambda document: StationInfo(**document)),
+    "inventory": Kept(write=device_model.document, read=device_model.from_document),
+    "configured": AS_IT_IS,
+    "transactions": Kept(write=KnownTransactions.document, read=KnownTransactions.from_document),
+    "draws": Kept(
+        write=lambda draws: {str(evse_id): asdict(draw) for evse_id, draw in draws.items()},
+        read=lambda document: {int(evse_id): Draw(**draw) for evse_id, draw in document.items()},
+    ),
+    "security": AS_IT_IS,
+    "dialect": AS_IT_IS,
+    "local_list": AS_IT_IS,
+}
+"""The fields of a Memory that outlive a restart; one that is empty is not written."""

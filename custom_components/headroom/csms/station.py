@@ -11,6 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from .authorization import Authorizing, IdToken, ReservationEnded
+from .upkeep import DiagnosticsCommands, DisplayCommands, FirmwareCommands, UpkeepEvent
+
 type TerminalValues = tuple[float | None, float | None, float | None]
 """A quantity at the station's terminals L1, L2, L3; None where the station does not say."""
 
@@ -55,22 +58,6 @@ class Admission(StrEnum):
     """Turned away: the WebSocket handshake fails."""
 
 
-class AuthorizationStatus(StrEnum):
-    """Answer to a token."""
-
-    ACCEPTED = "accepted"
-    INVALID = "invalid"
-    NOT_AT_THIS_TIME = "not_at_this_time"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdToken:
-    """A token as the station read it. `type` is OCPP's IdTokenEnumType, e.g. ISO14443, Central, NoAuthorization."""
-
-    value: str
-    type: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationInfo:
     """What the station says of itself in BootNotification."""
@@ -96,16 +83,104 @@ class SmartCharging:
     phase_switching: bool = False
 
 
+type VariableKey = tuple[str, str]
+"""A variable of the device model: (component, variable), each as "Name[instance]", a component with "@evse:connector"; what is absent is left out."""
+
+
+class AttributeType(StrEnum):
+    """Which value of a variable is meant (OCPP's AttributeEnumType)."""
+
+    ACTUAL = "Actual"
+    TARGET = "Target"
+    MIN_SET = "MinSet"
+    MAX_SET = "MaxSet"
+
+
+class Mutability(StrEnum):
+    """What may be done with an attribute (OCPP's MutabilityEnumType)."""
+
+    READ_ONLY = "ReadOnly"
+    WRITE_ONLY = "WriteOnly"
+    READ_WRITE = "ReadWrite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariableAttribute:
+    """One value of a variable; `value` is None where the station does not tell it."""
+
+    type: AttributeType = AttributeType.ACTUAL
+    value: str | None = None
+    mutability: Mutability = Mutability.READ_WRITE
+    persistent: bool = False
+    """It outlives a reboot."""
+    constant: bool = False
+    """It never changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariableCharacteristics:
+    """What kind of values a variable takes. `data_type` is OCPP's DataEnumType, `values` what an OptionList, SequenceList or MemberList may hold."""
+
+    data_type: str = "string"
+    unit: str | None = None
+    min_limit: float | None = None
+    max_limit: float | None = None
+    """For a text or a list: its greatest length."""
+    values: tuple[str, ...] = ()
+    supports_monitoring: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceVariable:
+    """One variable of a station's device model. `characteristics` is None where the station did not describe it."""
+
+    attributes: tuple[VariableAttribute, ...] = (VariableAttribute(),)
+    characteristics: VariableCharacteristics | None = None
+
+    def attribute(self, kind: AttributeType = AttributeType.ACTUAL) -> VariableAttribute | None:
+        """Return one of its values, None where it has none of this kind."""
+        return next((attribute for attribute in self.attributes if attribute.type is kind), None)
+
+    @property
+    def value(self) -> str | None:
+        """Its actual value."""
+        return None if (actual := self.attribute()) is None else actual.value
+
+    @property
+    def writable(self) -> bool:
+        """Whether its actual value may be set."""
+        return (actual := self.attribute()) is not None and actual.mutability is not Mutability.READ_ONLY and not actual.constant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariableResult:
+    """What a station answered about one variable. `status` is OCPP's own word, "" where it left the variable out."""
+
+    status: str
+    value: str | None = None
+    reason: str = ""
+    """The statusInfo's reason code and what it adds to it."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the station did as it was told, be it after its next reboot."""
+        return self.status in ("Accepted", "RebootRequired")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """The station's device model as far as it was read: its EVSEs with their connectors, and its smart charging.
 
-    `variables` maps "Component[instance]@evse.Variable[instance]" (parts that are absent are left out) to the actual value.
+    `variables` maps "Component[instance]@evse.Variable[instance]" (parts that are absent are left out) to the actual value, `device`
+    all that the station says of each of them, also of those without a value.
     """
 
     evse_connectors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     smart_charging: SmartCharging = SmartCharging()
     variables: Mapping[str, str] = field(default_factory=dict)
+    device: Mapping[str, DeviceVariable] = field(default_factory=dict)
+    awaiting_reboot: tuple[str, ...] = ()
+    """Variables that were set and take effect with the next reboot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +248,7 @@ class StatusChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionEvent:
-    """A transaction started, went on or ended. `evse_id` is None where the station left it out of an update."""
+    """A transaction started, went on or ended. `evse_id` is None where neither this event nor an earlier one told it."""
 
     phase: TransactionPhase
     transaction_id: str
@@ -213,6 +288,50 @@ class ChargingLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Monitored:
+    """A monitor of the device model went off, or is quiet again: `cleared` (NotifyEvent; one for each of its eventData)."""
+
+    event_id: int
+    component: str
+    """As in VariableKey."""
+    variable: str
+    value: str
+    trigger: str
+    """OCPP's EventTriggerEnumType: "Alerting", "Delta" or "Periodic"."""
+    at: datetime
+    """By the station's clock."""
+    cleared: bool = False
+    severity: int | None = None
+    """0 (danger) … 9 (debug), where the monitor is known."""
+    kind: str = ""
+    """OCPP's EventNotificationEnumType, e.g. "HardWiredNotification"."""
+    monitor_id: int | None = None
+    cause: int | None = None
+    """The event that led to this one."""
+    transaction_id: str | None = None
+    code: str | None = None
+    text: str | None = None
+    """What the station adds for a technician."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsLost:
+    """Events of a transaction that the station has not and will not deliver: (first, last) seqNo of each gap. Told once."""
+
+    transaction_id: str
+    evse_id: int | None
+    gaps: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockChecked:
+    """The station's clock was found wrong by `offset_s` (its clock minus ours) though it was told the time, or right again."""
+
+    offset_s: float
+    wrong: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed:
     """Something for the log or an event entity: NotifyEvent, SecurityEventNotification, FirmwareStatusNotification and the like."""
 
@@ -221,7 +340,20 @@ class Noticed:
 
 
 type StationEvent = (
-    Connected | Booted | Ready | InventoryRead | Disconnected | StatusChanged | TransactionEvent | Metered | ChargingLimit | Noticed
+    Connected
+    | Booted
+    | Ready
+    | InventoryRead
+    | Disconnected
+    | StatusChanged
+    | TransactionEvent
+    | EventsLost
+    | Metered
+    | ChargingLimit
+    | Monitored
+    | ClockChecked
+    | UpkeepEvent
+    | Noticed
 )
 
 
@@ -303,8 +435,24 @@ class Station(Protocol):
         """What was read of its device model."""
 
     @property
+    def firmware(self) -> FirmwareCommands:
+        """Its firmware."""
+
+    @property
+    def diagnostics(self) -> DiagnosticsCommands:
+        """Its logs and monitors, and what it knows of a customer."""
+
+    @property
+    def display(self) -> DisplayCommands:
+        """Its display, and what its vendor adds to the protocol."""
+
+    @property
     def clock_offset_s(self) -> float:
         """The station's clock minus ours, as far as it was seen; the times of what is installed are corrected by it."""
+
+    @property
+    def authorization(self) -> Authorizing:
+        """What it knows of tokens, and its reservations."""
 
     async def install_station_limit(self, limit_a: float) -> None:
         """Install the ceiling of the whole station (ChargingStationMaxProfile), kept over reboots; overwrites the last one."""
@@ -341,11 +489,15 @@ class Station(Protocol):
     async def stop_transaction(self, transaction_id: str) -> None:
         """Ask for a transaction's end."""
 
-    async def get_variables(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str | None]:
-        """Read variables by (component, variable); None where the station has none or does not tell."""
+    async def get_variables(
+        self, keys: Sequence[VariableKey], attribute: AttributeType = AttributeType.ACTUAL
+    ) -> Mapping[VariableKey, VariableResult]:
+        """Read one kind of value of variables, each with its own status; what was read is in the inventory afterwards."""
 
-    async def set_variables(self, values: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], str]:
-        """Set variables by (component, variable); returns OCPP's status of each ("Accepted", "RebootRequired", …)."""
+    async def set_variables(
+        self, values: Mapping[VariableKey, str], attribute: AttributeType = AttributeType.ACTUAL
+    ) -> Mapping[VariableKey, VariableResult]:
+        """Set one kind of value of variables, each with its own status; what was taken is in the inventory afterwards."""
 
     async def trigger(self, message: str, evse_id: int | None = None) -> None:
         """Ask for a message (OCPP's MessageTriggerEnumType)."""

@@ -8,7 +8,7 @@ from ..fields import optional_record, optional_text, records
 from ..frames import Payload
 from ..inventory import items_per_message, name, reference
 from ..rpc import Rpc
-from ..station import CallError, CallRejectedError, Inventory
+from ..station import AttributeType, CallError, CallRejectedError, Inventory, VariableKey, VariableResult
 
 ACCEPTED = ("Accepted",)
 ITEMS_PER_MESSAGE = 8
@@ -41,23 +41,21 @@ class Calls:
         """Ask for a message."""
         await self.command("TriggerMessage", {"requestedMessage": message} | ({"evse": evse} if evse else {}))
 
-    async def get_variables(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str | None]:
-        """Read the actual values of variables."""
-        items = [{"component": reference(component), "variable": reference(variable)} for component, variable in keys]
+    async def get_variables(
+        self, keys: Sequence[VariableKey], attribute: AttributeType = AttributeType.ACTUAL
+    ) -> Mapping[VariableKey, VariableResult]:
+        """Read one kind of value of variables (B06)."""
+        items = [_item(key, attribute) for key in keys]
         results = await self._in_parts("GetVariables", "getVariableData", "getVariableResult", items, self.get_variables_items)
-        return {
-            key: optional_text(result, "attributeValue") if result.get("attributeStatus") == "Accepted" else None
-            for key, result in zip(keys, results, strict=True)
-        }
+        return {key: _result(result) for key, result in zip(keys, results, strict=True)}
 
-    async def set_variables(self, values: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], str]:
-        """Set variables; returns the status of each."""
-        items = [
-            {"component": reference(component), "variable": reference(variable), "attributeValue": value}
-            for (component, variable), value in values.items()
-        ]
+    async def set_variables(
+        self, values: Mapping[VariableKey, str], attribute: AttributeType = AttributeType.ACTUAL
+    ) -> Mapping[VariableKey, VariableResult]:
+        """Set one kind of value of variables (B05)."""
+        items = [_item(key, attribute) | {"attributeValue": value} for key, value in values.items()]
         results = await self._in_parts("SetVariables", "setVariableData", "setVariableResult", items, self.set_variables_items)
-        return {key: optional_text(result, "attributeStatus") or "Rejected" for key, result in zip(values, results, strict=True)}
+        return {key: _result(result) for key, result in zip(values, results, strict=True)}
 
     async def _in_parts(self, action: str, asked: str, answered: str, items: Sequence[Payload], size: int) -> list[Mapping[str, Any]]:
         results: list[Mapping[str, Any]] = []
@@ -88,6 +86,21 @@ class Calls:
         """Take over how many items the station takes in a message."""
         self.get_variables_items = items_per_message(inventory, "GetVariables") or self.get_variables_items
         self.set_variables_items = items_per_message(inventory, "SetVariables") or self.set_variables_items
+
+
+def _item(key: VariableKey, attribute: AttributeType) -> dict[str, Any]:
+    component, variable = key
+    item: dict[str, Any] = {"component": reference(component), "variable": reference(variable)}
+    # Actual is what its absence means, and not every station reads the field.
+    return item if attribute is AttributeType.ACTUAL else item | {"attributeType": str(attribute)}
+
+
+def _result(result: Payload) -> VariableResult:
+    status = optional_text(result, "attributeStatus") or ""
+    info = optional_record(result, "attributeStatusInfo")
+    words = (optional_text(info, "reasonCode"), optional_text(info, "additionalInfo"))
+    value = optional_text(result, "attributeValue") if status == "Accepted" else None
+    return VariableResult(status=status, value=value, reason=": ".join(filter(None, words)))
 
 
 def _in_order(items: Sequence[Payload], results: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

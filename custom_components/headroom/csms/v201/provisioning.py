@@ -5,7 +5,7 @@ from typing import Any, override
 
 from ..fields import optional_moment, records, whole, written
 from ..frames import Payload
-from ..station import CallError
+from ..station import AttributeType, CallError, VariableKey, VariableResult
 from ..validation import PayloadError
 from .link import SCHEMAS, Block, Handler
 
@@ -28,13 +28,17 @@ class Provisioning(Block):
             raise CallError(action, error.code, f"the response is not valid at {error.field}") from error
         return response
 
-    async def get_variables(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str | None]:
-        """Read variables (B06); a component is written as in the inventory, e.g. "EVSE@1"."""
-        return await self._link.ready_calls.get_variables(keys)
+    async def get_variables(
+        self, keys: Sequence[VariableKey], attribute: AttributeType = AttributeType.ACTUAL
+    ) -> Mapping[VariableKey, VariableResult]:
+        """Read variables (B06)."""
+        return await self._link.ready_calls.get_variables(keys, attribute)
 
-    async def set_variables(self, values: Mapping[tuple[str, str], str]) -> Mapping[tuple[str, str], str]:
+    async def set_variables(
+        self, values: Mapping[VariableKey, str], attribute: AttributeType = AttributeType.ACTUAL
+    ) -> Mapping[VariableKey, VariableResult]:
         """Set variables (B05)."""
-        return await self._link.ready_calls.set_variables(values)
+        return await self._link.ready_calls.set_variables(values, attribute)
 
     async def reset(self, *, immediate: bool, evse_id: int | None = None) -> None:
         """Restart (B11, B12)."""

@@ -6,7 +6,16 @@ import logging
 
 from .. import inventory as device_model
 from ..reports import Reports
-from ..station import CallError, CallRejectedError, CallTimeoutError, Inventory, StationError, StationOfflineError
+from ..station import (
+    CallError,
+    CallRejectedError,
+    CallTimeoutError,
+    Inventory,
+    StationError,
+    StationOfflineError,
+    VariableKey,
+    VariableResult,
+)
 from .calls import Calls
 
 _LOGGER = logging.getLogger(__name__)
@@ -20,7 +29,6 @@ MEASURANDS = (
 )
 """What a sample is to hold: the first that the station accepts."""
 MEASURAND_VARIABLES = ("TxUpdatedMeasurands", "TxStartedMeasurands", "TxEndedMeasurands")
-TAKEN = frozenset({"Accepted", "RebootRequired"})
 
 
 async def read_inventory(calls: Calls, reports: Reports, *, idle_s: float, total_s: float) -> Inventory:
@@ -56,16 +64,16 @@ async def _reported(calls: Calls, reports: Reports, *, idle_s: float, total_s: f
 
 async def _asked(calls: Calls) -> Inventory:
     values = await calls.get_variables(device_model.VARIABLES_WITHOUT_REPORT)
-    variables = {f"{component}.{variable}": value for (component, variable), value in values.items() if value is not None}
+    variables = {".".join(key): result.value for key, result in values.items() if result.value is not None}
     evses: list[tuple[int, int | None]] = []
     for evse_id in range(1, device_model.MOST_EVSES_PROBED + 1):
         state, phases = (f"EVSE@{evse_id}", "AvailabilityState"), (f"EVSE@{evse_id}", "SupplyPhases")
         connectors = [(f"Connector@{evse_id}:{number}", "AvailabilityState") for number in (1, 2)]
         values = await calls.get_variables([state, phases, *connectors])
-        if values[state] is None and values[connectors[0]] is None:
+        if values[state].value is None and values[connectors[0]].value is None:
             break
-        variables |= {f"{component}.{variable}": value for (component, variable), value in values.items() if value is not None}
-        evses += [(evse_id, None), *((evse_id, number) for number, key in enumerate(connectors, 1) if values[key] is not None)]
+        variables |= {".".join(key): result.value for key, result in values.items() if result.value is not None}
+        evses += [(evse_id, None), *((evse_id, number) for number, key in enumerate(connectors, 1) if values[key].value is not None)]
     return device_model.build(variables, evses)
 
 
@@ -83,8 +91,8 @@ async def configure(calls: Calls, found: Inventory, *, identity: str, sample_int
             if found.variables.get(f"{component}.Enabled", "").lower() == "false":
                 wanted[component, "Enabled"] = "true"
         wanted = {key: value for key, value in wanted.items() if found.variables.get(".".join(key)) != value}
-        statuses = await calls.set_variables(wanted) if wanted else {}
-        refused = [".".join(key) for key, status in statuses.items() if status not in TAKEN]
+        results = await calls.set_variables(wanted) if wanted else {}
+        refused = [".".join(key) for key, result in results.items() if not result.taken]
         refused += [variable for variable in MEASURAND_VARIABLES if not await _set_measurands(calls, found, variable)]
     except StationOfflineError:
         raise
@@ -93,7 +101,7 @@ async def configure(calls: Calls, found: Inventory, *, identity: str, sample_int
         return found
     if refused:
         _LOGGER.warning("%s does not let these be set: %s", identity, ", ".join(refused))
-    return _after(found, wanted, statuses)
+    return _after(found, wanted, results)
 
 
 async def _set_measurands(calls: Calls, found: Inventory, variable: str) -> bool:
@@ -102,16 +110,16 @@ async def _set_measurands(calls: Calls, found: Inventory, variable: str) -> bool
     for measurands in MEASURANDS:
         if set(measurands) == {part.strip() for part in present.split(",")}:
             return True
-        status = (await calls.set_variables({key: ",".join(measurands)}))[key]
-        if status in TAKEN:
+        result = (await calls.set_variables({key: ",".join(measurands)}))[key]
+        if result.taken:
             return True
-        if status != "Rejected":
+        if result.status not in ("Rejected", ""):
             return False
     return False
 
 
-def _after(found: Inventory, wanted: Mapping[tuple[str, str], str], statuses: Mapping[tuple[str, str], str]) -> Inventory:
-    taken: Sequence[tuple[str, str]] = [key for key, status in statuses.items() if status == "Accepted"]
+def _after(found: Inventory, wanted: Mapping[VariableKey, str], results: Mapping[VariableKey, VariableResult]) -> Inventory:
+    taken: Sequence[VariableKey] = [key for key, result in results.items() if result.status == "Accepted"]
     variables = dict(found.variables) | {".".join(key): wanted[key] for key in taken}
     smart_charging = device_model.build(variables, ()).smart_charging
     return replace(found, variables=variables, smart_charging=smart_charging)

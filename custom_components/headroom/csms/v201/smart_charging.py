@@ -184,7 +184,7 @@ class SmartCharging(Block):
     async def _on_charging_needs(self, payload: Payload) -> Payload:
         evse_id = whole(payload, "evseId")
         record(payload, "chargingNeeds")
-        if evse_id not in self._link.memory.transactions.values() or not self._link.inventory.smart_charging.available:
+        if self._link.memory.transactions.running_on(evse_id) is None or not self._link.inventory.smart_charging.available:
             return {"status": "Rejected"}  # no TxProfile can follow (K15.FR.02)
         self._link.emit(Noticed(action="NotifyEVChargingNeeds", payload=payload))
         return {"status": "Accepted" if self._link.ready else "Processing"}

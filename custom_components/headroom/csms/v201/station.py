@@ -70,12 +70,15 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         memory: Memory,
         admitted: Callable[[], bool],
         authorize: Callable[[int | None, IdToken], Awaitable[AuthorizationStatus]],
+        takes_vendor: Callable[[str], bool],
         emit: Callable[[StationEvent], None],
         now: Callable[[], datetime],
         timing: Timing,
     ) -> None:
         """Take the connection and what the house knows of the station; nothing is sent or read before `run`."""
-        self._rpc = Rpc(transport, SCHEMAS, self._handle, name=identity, call_timeout_s=timing.call_timeout_s)
+        self._rpc = Rpc(
+            transport, SCHEMAS, self._handle, name=identity, call_timeout_s=timing.call_timeout_s, log=memory.frames, now=now
+        )
         link = Link(
             identity=identity,
             calls=Calls(self._rpc),
@@ -89,7 +92,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         self.authorization = Authorization(link, self._authorize_in_time)
         self.certificates = Certificates(link)
         self.diagnostics = Diagnostics(link)
-        self.display = Display(link)
+        self.display = Display(link, takes_vendor)
         self.firmware = Firmware(link)
         super().__init__(link, self.authorization.answer)
         rooms: tuple[Block, ...] = (self.authorization, self.certificates, self.diagnostics, self.display, self.firmware)
@@ -141,6 +144,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             return await self._rpc.run()
         finally:
             self._link.ready = False
+            self.diagnostics.close()
             if self._stage is not None:
                 self._stage.cancel()
                 await asyncio.wait((self._stage,))
@@ -192,11 +196,11 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         triggered = self._boot_asked or self._link.memory.info.boot_reason == "Triggered"
         if not triggered and self._standing is not Standing.PENDING:
             # It was switched on: new firmware may have another device model.
-            self._link.memory.configured, self._link.memory.inventory = False, None
+            self._link.memory.configured, self._link.memory.inventory = None, None
         self._boot_heard.set()
         self._heard.set()
         self._link.clock.forget()
-        accepted = self._admitted() and (triggered or self._link.memory.configured)
+        accepted = self._admitted() and (triggered or self._link.memory.configured is not None)
         self._boot_asked = False
         repeated = self._standing is Standing.PENDING and not accepted
         self._standing = Standing.ACCEPTED if accepted else Standing.PENDING
@@ -229,7 +233,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
     def _came_back(self) -> None:
         """The first message of this connection is no boot: the station was running all the time."""
         self._heard.set()
-        if self._admitted() and self._link.memory.configured and self._link.memory.inventory is not None:
+        if self._admitted() and self._link.memory.configured is not None and self._link.memory.inventory is not None:
             self._become_ready()
             self._begin(self._refresh())
 
@@ -275,7 +279,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
 
     def _settle(self) -> None:
         """The station is accepted: it is ready at once where it is known, else once it is."""
-        if self._link.memory.inventory is not None and self._link.memory.configured:
+        if self._link.memory.inventory is not None and self._link.memory.configured is not None:
             self._become_ready()
             return
         self._begin(self._finish())
@@ -292,7 +296,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             )
 
     async def _configure(self) -> None:
-        if not self._link.memory.configured:
+        if self._link.memory.configured is None:
             self._link.memory.inventory = await setup.configure(
                 self._link.calls,
                 self.inventory,
@@ -300,7 +304,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
                 sample_interval_s=self._timing.sample_interval_s,
                 heartbeat_interval_s=self._timing.heartbeat_interval_s,
             )
-            self._link.memory.configured = True
+            self._link.memory.configured = {}
 
     def _become_ready(self) -> None:
         self._link.calls.learn(self.inventory)

@@ -87,14 +87,13 @@ class Transactions(Block):
 
     async def _on_transaction(self, payload: Payload) -> Payload:
         event = self._transaction(payload)
-        evse_id = self._link.memory.transactions.get(event.transaction_id) if event.evse_id is None else event.evse_id
         if not event.offline:
             self._link.clock.observe(event.at, self._link.now())
-        if self._link.memory.seen.first(event):
-            self._keep(event, evse_id)
+        if self._link.memory.transactions.take(event):
+            self._keep(event)
             self._link.emit(event)
         # A repeated event may be the same question asked again.
-        return {} if event.id_token is None else await self._judge(evse_id, event.id_token)
+        return {} if event.id_token is None else await self._judge(event.evse_id, event.id_token)
 
     def _transaction(self, payload: Payload) -> TransactionEvent:
         info = record(payload, "transactionInfo")
@@ -102,8 +101,7 @@ class Transactions(Block):
         transaction_id = text(info, "transactionId")
         if (phase := PHASES.get(text(payload, "eventType"))) is None:
             raise unknown_value("eventType")
-        evse_id = optional_whole(evse, "id")
-        known_evse_id = self._link.memory.transactions.get(transaction_id) if evse_id is None else evse_id
+        evse_id = optional_whole(evse, "id") or self._link.memory.transactions.evse_of(transaction_id)
         phases_used = optional_whole(payload, "numberOfPhasesUsed")
         return TransactionEvent(
             phase=phase,
@@ -121,8 +119,8 @@ class Transactions(Block):
             stopped_reason=optional_text(info, "stoppedReason"),
             samples=samples(
                 records(payload, "meterValue"),
-                evse_phases=self._phases_of(known_evse_id),
-                phases_used=phases_used or self._drawn(known_evse_id),
+                evse_phases=self._phases_of(evse_id),
+                phases_used=phases_used or self._drawn(evse_id),
             ),
         )
 
@@ -132,16 +130,14 @@ class Transactions(Block):
     def _drawn(self, evse_id: int | None) -> int | None:
         return None if evse_id is None else self._link.memory.draw(evse_id).phases
 
-    def _keep(self, event: TransactionEvent, evse_id: int | None) -> None:
-        if evse_id is None:
+    def _keep(self, event: TransactionEvent) -> None:
+        if event.phase is not TransactionPhase.UPDATED:
+            self._link.memory.changed()
+        if (evse_id := event.evse_id) is None:
             return
         if event.phase is TransactionPhase.STARTED:
             self._link.memory.draws[evse_id] = Draw(voltage_v=self._link.memory.draw(evse_id).voltage_v)
             self._link.memory.leases_a.pop(evse_id, None)
-        if event.phase is TransactionPhase.ENDED:
-            self._link.memory.transactions.pop(event.transaction_id, None)
-        else:
-            self._link.memory.transactions[event.transaction_id] = evse_id
         self._link.memory.draw(evse_id).observe(event.samples, event.phases_used)
 
     async def _on_meter_values(self, payload: Payload) -> Payload:
