@@ -27,7 +27,7 @@ from .const import (
     ROTATION_UNKNOWN,
     SUBENTRY_STATION,
 )
-from .csms.server import IDENTITY
+from .csms.listening import IDENTITY
 from .site.snapshot import PendingStation
 
 if TYPE_CHECKING:  # the coordinator raises the repairs, and they are made of these forms

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.server import CentralSystem
 from custom_components.headroom.csms.station import Admission, AuthorizationStatus, IdToken, Ready, StationEvent
 from custom_components.headroom.csms.v201.station import Timing, V201Station
@@ -32,6 +33,7 @@ class House:
     hold: asyncio.Event | None = None
     listener_error: Exception | None = None
     timing: Timing = PATIENT
+    access: Access | None = None
     system: CentralSystem = field(init=False)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -91,6 +93,7 @@ class House:
             on_event=self.on_event,
             now=lambda: datetime.now(UTC),
             timing=replace(self.timing, **changes),
+            access=self.access,
         )
         return self.system
 

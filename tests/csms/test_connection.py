@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+import time
 from typing import Any
 
 import pytest
@@ -10,12 +12,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from custom_components.headroom.csms import server
+from custom_components.headroom.csms import listening, server
 from custom_components.headroom.csms.memory import StationClock
+from custom_components.headroom.csms.security.access import Access
+from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.station import Admission, AuthorizationStatus, Connected, Disconnected, Ready
 
 from .client import BOOT, station
-from .conftest import House
+from .conftest import House, running
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,7 @@ async def test_a_live_station_is_not_replaced(house: House) -> None:
 
 async def test_a_dead_socket_makes_room(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REPLACE_PING_S", 0.1)
-    monkeypatch.setattr(server, "CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(listening, "CLOSE_TIMEOUT_S", 0.1)
     await house.system.stop()
     await house.build().start("127.0.0.1", 0)
     async with station(house.port) as client:
@@ -158,10 +162,12 @@ async def test_two_stations_do_not_disturb_each_other(house: House) -> None:
         assert list(house.system.stations) == ["CP2"]
 
 
-async def test_unapproved_stations_are_few(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MOST_UNAPPROVED", 2)
-    house.admissions = {f"N{number}": Admission.PENDING for number in range(3)}
-    async with station(house.port, "N0"), station(house.port, "N1"), station(house.port, "KNOWN"):
+async def test_unapproved_stations_are_few() -> None:
+    access = Access(monotonic=time.monotonic, sleep=asyncio.sleep, limits=Limits(unapproved=2))
+    admissions = {f"N{number}": Admission.PENDING for number in range(3)}
+    async with running(House(admissions=admissions, access=access)) as house, AsyncExitStack() as stack:
+        for identity in ("N0", "N1", "KNOWN"):
+            await stack.enter_async_context(station(house.port, identity))
         with pytest.raises(InvalidStatus) as refused:
             async with station(house.port, "N2"):
                 pass
@@ -191,7 +197,7 @@ async def test_disconnect_closes_with_the_reason(house: House) -> None:
 async def test_a_frame_that_is_too_large_closes_only_its_connection(house: House) -> None:
     async with station(house.port, "CP1") as one, station(house.port, "CP2") as two:
         with contextlib.suppress(ConnectionClosed):
-            await one.socket.send("x" * (server.LARGEST_FRAME_BYTES + 1))
+            await one.socket.send("x" * (listening.LARGEST_FRAME_BYTES + 1))
         await house.until(Disconnected, "CP1")
         assert "currentTime" in await two.call("Heartbeat", {})
 

@@ -6,34 +6,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 import logging
-import re
+import ssl
 from typing import Protocol, runtime_checkable
-from urllib.parse import unquote, urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
-
+from .listening import POLICY_VIOLATION, Doors, Listening, Peer
 from .memory import Memory
 from .rpc import Transport
+from .security.access import NO_AUTHENTICATION, Access, Verdict
+from .security.desk import CertificateDesk, NoDesk, StationDesk
+from .security.events import SecurityEvent, SecurityEventKind
 from .station import Admission, AuthorizationStatus, Connected, Disconnected, IdToken, Ready, Station, StationEvent
-from .transport import WebSocketTransport
 from .v201.link import SCHEMAS
 from .v201.station import Timing, V201Station
 
 _LOGGER = logging.getLogger(__name__)
 
-SUBPROTOCOLS = (Subprotocol("ocpp2.0.1"),)
-IDENTITY = re.compile(r"[A-Za-z0-9*\-_=:+|@.]{1,48}")
-"""OCPP's identifierString, as long as BasicAuth's user name may be (Part 4, 3.1.1)."""
-LARGEST_FRAME_BYTES = 1 << 20
-PING_INTERVAL_S = 20
-PING_TIMEOUT_S = 20
-CLOSE_TIMEOUT_S = 2
-MOST_UNAPPROVED = 20
 REPLACE_PING_S = 3.0
 """How long a live socket has to answer before a second one of the same identity takes its place."""
-GOING_AWAY, POLICY_VIOLATION, NORMAL = 1001, 1008, 1000
+GOING_AWAY, NORMAL = 1001, 1000
 
 
 @runtime_checkable
@@ -45,6 +35,7 @@ class _Pingable(Protocol):
 class _Session:
     transport: Transport
     station: V201Station
+    profile: int
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -53,6 +44,7 @@ class CentralSystem:
 
     `admit` is asked whenever it matters whether a station is served; `on_event` gets everything stations tell, in their order.
     `now` gives our time in UTC.
+    `access` decides who may connect before anybody is admitted (without it everyone may), `desk` signs stations' certificates.
     """
 
     def __init__(
@@ -66,6 +58,8 @@ class CentralSystem:
         sample_interval_s: int = 5,
         call_timeout_s: float = 10.0,
         timing: Timing | None = None,
+        access: Access | None = None,
+        desk: CertificateDesk | None = None,
     ) -> None:
         """Take the house's callbacks; `timing` overrides the three intervals and all other patience."""
         self._admit = admit
@@ -79,7 +73,9 @@ class CentralSystem:
         self._memories: dict[str, Memory] = {}
         self._lost: set[str] = set()
         self._listener_failing = False
-        self._server: Server | None = None
+        self._access = access or Access(monotonic=lambda: asyncio.get_running_loop().time(), sleep=asyncio.sleep)
+        self._desk = desk or NoDesk()
+        self._doors = Doors(self._access, self._judge, self._serve_peer)
         self._stopping = False
 
     @property
@@ -89,43 +85,43 @@ class CentralSystem:
 
     @property
     def port(self) -> int:
-        """The port it listens on. Raises RuntimeError where it does not listen."""
-        if self._server is None:
+        """The port it listens on, the one in the clear where there are two. Raises RuntimeError where it does not listen."""
+        port = self._doors.port("ws") or self._doors.port("wss")
+        if port is None:
             raise RuntimeError("not listening")
-        return int(next(iter(self._server.sockets)).getsockname()[1])
+        return port
 
-    async def start(self, host: str | None, port: int) -> None:
-        """Listen. Raises OSError where the port is taken."""
+    @property
+    def tls_port(self) -> int | None:
+        """The port it listens on with TLS; None where it does not."""
+        return self._doors.port("wss")
+
+    def profile(self, identity: str) -> int | None:
+        """Return the security profile of a station's connection; None where it has none."""
+        session = self._sessions.get(identity)
+        return None if session is None else session.profile
+
+    async def start(self, host: str | None, port: int | None, *, tls_port: int | None = None, tls: ssl.SSLContext | None = None) -> None:
+        """Listen, on one port or two. Raises OSError where a port is taken."""
         self._stopping = False
         await asyncio.to_thread(SCHEMAS.warm)
-        self._server = await serve(
-            self._serve_websocket,
-            host,
-            port,
-            subprotocols=SUBPROTOCOLS,
-            process_request=self._check_request,
-            ping_interval=PING_INTERVAL_S,
-            ping_timeout=PING_TIMEOUT_S,
-            close_timeout=CLOSE_TIMEOUT_S,
-            max_size=LARGEST_FRAME_BYTES,
-            logger=_QUIET,
-        )
+        await self.listen(host, port, tls_port=tls_port, tls=tls)
+
+    async def listen(self, host: str | None, port: int | None, *, tls_port: int | None = None, tls: ssl.SSLContext | None = None) -> None:
+        """Listen elsewhere from now on; connections stay. Raises OSError where a port is taken, and listens as before then."""
+        await self._doors.listen(Listening(host=host, port=port, tls_port=tls_port, tls=tls))
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""
         self._stopping = True
-        if self._server is not None:
-            self._server.close(close_connections=False)
+        self._doors.close()
         sessions = list(self._sessions.values())
         await asyncio.gather(*(session.transport.close(GOING_AWAY, "the central system stops") for session in sessions))
         await asyncio.gather(*(session.over.wait() for session in sessions))
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
+        await self._doors.wait_closed()
 
-    async def serve(self, identity: str, transport: Transport) -> None:
-        """Serve one connection until it closes."""
+    async def serve(self, identity: str, transport: Transport, profile: int = NO_AUTHENTICATION) -> None:
+        """Serve one connection until it closes. `profile` is the security profile on which it was recognised."""
         if not await self._make_room(identity):
             await transport.close(POLICY_VIOLATION, "this identity is connected already")
             return
@@ -138,8 +134,9 @@ class CentralSystem:
             emit=lambda event: self._emit(identity, event),
             now=self._now,
             timing=self._timing,
+            desk=StationDesk(self._desk, identity, profile),
         )
-        session = self._sessions[identity] = _Session(transport, station)
+        session = self._sessions[identity] = _Session(transport, station, profile)
         self._emit(identity, Connected(remote=transport.remote))
         reason = "the connection failed"
         try:
@@ -192,39 +189,50 @@ class CentralSystem:
             return True
         if not isinstance(session.transport, _Pingable) or await session.transport.ping(REPLACE_PING_S):
             return session.over.is_set()
+        return await self._replace(identity, session)
+
+    async def _replace(self, identity: str, session: _Session) -> bool:
         await session.transport.close(GOING_AWAY, "replaced by a new connection")
         await session.over.wait()
         return identity not in self._sessions
 
-    async def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        identity = _identity(request.path)
-        if identity is None:
-            return connection.respond(HTTPStatus.NOT_FOUND, "the path ends with no station's identity\n")
+    async def _judge(self, identity: str, verdict: Verdict) -> tuple[HTTPStatus, str] | None:
         admission = self._admit(identity)
         if admission is Admission.REFUSED:
-            return connection.respond(HTTPStatus.FORBIDDEN, "not admitted\n")
-        if admission is Admission.PENDING and identity not in self._sessions and self._unapproved() >= MOST_UNAPPROVED:
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many stations wait for approval\n")
-        if not await self._make_room(identity):
-            return connection.respond(HTTPStatus.CONFLICT, "this identity is connected already\n")
-        return None
+            return HTTPStatus.FORBIDDEN, "not admitted"
+        if admission is Admission.PENDING and identity not in self._sessions and self._unapproved() >= self._access.limits.unapproved:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "too many stations wait for approval"
+        session = self._sessions.get(identity)
+        if session is not None and verdict.profile > NO_AUTHENTICATION and verdict.profile >= session.profile:
+            # It has shown who it is, so the other one is its own old socket, or somebody else's: the new one counts.
+            self._access.watch.tell(
+                SecurityEvent(kind=SecurityEventKind.CONNECTION_REPLACED, identity=identity, remote=session.transport.remote)
+            )
+            if await self._replace(identity, session):
+                return None
+        elif await self._make_room(identity):
+            return None
+        return HTTPStatus.CONFLICT, "this identity is connected already"
 
     def _unapproved(self) -> int:
         return sum(self._admit(identity) is Admission.PENDING for identity in self._sessions)
 
-    async def _serve_websocket(self, connection: ServerConnection) -> None:
-        request = connection.request
-        identity = None if request is None else _identity(request.path)
-        if identity is not None:
-            await self.serve(identity, WebSocketTransport(connection))
+    async def _serve_peer(self, identity: str, peer: Peer, verdict: Verdict) -> None:
+        if self._accepts(identity):
+            await self.serve(identity, peer, verdict.profile)
+            return
+        async with asyncio.TaskGroup() as tasks:
+            patience = tasks.create_task(self._send_away(identity, peer))
+            await self.serve(identity, peer, verdict.profile)
+            patience.cancel()
 
-
-def _identity(path: str) -> str | None:
-    """Return the station's identity in a request's path, None where there is none that OCPP allows."""
-    identity = unquote(urlsplit(path).path.rpartition("/")[2])
-    return identity if IDENTITY.fullmatch(identity) else None
-
-
-_QUIET = logging.getLogger(f"{__name__}.websockets")
-"""The library logs a traceback for each handshake that fails: port scans would fill the log."""
-_QUIET.setLevel(logging.CRITICAL)
+    async def _send_away(self, identity: str, peer: Peer) -> None:
+        """Close the connection of a station that says nothing, or that nobody approves in time."""
+        limits = self._access.limits
+        await asyncio.sleep(limits.first_message_s)
+        if not peer.heard:
+            await peer.close(POLICY_VIOLATION, "it said nothing")
+            return
+        await asyncio.sleep(max(0.0, limits.unapproved_s - limits.first_message_s))
+        if not self._accepts(identity):
+            await peer.close(POLICY_VIOLATION, "not approved in time")

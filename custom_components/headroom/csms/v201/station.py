@@ -17,6 +17,7 @@ from ..frames import CallFailure, Payload
 from ..memory import Memory, StationClock
 from ..reports import Reports
 from ..rpc import Answer, Rpc, Transport
+from ..security.desk import StationDesk
 from ..station import AuthorizationStatus, Booted, IdToken, Inventory, Ready, StationError, StationEvent, StationInfo, StationOfflineError
 from ..validation import PayloadError
 from . import setup
@@ -74,6 +75,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         emit: Callable[[StationEvent], None],
         now: Callable[[], datetime],
         timing: Timing,
+        desk: StationDesk,
     ) -> None:
         """Take the connection and what the house knows of the station; nothing is sent or read before `run`."""
         self._rpc = Rpc(
@@ -90,7 +92,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             report_idle_s=timing.report_idle_s,
         )
         self.authorization = Authorization(link, self._authorize_in_time)
-        self.certificates = Certificates(link)
+        self.certificates = Certificates(link, desk)
         self.diagnostics = Diagnostics(link)
         self.display = Display(link, takes_vendor)
         self.firmware = Firmware(link)
