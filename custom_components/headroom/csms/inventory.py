@@ -1,13 +1,14 @@
 """A station's device model (block B): how its variables are named here, and what they say of EVSEs and smart charging."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import re
 from typing import Any
 
-from .fields import optional_record, optional_text, optional_whole, records
+from . import device_model
+from .fields import optional_record, optional_text, optional_whole
 from .frames import Payload
-from .station import Inventory, SmartCharging
+from .station import AttributeType, DeviceVariable, Inventory, SmartCharging, VariableKey
 
 VARIABLES_WITHOUT_REPORT = (
     ("SmartChargingCtrlr", "Available"),
@@ -52,28 +53,41 @@ def name(component_or_variable: Payload) -> str:
 
 def from_report(report_data: Iterable[Payload]) -> Inventory:
     """Return what the reportData of all NotifyReports say."""
-    variables: dict[str, str] = {}
+    return merged(None, report_data)
+
+
+def merged(known: Inventory | None, report_data: Iterable[Payload]) -> Inventory:
+    """Return an inventory (None: nothing is known yet) with what more reportData say."""
+    told: dict[str, DeviceVariable] = {}
     evses: set[tuple[int, int | None]] = set()
     for item in report_data:
         component, variable = optional_record(item, "component"), optional_record(item, "variable")
         evse = optional_record(component, "evse")
         if evse_id := optional_whole(evse, "id"):
             evses.add((evse_id, optional_whole(evse, "connectorId")))
-        if (value := _actual(item)) is not None:
-            variables[f"{name(component)}.{name(variable)}"] = value
-    return build(variables, evses)
+        key = f"{name(component)}.{name(variable)}"
+        told[key] = device_model.variable_of(item, key)
+    device = device_model.bounded((({} if known is None else dict(known.device)) | told).items())
+    variables = _values(device)
+    if known is None:
+        return build(variables, evses, device)
+    evses |= {(evse_id, connector_id) for evse_id, connectors in known.evse_connectors.items() for connector_id in connectors}
+    return replace(build(variables, evses, device), awaiting_reboot=known.awaiting_reboot)
 
 
-def _actual(item: Payload) -> str | None:
-    for attribute in records(item, "variableAttribute"):
-        if attribute.get("type", "Actual") == "Actual" and (value := optional_text(attribute, "value")) is not None:
-            return value
-    if optional_record(item, "variable").get("name") == "RateUnit":  # some stations name the units only as the list of what may be set
-        return optional_text(optional_record(item, "variableCharacteristics"), "valuesList")
-    return None
+def _values(device: Mapping[str, DeviceVariable]) -> dict[str, str]:
+    return {key: value for key, variable in device.items() if (value := _actual(key, variable)) is not None}
 
 
-def build(variables: Mapping[str, str], evses: Iterable[tuple[int, int | None]]) -> Inventory:
+def _actual(key: str, variable: DeviceVariable) -> str | None:
+    if variable.value is None and key.endswith(".RateUnit") and variable.characteristics is not None:
+        return ",".join(variable.characteristics.values) or None  # some stations name the units only as the list of what may be set
+    return variable.value
+
+
+def build(
+    variables: Mapping[str, str], evses: Iterable[tuple[int, int | None]], device: Mapping[str, DeviceVariable] | None = None
+) -> Inventory:
     """Return the inventory of these variables and (EVSE, connector) pairs. Every station has an EVSE 1 with a connector 1."""
     connectors: dict[int, set[int]] = {}
     for evse_id, connector_id in evses:
@@ -81,11 +95,30 @@ def build(variables: Mapping[str, str], evses: Iterable[tuple[int, int | None]])
         if connector_id:
             connectors[evse_id].add(connector_id)
     connectors = connectors or {1: set()}
+    if device is None:
+        device = {key: device_model.with_value(None, value, key) for key, value in variables.items()}
     return Inventory(
         evse_connectors={evse_id: tuple(sorted(connectors[evse_id])) or (1,) for evse_id in sorted(connectors)},
         smart_charging=_smart_charging(variables),
         variables=variables,
+        device=device,
     )
+
+
+def with_values(inventory: Inventory, values: Mapping[VariableKey, str], attribute: AttributeType = AttributeType.ACTUAL) -> Inventory:
+    """Return an inventory in which variables have these values, as they were read, set or heard of."""
+    told = {".".join(key): value for key, value in values.items()}
+    device = dict(inventory.device) | {
+        key: device_model.with_value(inventory.device.get(key), value, key, attribute) for key, value in told.items()
+    }
+    device = device_model.bounded(device.items())
+    if attribute is not AttributeType.ACTUAL:
+        return replace(inventory, device=device)
+    changed = {key: value for key in told if key in device and (value := device[key].value) is not None}
+    variables = dict(inventory.variables) | changed
+    # Whether there is smart charging at all may have been learnt otherwise: only its own variables say anew.
+    smart = _smart_charging(variables) if any(key.startswith("SmartChargingCtrlr.") for key in changed) else inventory.smart_charging
+    return replace(inventory, variables=variables, device=device, smart_charging=smart)
 
 
 def _smart_charging(variables: Mapping[str, str]) -> SmartCharging:
@@ -135,9 +168,7 @@ def with_connector(inventory: Inventory, evse_id: int, connector_id: int) -> Inv
     if connector_id in known:
         return None
     connectors = dict(inventory.evse_connectors) | {evse_id: tuple(sorted({*known, connector_id}))}
-    return Inventory(
-        evse_connectors=dict(sorted(connectors.items())), smart_charging=inventory.smart_charging, variables=inventory.variables
-    )
+    return replace(inventory, evse_connectors=dict(sorted(connectors.items())))
 
 
 def document(inventory: Inventory) -> dict[str, Any]:
@@ -145,7 +176,7 @@ def document(inventory: Inventory) -> dict[str, Any]:
     return {
         "evse_connectors": {str(evse_id): list(connectors) for evse_id, connectors in inventory.evse_connectors.items()},
         "smart_charging": asdict(inventory.smart_charging),
-        "variables": dict(inventory.variables),
+        "device": device_model.document(inventory.device),
         "awaiting_reboot": list(inventory.awaiting_reboot),
     }
 
@@ -153,9 +184,11 @@ def document(inventory: Inventory) -> dict[str, Any]:
 def from_document(document: Mapping[str, Any]) -> Inventory:
     """Return what `document` gave. Raises ValueError, KeyError or TypeError for anything else."""
     smart_charging = dict(document["smart_charging"])
+    device = device_model.from_document(document["device"])
     return Inventory(
         evse_connectors={int(evse_id): tuple(connectors) for evse_id, connectors in document["evse_connectors"].items()},
         smart_charging=SmartCharging(**smart_charging | {"rate_units": tuple(smart_charging["rate_units"])}),
-        variables=dict(document["variables"]),
+        variables=_values(device),
+        device=device,
         awaiting_reboot=tuple(document["awaiting_reboot"]),
     )

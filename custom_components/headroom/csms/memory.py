@@ -7,7 +7,7 @@ from datetime import datetime
 import logging
 from typing import Any
 
-from . import inventory as device_model
+from . import inventory as inventories
 from .frame_log import FrameLog
 from .station import Inventory, MeterSample, StationInfo
 from .transactions import KnownTransactions
@@ -103,7 +103,7 @@ class Memory:
 
     def document(self) -> dict[str, Any]:
         """Return what outlives a restart, as JSON-able data."""
-        return {name: kept.write(value) for name, kept in KEPT.items() if (value := getattr(self, name))}
+        return {name: kept.write(value) for name, kept in KEPT.items() if (value := getattr(self, name)) is not None}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Memory:
@@ -138,7 +138,7 @@ AS_IT_IS = Kept(write=lambda value: value, read=_object)
 
 KEPT: Mapping[str, Kept] = {
     "info": Kept(write=asdict, read=lambda document: StationInfo(**document)),
-    "inventory": Kept(write=device_model.document, read=device_model.from_document),
+    "inventory": Kept(write=inventories.document, read=inventories.from_document),
     "configured": AS_IT_IS,
     "transactions": Kept(write=KnownTransactions.document, read=KnownTransactions.from_document),
     "draws": Kept(
@@ -149,4 +149,4 @@ KEPT: Mapping[str, Kept] = {
     "dialect": AS_IT_IS,
     "local_list": AS_IT_IS,
 }
-"""The fields of a Memory that outlive a restart; one that is empty is not written."""
+"""The fields of a Memory that outlive a restart; one that is None is not written."""
