@@ -1,8 +1,12 @@
 """The ways a station's text frames can go: a WebSocket, or a pair of queues in memory for simulated time."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from pathlib import Path
+import ssl
+from typing import Any, Protocol
+from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
@@ -73,22 +77,30 @@ class WebSocketTransport:
         await self._connection.close(code, reason)
 
 
-def websocket(url: str, password: str | None = None) -> Connect:
-    """Return how to connect to a CSMS at `url`; the identity is added to its path, and with a password Basic auth."""
+def websocket(
+    url: str, password: str | Callable[[], str | None] | None = None, *, tls: Callable[[], ssl.SSLContext] | ssl.SSLContext | None = None
+) -> Connect:
+    """Return how to connect to a CSMS at `url`; the identity is added to its path.
+
+    With a password it shows Basic auth, with a context it trusts that one's roots (wss) and shows its certificate where it has one. Either
+    may be a function, which is asked anew for each connection: a station may be given another password or certificate.
+    """
 
     async def opened(identity: str) -> Transport:
-        target = f"{url.rstrip('/')}/{identity}"
-        if password is not None:
-            scheme, rest = target.split("://", 1)
-            target = f"{scheme}://{identity}:{password}@{rest}"
+        secret = password() if callable(password) else password
+        headers = {} if secret is None else {"Authorization": f"Basic {b64encode(f'{identity}:{secret}'.encode()).decode()}"}
+        context = tls() if callable(tls) else tls
+        secured: dict[str, Any] = {} if context is None else {"ssl": context}
         try:
             connection = await connect(
-                target,
+                f"{url.rstrip('/')}/{quote(identity, safe='')}",
+                additional_headers=headers,
                 subprotocols=[Subprotocol(SUBPROTOCOL)],
                 open_timeout=OPEN_TIMEOUT_S,
                 close_timeout=1.0,
                 compression=None,
                 proxy=None,
+                **secured,
             )
         except (InvalidHandshake, InvalidURI) as error:
             raise ConnectionError(f"{url}: {error}") from error
@@ -98,6 +110,17 @@ def websocket(url: str, password: str | None = None) -> Connect:
         return WebSocketTransport(connection)
 
     return opened
+
+
+def client_context(roots: str, certificate: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    """Return how a station does TLS: it trusts these roots (PEM) only, and shows its certificate (files: chain, key) where it has one.
+
+    Blocks: it reads files.
+    """
+    context = ssl.create_default_context(cadata=roots)
+    if certificate is not None:
+        context.load_cert_chain(*certificate)
+    return context
 
 
 class MemoryTransport:
