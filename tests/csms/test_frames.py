@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
+from custom_components.headroom.csms.authorization import AuthorizationStatus
 from custom_components.headroom.csms.frames import Failure, MalformedFrame, Result, parse
-from custom_components.headroom.csms.station import AuthorizationStatus, CallError, Metered, StatusChanged
+from custom_components.headroom.csms.station import CallError, Metered, StatusChanged
 
 from .client import station
 from .conftest import House

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 import json
+import math
+import re
 from typing import Any
+
+import orjson
 
 CALL, RESULT, ERROR = 2, 3, 4
 UNREADABLE_ID = "-1"
@@ -11,6 +15,11 @@ UNREADABLE_ID = "-1"
 LONGEST_ID = 36
 LONGEST_DESCRIPTION = 255
 LARGEST_EXACT_INTEGER = 2**53
+PERHAPS_INTEGRAL = re.compile(r"\d\.0+[\s,}\]eE]|\d[eE][-+\d]")
+"""What an integral number looks like that is not written as an integer."""
+DEEPEST = 64
+"""Levels of a payload. OCPP's own have fewer than ten; a tower of brackets must not break whoever walks over it later."""
+MENDED = (float, dict, list)
 
 type Payload = Mapping[str, Any]
 
@@ -67,16 +76,19 @@ type Frame = Call | Result | Failure
 
 def parse(text: str) -> Frame:
     """Return the frame in `text`; integral floats become integers. Raises MalformedFrame."""
-    try:
-        parts = json.loads(text, parse_float=_number, parse_constant=_no_constant)
-    except ValueError, RecursionError:
-        raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "not JSON") from None
+    parts = _load(text)
     if not isinstance(parts, list) or not parts:
         raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "not an array")
     kind = parts[0]
     message_id = parts[1] if len(parts) > 1 and isinstance(parts[1], str) and 0 < len(parts[1]) <= LONGEST_ID else None
     if isinstance(kind, bool) or kind not in (CALL, RESULT, ERROR):
         raise MalformedFrame(message_id or UNREADABLE_ID, "MessageTypeNotSupported", "unknown message type")
+    if PERHAPS_INTEGRAL.search(text) is not None or text.count("{") + text.count("[") > DEEPEST:
+        try:
+            _mend(parts)
+        except RecursionError:
+            answered = (message_id or UNREADABLE_ID) if kind == CALL else None
+            raise MalformedFrame(answered, "FormatViolation", "too many levels") from None
     if kind == CALL:
         return _call(parts, message_id)
     if message_id is None:
@@ -116,16 +128,57 @@ def error_text(message_id: str, code: str, description: str = "") -> str:
 
 
 def _dump(frame: list[Any]) -> str:
-    return json.dumps(frame, separators=(",", ":"), allow_nan=False)
+    try:
+        text = orjson.dumps(frame)
+    except TypeError:
+        text = b"null"
+    # No message of OCPP has a null of its own. One here is a NaN, which orjson writes so, or somebody's data: the stricter writer tells.
+    return json.dumps(frame, separators=(",", ":"), allow_nan=False) if b"null" in text else text.decode()
 
 
-def _number(text: str) -> int | float:
-    # Stations send integers as 20000.0, which the schemas' "integer" refuses.
+def _load(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        pass
+    # Half a surrogate pair is no reason to leave a station without an answer.
+    try:
+        return _without_surrogates(json.loads(text, parse_float=_finite, parse_constant=_finite))
+    except ValueError, RecursionError:
+        raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "not JSON") from None
+
+
+def _finite(text: str) -> float:
     value = float(text)
-    if abs(value) == float("inf"):
+    if not math.isfinite(value):
         raise ValueError(text)
-    return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT_INTEGER else value
+    return value
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
+def _without_surrogates(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        case list():
+            return [_without_surrogates(item) for item in value]
+        case _:
+            return value
+
+
+def _mend(value: Any, levels: int = DEEPEST) -> Any:
+    """Make integral floats integers, in place: stations send 20000.0, which the schemas' "integer" refuses. RecursionError: too deep."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT_INTEGER else value
+    if levels == 0:
+        raise RecursionError
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, MENDED):
+                value[key] = _mend(item, levels - 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if isinstance(item, MENDED):
+                value[index] = _mend(item, levels - 1)
+    return value

@@ -1,12 +1,15 @@
 """The connection loop of OCPP-J: requests answered in their order, one request of ours outstanding (Part 4, 4.1.1)."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 import logging
 from typing import Any, Protocol
 
+from .frame_log import RECEIVED, SENT, FrameLog
 from .frames import Call, CallFailure, Failure, MalformedFrame, Payload, Result, call_text, error_text, parse, result_text
 from .station import CallError, CallTimeoutError, StationError, StationOfflineError
 from .validation import Schemas
@@ -15,6 +18,8 @@ _LOGGER = logging.getLogger(__name__)
 
 LONGEST_BACKLOG = 256
 """Requests of a station that wait for their turn; it is to wait for each answer, so a longer queue is a fault."""
+MOST_AT_ONCE = 16
+"""After so many frames the other stations have a turn, however many this one has sent in one go."""
 DRAIN_S = 5.0
 """How long requests that came before the connection closed may still be handled."""
 
@@ -58,7 +63,10 @@ class _Outgoing:
 
 
 class Rpc:
-    """One connection. `handle` answers a station's request or raises CallFailure; it may wait for calls of ours."""
+    """One connection. `handle` answers a station's request or raises CallFailure; it may wait for calls of ours.
+
+    A request is handled at once, within the turn of the event loop that read it, unless one before it still waits for something.
+    """
 
     def __init__(
         self,
@@ -68,35 +76,41 @@ class Rpc:
         *,
         name: str,
         call_timeout_s: float,
+        log: FrameLog | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Take the connection; nothing is read before `run`."""
+        """Take the connection; nothing is read before `run`. `log` keeps the frames that pass, by the time `now` tells."""
         self._transport = transport
         self._schemas = schemas
         self._handle = handle
         self._name = name
         self._call_timeout_s = call_timeout_s
-        self._incoming: asyncio.Queue[Call] = asyncio.Queue(LONGEST_BACKLOG)
-        self._outgoing: asyncio.Queue[_Outgoing] = asyncio.Queue()
-        self._outstanding: tuple[str, asyncio.Future[Payload | Failure]] | None = None
-        self._unsent: set[asyncio.Future[Payload]] = set()
+        self._log = FrameLog() if log is None else log
+        self._now = now
+        self._incoming: deque[Call] = deque()
+        self._answering: asyncio.Task[None] | None = None
+        self._outgoing: deque[_Outgoing] = deque()
+        self._outstanding: tuple[_Outgoing, asyncio.TimerHandle] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
         self._ids = count(1)
         self._closed = False
 
     async def run(self) -> str:
         """Serve until the connection closes; returns why it did."""
-        async with asyncio.TaskGroup() as tasks:
-            answering = tasks.create_task(self._answer_calls())
-            calling = tasks.create_task(self._send_calls())
-            try:
-                reason = await self._receive()
-            finally:
-                self._go_offline()
-                calling.cancel()
-                self._incoming.shutdown()
+        drain_s = 0.0
+        try:
+            reason = await self._receive()
+            drain_s = DRAIN_S
+        finally:
+            self._go_offline()
+            for sending in self._sending:
+                sending.cancel()
             # The last words of a station that hung up count too.
-            done, _ = await asyncio.wait((answering,), timeout=DRAIN_S)
-            if not done:
-                answering.cancel()
+            if self._answering is not None:
+                await asyncio.wait((self._answering,), timeout=drain_s)
+            if self._answering is not None:
+                self._answering.cancel()
+                await asyncio.wait((self._answering,))
         return reason
 
     async def call(self, action: str, payload: Payload, *, timeout_s: float | None = None) -> Payload:
@@ -108,26 +122,28 @@ class Rpc:
         self._schemas.check_request(action, payload)
         if self._closed:
             raise StationOfflineError(f"{self._name} is not connected")
-        answer: asyncio.Future[Payload] = asyncio.get_running_loop().create_future()
         message_id = str(next(self._ids))
-        self._unsent.add(answer)
-        answer.add_done_callback(self._unsent.discard)
-        timeout_s = self._call_timeout_s if timeout_s is None else timeout_s
-        self._outgoing.put_nowait(_Outgoing(message_id, action, call_text(message_id, action, payload), timeout_s, answer))
-        return await answer
+        outgoing = _Outgoing(
+            message_id,
+            action,
+            call_text(message_id, action, payload),
+            self._call_timeout_s if timeout_s is None else timeout_s,
+            asyncio.get_running_loop().create_future(),
+        )
+        self._outgoing.append(outgoing)
+        self._send_next()
+        return await outgoing.answer
 
-    def _go_offline(self) -> None:
-        self._closed = True
-        for answer in list(self._unsent):
-            if not answer.done():
-                answer.set_exception(StationOfflineError(f"{self._name} went away"))
+    # What the station says
 
     async def _receive(self) -> str:
+        taken = 0
         while True:
             try:
                 text = await self._transport.recv()
             except ConnectionError as error:
                 return str(error) or "connection lost"
+            self._log.add(self._now(), RECEIVED, text)
             try:
                 match parse(text):
                     case Call() as call:
@@ -140,75 +156,120 @@ class Rpc:
                 _LOGGER.debug("%s sent a malformed frame: %s", self._name, error)
                 if error.message_id is not None:
                     await self._send(error_text(error.message_id, error.code, error.description))
+            taken += 1
+            if taken % MOST_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
     async def _take(self, call: Call) -> None:
-        try:
-            self._incoming.put_nowait(call)
-        except asyncio.QueueFull:
+        if self._answering is None:
+            answering = asyncio.create_task(self._answer_from(call), eager_start=True)
+            if not answering.done():
+                self._answering = answering
+        elif len(self._incoming) < LONGEST_BACKLOG:
+            self._incoming.append(call)
+        else:
             await self._send(error_text(call.message_id, "GenericError", "too many requests are waiting"))
 
-    def _resolve(self, message_id: str, payload: Any) -> None:
-        if self._outstanding is None or self._outstanding[0] != message_id or self._outstanding[1].done():
-            _LOGGER.debug("%s answered a request that is not outstanding", self._name)
-            return
-        self._outstanding[1].set_result(payload)
+    async def _answer_from(self, call: Call) -> None:
+        """Answer a request, and those that came meanwhile."""
+        try:
+            await self._answer(call)
+            while self._incoming:
+                await self._answer(self._incoming.popleft())
+        finally:
+            self._answering = None
 
-    async def _answer_calls(self) -> None:
-        while True:
-            try:
-                call = await self._incoming.get()
-            except asyncio.QueueShutDown:
-                return
-            then: Callable[[], None] | None = None
-            try:
-                answer = await self._handle(call.action, call.payload)
-                self._schemas.check_response(call.action, answer.payload)
-                text, then = result_text(call.message_id, answer.payload), answer.then
-            except CallFailure as failure:
-                text = error_text(call.message_id, failure.code, failure.description)
-            except Exception:
-                _LOGGER.exception("Handling %s of %s failed", call.action, self._name)
-                text = error_text(call.message_id, "InternalError")
-            await self._send(text)
-            if then is not None and not self._closed:
-                then()
+    async def _answer(self, call: Call) -> None:
+        then: Callable[[], None] | None = None
+        try:
+            answer = await self._handle(call.action, call.payload)
+            self._schemas.check_response(call.action, answer.payload)
+            text, then = result_text(call.message_id, answer.payload), answer.then
+        except CallFailure as failure:
+            text = error_text(call.message_id, failure.code, failure.description)
+        except Exception:
+            _LOGGER.exception("Handling %s of %s failed", call.action, self._name)
+            text = error_text(call.message_id, "InternalError")
+        await self._send(text)
+        if then is None or self._closed:
+            return
+        try:
+            then()
+        except Exception:
+            _LOGGER.exception("What follows %s of %s failed", call.action, self._name)
 
     async def _send(self, text: str) -> None:
+        self._log.add(self._now(), SENT, text)
         try:
             await self._transport.send(text)
         except ConnectionError as error:
             # The receiving side ends the connection; the station will repeat what was not answered.
             _LOGGER.debug("%s could not be answered: %s", self._name, error)
 
-    async def _send_calls(self) -> None:
-        while True:
-            outgoing = await self._outgoing.get()
+    # What we ask
+
+    def _send_next(self) -> None:
+        while self._outstanding is None and self._outgoing:
+            outgoing = self._outgoing.popleft()
             if outgoing.answer.done():
                 continue  # its caller has given up before it was sent
-            try:
-                payload = await self._exchange(outgoing)
-            except StationError as error:
-                if not outgoing.answer.done():
-                    outgoing.answer.set_exception(error)
-            else:
-                if not outgoing.answer.done():
-                    outgoing.answer.set_result(payload)
+            timer = asyncio.get_running_loop().call_later(outgoing.timeout_s, self._give_up, outgoing)
+            self._outstanding = outgoing, timer
+            sending = asyncio.create_task(self._send_call(outgoing), eager_start=True)
+            if not sending.done():
+                self._sending.add(sending)
+                sending.add_done_callback(self._sent)
 
-    async def _exchange(self, outgoing: _Outgoing) -> Payload:
-        response: asyncio.Future[Payload | Failure] = asyncio.get_running_loop().create_future()
-        self._outstanding = (outgoing.message_id, response)
+    def _sent(self, sending: asyncio.Task[None]) -> None:
+        self._sending.discard(sending)
+        self._send_next()
+
+    async def _send_call(self, outgoing: _Outgoing) -> None:
+        self._log.add(self._now(), SENT, outgoing.text)
         try:
-            async with asyncio.timeout(outgoing.timeout_s):
-                await self._transport.send(outgoing.text)
-                payload = await response
-        except TimeoutError:
-            raise CallTimeoutError(f"{outgoing.action}: no answer within {outgoing.timeout_s:g} s") from None
-        except ConnectionError as error:
-            raise StationOfflineError(f"{self._name} went away") from error
-        finally:
-            self._outstanding = None
-        if isinstance(payload, Failure):
-            raise CallError(outgoing.action, payload.code, payload.description)
-        if not isinstance(payload, dict):
-            raise CallError(outgoing.action, "FormatViolation", "the response is not an object")
-        return payload
+            await self._transport.send(outgoing.text)
+        except ConnectionError:
+            self._conclude(outgoing, StationOfflineError(f"{self._name} went away"))
+
+    def _give_up(self, outgoing: _Outgoing) -> None:
+        self._conclude(outgoing, CallTimeoutError(f"{outgoing.action}: no answer within {outgoing.timeout_s:g} s"))
+        self._send_next()
+
+    def _resolve(self, message_id: str, payload: Any) -> None:
+        if self._outstanding is None or self._outstanding[0].message_id != message_id:
+            _LOGGER.debug("%s answered a request that is not outstanding", self._name)
+            return
+        outgoing, _ = self._outstanding
+        match payload:
+            case Failure(code=code, description=description):
+                self._conclude(outgoing, CallError(outgoing.action, code, description))
+            case dict():
+                self._conclude(outgoing, payload)
+            case _:
+                self._conclude(outgoing, CallError(outgoing.action, "FormatViolation", "the response is not an object"))
+        self._send_next()
+
+    def _conclude(self, outgoing: _Outgoing, outcome: Payload | StationError) -> None:
+        if self._outstanding is None or self._outstanding[0] is not outgoing:
+            return
+        self._outstanding[1].cancel()
+        self._outstanding = None
+        _settle(outgoing.answer, outcome)
+
+    def _go_offline(self) -> None:
+        self._closed = True
+        gone = list(self._outgoing)
+        self._outgoing.clear()
+        if self._outstanding is not None:
+            self._conclude(self._outstanding[0], StationOfflineError(f"{self._name} went away"))
+        for outgoing in gone:
+            _settle(outgoing.answer, StationOfflineError(f"{self._name} went away"))
+
+
+def _settle(answer: asyncio.Future[Payload], outcome: Payload | StationError) -> None:
+    if answer.done():
+        return
+    if isinstance(outcome, StationError):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)

@@ -9,7 +9,7 @@ LONGEST_REASON_BYTES = 123
 
 
 class WebSocketTransport:
-    """One station's socket. Frames that are not text are read as text all the same, and found malformed later."""
+    """One station's socket. What is no UTF-8, or no text frame, is read as text all the same: where its meaning is lost, parsing tells."""
 
     def __init__(self, connection: ServerConnection) -> None:
         """Take an open connection."""
@@ -36,10 +36,10 @@ class WebSocketTransport:
     async def recv(self) -> str:
         """Return the next message. Raises ConnectionError when closed."""
         try:
-            message = await self._connection.recv()
+            message = await self._connection.recv(decode=False)
         except ConnectionClosed as error:
             raise ConnectionError(str(error)) from error
-        return message if isinstance(message, str) else message.decode(errors="replace")
+        return message.decode(errors="replace")
 
     async def close(self, code: int, reason: str) -> None:
         """Close with a code and a reason."""
