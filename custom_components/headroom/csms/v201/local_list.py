@@ -1,0 +1,68 @@
+"""Block D of OCPP 2.0.1: how a station's local authorization list is brought from what it holds to what it is to hold. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+import json
+from typing import Any
+
+from ..frames import Payload
+
+LARGEST_VERSION = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a station holds as far as it confirmed it. `entries` are OCPP's AuthorizationData by token; version 0: nothing (D02)."""
+
+    version: int = 0
+    entries: Mapping[str, Payload] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One SendLocalList, and what the station holds once it accepted it."""
+
+    payload: Payload
+    then: Held
+
+
+def updates(held: Held, reported_version: int, wanted: Mapping[str, Payload], *, items: int, most_bytes: int | None) -> Iterator[Update]:
+    """Yield the requests that bring a station to `wanted`, each to be sent once the one before it is accepted.
+
+    What changed is enough where the station is known to hold what we think it does: it reports the version it confirmed last. Any other
+    station gets the whole list. No request holds more than `items` tokens, or more than `most_bytes` where it can be helped.
+    """
+    known = 0 < held.version == reported_version
+    if known and held.entries == wanted:
+        return
+    if not known and reported_version <= 0 and not wanted:
+        return
+    before = held.entries if known else {}
+    removed = {key: {"idToken": entry["idToken"]} for key, entry in before.items() if key not in wanted}
+    changed = {key: entry for key, entry in wanted.items() if before.get(key) != entry}
+    version, entries, kind = max(held.version, reported_version, 0), dict(before), "Differential" if known else "Full"
+    for part in _parts([*removed.items(), *changed.items()], items, most_bytes):
+        version = 1 if version >= LARGEST_VERSION else version + 1
+        for key, entry in part:
+            entries.pop(key, None)
+            if "idTokenInfo" in entry:
+                entries[key] = entry
+        payload: dict[str, Any] = {"versionNumber": version, "updateType": kind}
+        if part:
+            payload["localAuthorizationList"] = [entry for _, entry in part]
+        yield Update(payload=payload, then=Held(version=version, entries=dict(entries)))
+        kind = "Differential"
+
+
+def _parts(entries: Iterable[tuple[str, Payload]], items: int, most_bytes: int | None) -> Iterator[list[tuple[str, Payload]]]:
+    """Yield the entries in parts; one empty part where there are none, for a whole list that is empty (D01.FR.03)."""
+    part: list[tuple[str, Payload]] = []
+    size = frame = 200  # the frame around the list
+    for key, entry in entries:
+        entry_size = len(json.dumps(entry)) + 1
+        if part and (len(part) >= items or (most_bytes is not None and size + entry_size > most_bytes)):
+            yield part
+            part, size = [], frame
+        part.append((key, entry))
+        size += entry_size
+    yield part
