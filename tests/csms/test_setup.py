@@ -1,14 +1,19 @@
 """Reading the inventory and setting measurands, with stations that know less than the standard asks."""
 
+import asyncio
+from contextlib import AsyncExitStack
+import json
 from typing import Any
 
 import pytest
 
 from custom_components.headroom.csms import inventory as device_model
-from custom_components.headroom.csms.station import Admission, Booted, Disconnected, InventoryRead, Ready, TransactionEvent
+from custom_components.headroom.csms.memory import Memory
+from custom_components.headroom.csms.pace import AT_ONCE
+from custom_components.headroom.csms.station import Admission, AttributeType, Booted, Disconnected, InventoryRead, Ready, TransactionEvent
 
-from .client import BOOT, REPORT, SILENCE, TRIGGERED_BOOT, Refusal, set_results, stamp, station, variable
-from .conftest import House
+from .client import BOOT, REPORT, SILENCE, TRIGGERED_BOOT, Client, Refusal, set_results, stamp, station, variable
+from .conftest import House, running
 
 FULL = "Current.Import,Voltage,Power.Active.Import,Energy.Active.Import.Register"
 KNOWN = {
@@ -130,15 +135,140 @@ async def test_a_station_that_boots_by_itself_after_the_interval_is_accepted(hou
         assert len(client.requests("GetBaseReport")) == 1
 
 
-async def test_a_station_that_boots_anew_is_read_anew(house: House) -> None:
+async def test_a_known_station_that_boots_is_accepted_at_once_and_read_anew_with_another_firmware(house: House) -> None:
+    newer = BOOT | {"chargingStation": BOOT["chargingStation"] | {"firmwareVersion": "1.3"}}
     async with station(house.port) as client:
         await house.boot(client)
         client.report = [*REPORT, variable("EVSE", "SupplyPhases", "1", evse={"id": 2})]
+        assert (await client.call("BootNotification", BOOT))["status"] == "Accepted"
+        await house.until(Ready, times=2)
+        assert len(client.requests("GetBaseReport")) == 1
+        assert (await client.call("BootNotification", newer))["status"] == "Pending"
+        ready = await house.until(Ready, times=3)
+        assert ready.inventory.evse_connectors == {1: (1,), 2: (1,)} and ready.info.firmware_version == "1.3"
+        assert [event.accepted for event in house.of(Booted)] == [False, True, True, False, True]
+        assert (await client.call("BootNotification", TRIGGERED_BOOT))["status"] == "Pending"  # its firmware is back
+
+
+async def test_what_a_station_forgot_over_its_boot_is_set_again(house: House) -> None:
+    held: dict[str, str] = {}
+
+    def take(payload: dict[str, Any]) -> dict[str, Any]:
+        held.update({item["variable"]["name"]: item["attributeValue"] for item in payload["setVariableData"]})
+        return set_results(payload)
+
+    def tell(payload: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "getVariableResult": [
+                item | {"attributeStatus": "Accepted", "attributeValue": held[item["variable"]["name"]]}
+                for item in payload["getVariableData"]
+            ]
+        }
+
+    async with station(house.port) as client:
+        client.answers |= {"SetVariables": take, "GetVariables": tell}
         found = await house.boot(client)
-        assert found.inventory.evse_connectors == {1: (1,), 2: (1,)}
-        assert [event.accepted for event in house.of(Booted)] == [False, True, False, True]
-        assert (await client.call("BootNotification", TRIGGERED_BOOT))["status"] == "Accepted"
+        held["TxUpdatedInterval"] = "900"
+        written = len(client.requests("SetVariables"))
+        assert (await client.call("BootNotification", BOOT))["status"] == "Accepted"
+        await client.until("SetVariables", written + 1)
+        assert held["TxUpdatedInterval"] == "5" and len(client.requests("SetVariables")) == written + 1
+        await found.set_variables({("SampledDataCtrlr", "TxUpdatedInterval"): "30"})  # a person wants it so
+        assert (await client.call("BootNotification", BOOT))["status"] == "Accepted"
         await house.until(Ready, times=3)
+        await client.until("GetVariables", 2)
+        await found.get_variables([("SampledDataCtrlr", "TxUpdatedInterval")])
+        assert held["TxUpdatedInterval"] == "30"
+
+
+async def test_variables_are_kept_with_all_that_is_said_of_them_and_written_through(house: House) -> None:
+    full = variable("OCPPCommCtrlr", "RetryBackOffWaitMinimum", "10")
+    full["variableAttribute"] = [
+        {"type": "Actual", "value": "10", "mutability": "ReadWrite", "persistent": True},
+        {"type": "MaxSet", "value": "60"},
+    ]
+    full["variableCharacteristics"] = {
+        "dataType": "integer",
+        "unit": "s",
+        "minLimit": 1,
+        "maxLimit": 90.0,
+        "supportsMonitoring": True,
+    }
+    secret = variable("SecurityCtrlr", "BasicAuthPassword", "never to be told")
+    key = ("OCPPCommCtrlr", "RetryBackOffWaitMinimum")
+    async with station(house.port) as client:
+        client.report = [*REPORT, full, secret]
+        found = await house.boot(client)
+        told = found.inventory.device[".".join(key)]
+        assert told.value == "10" and told.writable and (most := told.attribute(AttributeType.MAX_SET)) and most.value == "60"
+        assert told.characteristics is not None and told.characteristics.unit == "s"
+        assert (told.characteristics.min_limit, told.characteristics.max_limit, told.characteristics.supports_monitoring) == (1, 90, True)
+        assert (await found.set_variables({key: "20"}))[key].taken
+        assert found.inventory.variables[".".join(key)] == found.inventory.device[".".join(key)].value == "20"
+        await found.set_variables({key: "50"}, AttributeType.MAX_SET)
+        assert client.requests("SetVariables")[-1]["setVariableData"][0]["attributeType"] == "MaxSet"
+        assert found.inventory.variables[".".join(key)] == "20"
+        await found.set_variables({("SecurityCtrlr", "BasicAuthPassword"): "also not"})
+        assert "never to be told" not in str(found.inventory) and "also not" not in str(found.inventory)
+        client.answers["SetVariables"] = lambda payload: set_results(payload, "RebootRequired")
+        await found.set_variables({key: "30"})
+        assert house.of(InventoryRead)[-1].inventory.awaiting_reboot == (".".join(key),)
+        assert found.inventory.variables[".".join(key)] == "20"
+        await client.call("BootNotification", BOOT)
+        ready = await house.until(Ready, times=2)
+        assert ready.inventory.awaiting_reboot == ()
+
+
+async def test_a_report_that_nobody_asked_for_tells_what_changed(house: House) -> None:
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        changed = [variable("SmartChargingCtrlr", "ProfileStackLevel", "2"), variable("EVSE", "SupplyPhases", "1", evse={"id": 2})]
+        await client.call("NotifyReport", {"requestId": 1, "generatedAt": stamp(), "seqNo": 0, "reportData": changed})
+        assert found.inventory.smart_charging.stack_level_max == 2 and found.inventory.smart_charging.periods_per_schedule == 24
+        assert found.inventory.evse_connectors == {1: (1,), 2: (1,)}
+
+
+async def test_what_was_kept_makes_a_station_known_after_a_restart_of_ours(house: House) -> None:
+    async with station(house.port) as client:
+        before = (await house.boot(client)).inventory
+    await house.until(Disconnected)
+    kept = json.loads(json.dumps({identity: memory.document() for identity, memory in house.system.memories.items()}))
+    async with running(House()) as again:
+        again.system._memories |= {identity: Memory.from_document(document) for identity, document in kept.items()}
+        async with station(again.port) as client:
+            assert (await client.call("BootNotification", BOOT))["status"] == "Accepted"
+            ready = await again.until(Ready)
+            assert ready.inventory == before and ready.info.vendor == "Maker"
+            assert client.requests("GetBaseReport") == []
+
+
+async def test_at_most_a_few_stations_are_read_at_a_time_and_all_get_their_turn(house: House) -> None:
+    reading, most = 0, 0
+
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(station(house.port, f"CP{number}")) for number in range(AT_ONCE * 3)]
+        for client in clients:
+
+            async def read(payload: dict[str, Any], client: Client = client) -> dict[str, Any]:
+                nonlocal reading, most
+                reading += 1
+                most = max(most, reading)
+                client._later(finish(client, payload["requestId"]))
+                return {"status": "Accepted"}
+
+            async def finish(client: Client, request_id: int) -> None:
+                nonlocal reading
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                reading -= 1
+                await client.send_report(request_id)
+
+            client.answers["GetBaseReport"] = read
+        answers = [await client.call("BootNotification", BOOT) for client in clients]
+        assert answers[-1]["interval"] > answers[0]["interval"]
+        for number in range(AT_ONCE * 3):
+            await house.until(Ready, f"CP{number}")
+    assert 1 <= most <= AT_ONCE
 
 
 async def test_a_known_station_that_comes_back_without_a_boot_is_ready_at_once(house: House) -> None:

@@ -3,15 +3,8 @@
 import asyncio
 from typing import Any
 
-from custom_components.headroom.csms.station import (
-    AuthorizationStatus,
-    ChargingState,
-    Disconnected,
-    IdToken,
-    Metered,
-    TransactionEvent,
-    TransactionPhase,
-)
+from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken
+from custom_components.headroom.csms.station import ChargingState, Disconnected, Metered, TransactionEvent, TransactionPhase
 
 from .client import stamp, station
 from .conftest import House

@@ -50,15 +50,21 @@ class Reports:
     @contextmanager
     def expect(self) -> Iterator[Report]:
         """Give a report to ask for by its request id; pages that come later are dropped."""
-        report = Report(self._next_id)
-        self._next_id += 1
+        report = Report(self.number())
         self._open[report.request_id] = report
         try:
             yield report
         finally:
             del self._open[report.request_id]
 
-    def add(self, request_id: int, items: Sequence[Payload], *, more: bool) -> None:
-        """Take a page in."""
-        if request_id in self._open:
-            self._open[request_id].pages.put_nowait((items, more))
+    def number(self) -> int:
+        """Return an id for a request, each only once."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def add(self, request_id: int, items: Sequence[Payload], *, more: bool) -> bool:
+        """Take a page in; False where nobody asked for it (any more)."""
+        if request_id not in self._open:
+            return False
+        self._open[request_id].pages.put_nowait((items, more))
+        return True

@@ -1,21 +1,11 @@
 """Getting to know a station of OCPP 2.0.1 and setting what the control loop needs of it (blocks B and J)."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 import logging
 
 from .. import inventory as device_model
 from ..reports import Reports
-from ..station import (
-    CallError,
-    CallRejectedError,
-    CallTimeoutError,
-    Inventory,
-    StationError,
-    StationOfflineError,
-    VariableKey,
-    VariableResult,
-)
+from ..station import CallError, CallRejectedError, CallTimeoutError, Inventory, StationError, StationOfflineError, VariableKey
 from .calls import Calls
 
 _LOGGER = logging.getLogger(__name__)
@@ -77,49 +67,80 @@ async def _asked(calls: Calls) -> Inventory:
     return device_model.build(variables, evses)
 
 
-async def configure(calls: Calls, found: Inventory, *, identity: str, sample_interval_s: int, heartbeat_interval_s: int) -> Inventory:
-    """Set intervals and measurands where the inventory does not show them set already; returns the inventory as it is then.
+async def configure(
+    calls: Calls, found: Inventory, *, identity: str, sample_interval_s: int, heartbeat_interval_s: int
+) -> tuple[Inventory, dict[str, str]]:
+    """Set time source, intervals and measurands where the inventory does not show them set already.
 
-    Raises StationOfflineError only; what the station refuses is logged, for it can be managed without.
+    Returns the inventory as it is then, and what the station holds of all that by variable. Raises StationOfflineError only; what
+    the station refuses is logged, for it can be managed without.
     """
+    held: dict[VariableKey, str] = {}
+    waiting: set[str] = set(found.awaiting_reboot)
     try:
-        wanted = {
-            ("SampledDataCtrlr", "TxUpdatedInterval"): str(sample_interval_s),
-            ("OCPPCommCtrlr", "HeartbeatInterval"): str(heartbeat_interval_s),
-        }
-        for component in ("SampledDataCtrlr", "SmartChargingCtrlr"):
-            if found.variables.get(f"{component}.Enabled", "").lower() == "false":
-                wanted[component, "Enabled"] = "true"
-        wanted = {key: value for key, value in wanted.items() if found.variables.get(".".join(key)) != value}
-        results = await calls.set_variables(wanted) if wanted else {}
+        wanted = _wanted(found, sample_interval_s, heartbeat_interval_s)
+        held = {key: value for key, value in wanted.items() if found.variables.get(".".join(key)) == value}
+        to_set = {key: value for key, value in wanted.items() if key not in held}
+        results = await calls.set_variables(to_set) if to_set else {}
+        held |= {key: wanted[key] for key, result in results.items() if result.status == "Accepted"}
+        waiting |= {".".join(key) for key, result in results.items() if result.status == "RebootRequired"}
         refused = [".".join(key) for key, result in results.items() if not result.taken]
-        refused += [variable for variable in MEASURAND_VARIABLES if not await _set_measurands(calls, found, variable)]
+        for variable in MEASURAND_VARIABLES:
+            if (measurands := await _set_measurands(calls, found, variable)) is None:
+                refused.append(variable)
+            else:
+                held["SampledDataCtrlr", variable] = measurands
     except StationOfflineError:
         raise
     except StationError as error:
         _LOGGER.warning("%s could not be configured: %s", identity, error)
-        return found
-    if refused:
-        _LOGGER.warning("%s does not let these be set: %s", identity, ", ".join(refused))
-    return _after(found, wanted, results)
+    else:
+        if refused:
+            _LOGGER.warning("%s does not let these be set: %s", identity, ", ".join(refused))
+    found = replace(device_model.with_values(found, held), awaiting_reboot=tuple(sorted(waiting)))
+    return found, {".".join(key): value for key, value in held.items()}
 
 
-async def _set_measurands(calls: Calls, found: Inventory, variable: str) -> bool:
+def _wanted(found: Inventory, sample_interval_s: int, heartbeat_interval_s: int) -> dict[VariableKey, str]:
+    wanted = {
+        ("SampledDataCtrlr", "TxUpdatedInterval"): str(sample_interval_s),
+        ("OCPPCommCtrlr", "HeartbeatInterval"): str(heartbeat_interval_s),
+    }
+    for component in ("SampledDataCtrlr", "SmartChargingCtrlr"):
+        if found.variables.get(f"{component}.Enabled", "").lower() == "false":
+            wanted[component, "Enabled"] = "true"
+    sources = [source.strip() for source in found.variables.get("ClockCtrlr.TimeSource", "").split(",") if source.strip()]
+    clock = found.device.get("ClockCtrlr.TimeSource")
+    if sources and "Heartbeat" not in sources and clock is not None and clock.writable:
+        wanted["ClockCtrlr", "TimeSource"] = ",".join([*sources, "Heartbeat"])
+    return wanted
+
+
+async def verify(calls: Calls, found: Inventory, configured: dict[str, str]) -> Inventory:
+    """Look whether a station that booted still holds what was configured, and set again what it forgot. Raises StationError."""
+    keys = [(component, variable) for component, _, variable in (key.rpartition(".") for key in configured)]
+    results = await calls.get_variables(keys)
+    values = {key: result.value for key, result in results.items() if result.value is not None}
+    lost = {key: configured[".".join(key)] for key, value in values.items() if not _same(value, configured[".".join(key)])}
+    if lost:
+        again = await calls.set_variables(lost)
+        values |= {key: lost[key] for key, result in again.items() if result.status == "Accepted"}
+    return device_model.with_values(found, values)
+
+
+def _same(one: str, other: str) -> bool:
+    return {part.strip() for part in one.split(",")} == {part.strip() for part in other.split(",")}
+
+
+async def _set_measurands(calls: Calls, found: Inventory, variable: str) -> str | None:
     present = found.variables.get(f"SampledDataCtrlr.{variable}", "")
     key = ("SampledDataCtrlr", variable)
-    for measurands in MEASURANDS:
-        if set(measurands) == {part.strip() for part in present.split(",")}:
-            return True
-        result = (await calls.set_variables({key: ",".join(measurands)}))[key]
+    for measurands in (",".join(measurands) for measurands in MEASURANDS):
+        if _same(measurands, present):
+            return present
+        result = (await calls.set_variables({key: measurands}))[key]
         if result.taken:
-            return True
+            return measurands
         if result.status not in ("Rejected", ""):
-            return False
-    return False
-
-
-def _after(found: Inventory, wanted: Mapping[VariableKey, str], results: Mapping[VariableKey, VariableResult]) -> Inventory:
-    taken: Sequence[VariableKey] = [key for key, result in results.items() if result.status == "Accepted"]
-    variables = dict(found.variables) | {".".join(key): wanted[key] for key in taken}
-    smart_charging = device_model.build(variables, ()).smart_charging
-    return replace(found, variables=variables, smart_charging=smart_charging)
+            return None
+    return None

@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, override
 
+from ..authorization import IdToken
 from ..fields import moment, optional_record, optional_text, optional_whole, record, records, text, unknown_value, whole
 from ..frames import Payload
 from ..inventory import evse_phases, with_connector
 from ..memory import Draw
 from ..sampled_values import samples
-from ..station import ChargingState, ConnectorStatus, IdToken, Metered, StatusChanged, TransactionEvent, TransactionPhase
+from ..station import ChargingState, ConnectorStatus, Metered, StatusChanged, TransactionEvent, TransactionPhase
 from .authorization import read_token
 from .link import Block, Handler, Link
 
@@ -30,6 +31,10 @@ class Transactions(Block):
         """`judge` returns the response to a token that a transaction event carries."""
         super().__init__(link)
         self._judge = judge
+        self.on_gap: Callable[[], None] = lambda: None
+        """Called when events of a transaction are missing."""
+        self.on_told: Callable[[TransactionEvent], TransactionEvent] = lambda event: event
+        """Fills in what an event leaves out and others know."""
 
     @override
     def requests(self) -> Mapping[str, Handler]:
@@ -86,12 +91,18 @@ class Transactions(Block):
         return {}
 
     async def _on_transaction(self, payload: Payload) -> Payload:
-        event = self._transaction(payload)
+        event = self.on_told(self._transaction(payload))
         if not event.offline:
             self._link.clock.observe(event.at, self._link.now())
         if self._link.memory.transactions.take(event):
             self._keep(event)
             self._link.emit(event)
+            if (
+                self._link.memory.transactions.numbered
+                and (known := self._link.memory.transactions.get(event.transaction_id))
+                and known.gaps
+            ):
+                self.on_gap()
         # A repeated event may be the same question asked again.
         return {} if event.id_token is None else await self._judge(event.evse_id, event.id_token)
 
