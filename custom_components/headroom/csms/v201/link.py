@@ -2,12 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
+from ..fields import written
 from ..frames import Payload
+from ..inventory import with_values
 from ..memory import Memory, StationClock
 from ..reports import Reports
-from ..station import Inventory, InventoryRead, StationEvent, StationOfflineError
+from ..station import AttributeType, Inventory, InventoryRead, StationEvent, StationOfflineError, VariableKey
+from ..upkeep import Retries
 from ..validation import Schemas
 from .calls import Calls
 
@@ -47,9 +51,23 @@ class Link:
         """What was read of the device model; the standard's defaults before that."""
         return self.memory.inventory or Inventory()
 
+    def station_time(self, at: datetime) -> str:
+        """Write a moment of ours as the station's clock will show it."""
+        return written(at + timedelta(seconds=self.clock.offset_s))
+
     def inventory_changed(self) -> None:
         """Tell that the inventory is another one now."""
+        self.memory.changed()
         self.emit(InventoryRead(info=self.memory.info, inventory=self.inventory))
+
+    def learn_values(self, values: Mapping[VariableKey, str], attribute: AttributeType = AttributeType.ACTUAL) -> None:
+        """Take over what was read, set or heard of variables; nothing before the inventory was read, which will say it too."""
+        if self.memory.inventory is None or not values:
+            return
+        found = with_values(self.memory.inventory, values, attribute)
+        if found != self.memory.inventory:
+            self.memory.inventory = found
+            self.inventory_changed()
 
 
 class Block:
@@ -62,3 +80,13 @@ class Block:
     def requests(self) -> Mapping[str, Handler]:
         """Return what answers each action of this block that a station sends."""
         return {}
+
+
+def without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a payload's fields without those that are not given: OCPP leaves out what JSON could make null."""
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def retried(retries: Retries) -> dict[str, Any]:
+    """Return the fields that say how often to try a transfer again."""
+    return without_none({"retries": retries.count, "retryInterval": retries.interval_s})

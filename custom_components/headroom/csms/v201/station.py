@@ -6,19 +6,21 @@ then it is asked to boot again and accepted (B01). One that comes back without a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 import logging
 from typing import Any
 
+from ..authorization import IdToken, IdTokenInfo
 from ..fields import optional_text, record, written
 from ..frames import CallFailure, Payload
 from ..memory import Memory, StationClock
+from ..pace import Pace
 from ..reports import Reports
 from ..rpc import Answer, Rpc, Transport
 from ..security.desk import StationDesk
-from ..station import AuthorizationStatus, Booted, IdToken, Inventory, Ready, StationError, StationEvent, StationInfo, StationOfflineError
+from ..station import Booted, Inventory, Ready, StationError, StationEvent, StationInfo, StationOfflineError
 from ..validation import PayloadError
 from . import setup
 from .authorization import Authorization
@@ -29,6 +31,7 @@ from .display import Display
 from .firmware import Firmware
 from .link import SCHEMAS, Block, Handler, Link
 from .provisioning import Provisioning
+from .recovery import Recovery
 from .smart_charging import SmartCharging
 from .transactions import Transactions
 
@@ -49,6 +52,8 @@ class Timing:
     report_idle_s: float = 10.0
     inventory_s: float = 60.0
     authorize_s: float = 30.0
+    gap_wait_s: float = 10.0
+    """How long an event that is missing may still come by itself; then it is asked for."""
 
 
 class Standing(Enum):
@@ -70,17 +75,16 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         *,
         memory: Memory,
         admitted: Callable[[], bool],
-        authorize: Callable[[int | None, IdToken], Awaitable[AuthorizationStatus]],
+        authorize: Callable[[int | None, IdToken], Awaitable[IdTokenInfo]],
         takes_vendor: Callable[[str], bool],
         emit: Callable[[StationEvent], None],
         now: Callable[[], datetime],
         timing: Timing,
         desk: StationDesk,
+        pace: Pace,
     ) -> None:
         """Take the connection and what the house knows of the station; nothing is sent or read before `run`."""
-        self._rpc = Rpc(
-            transport, SCHEMAS, self._handle, name=identity, call_timeout_s=timing.call_timeout_s, log=memory.frames, now=now
-        )
+        self._rpc = Rpc(transport, SCHEMAS, self._handle, name=identity, call_timeout_s=timing.call_timeout_s, log=memory.frames, now=now)
         link = Link(
             identity=identity,
             calls=Calls(self._rpc),
@@ -97,6 +101,9 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         self.display = Display(link, takes_vendor)
         self.firmware = Firmware(link)
         super().__init__(link, self.authorization.answer)
+        self._recovery = Recovery(link, gap_wait_s=timing.gap_wait_s)
+        self.on_gap = self._recovery.watch
+        self.on_told = self._recovery.told
         rooms: tuple[Block, ...] = (self.authorization, self.certificates, self.diagnostics, self.display, self.firmware)
         self._handlers: dict[str, Handler] = {
             **Provisioning.requests(self),
@@ -107,6 +114,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         self._admitted = admitted
         self._authorize = authorize
         self._timing = timing
+        self._pace = pace
         self._standing = Standing.CONNECTED
         self._boot_asked = False
         self._boot_heard = asyncio.Event()
@@ -147,6 +155,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         finally:
             self._link.ready = False
             self.diagnostics.close()
+            self._recovery.close()
             if self._stage is not None:
                 self._stage.cancel()
                 await asyncio.wait((self._stage,))
@@ -187,33 +196,39 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             return True
         return self._standing is not Standing.PENDING and self._admitted()
 
-    async def _authorize_in_time(self, evse_id: int | None, id_token: IdToken) -> AuthorizationStatus:
+    async def _authorize_in_time(self, evse_id: int | None, id_token: IdToken) -> IdTokenInfo:
         async with asyncio.timeout(self._timing.authorize_s):
             return await self._authorize(evse_id, id_token)
 
     # From the connection to Ready
 
     def _boot(self, payload: Payload) -> Answer:
-        self._link.memory.info = _info(payload)
-        triggered = self._boot_asked or self._link.memory.info.boot_reason == "Triggered"
-        if not triggered and self._standing is not Standing.PENDING:
-            # It was switched on: new firmware may have another device model.
-            self._link.memory.configured, self._link.memory.inventory = None, None
+        info, memory = _info(payload), self._link.memory
+        triggered = self._boot_asked or info.boot_reason == "Triggered"
+        if not triggered and (_product(info) != _product(memory.info) or info.boot_reason == "FirmwareUpdate"):
+            # Another firmware or another station in its place may have another device model.
+            memory.configured, memory.inventory = None, None
+        if not triggered and memory.inventory is not None and memory.inventory.awaiting_reboot:
+            memory.inventory = replace(memory.inventory, awaiting_reboot=())
+        if info != memory.info:
+            memory.info = info
+            memory.changed()
         self._boot_heard.set()
         self._heard.set()
         self._link.clock.forget()
-        accepted = self._admitted() and (triggered or self._link.memory.configured is not None)
+        known = memory.configured is not None and memory.inventory is not None
+        accepted = self._admitted() and (triggered or known)
         self._boot_asked = False
         repeated = self._standing is Standing.PENDING and not accepted
         self._standing = Standing.ACCEPTED if accepted else Standing.PENDING
         self._link.ready = False
-        interval_s = self._timing.heartbeat_interval_s if accepted else self._timing.pending_interval_s
+        interval_s = self._heartbeat_interval_s() if accepted else self._timing.pending_interval_s + round(self._pace.wait_s)
         response = {"currentTime": written(self._link.now()), "interval": interval_s, "status": "Accepted" if accepted else "Pending"}
 
         def answered() -> None:
             self._link.emit(Booted(info=self.info, accepted=accepted))
             if accepted:
-                self._settle()
+                self._settle(booted=not triggered)
             elif not repeated or self._stage is None or self._stage.done():
                 self._begin(self._prepare())
 
@@ -237,7 +252,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         self._heard.set()
         if self._admitted() and self._link.memory.configured is not None and self._link.memory.inventory is not None:
             self._become_ready()
-            self._begin(self._refresh())
+            self._begin(self._recovery.refresh())
 
     async def _await_boot(self) -> None:
         try:
@@ -268,28 +283,57 @@ class V201Station(Provisioning, Transactions, SmartCharging):
 
     async def _prepare(self) -> None:
         """Read the inventory; configure an admitted station and have it boot again, or go on with one that never booted."""
-        await self._read_inventory()
-        if not self._admitted():
-            self._link.inventory_changed()
-            return
-        await self._configure()
+        async with self._pace.turn():
+            await self._read_inventory()
+            if not self._admitted():
+                self._link.inventory_changed()
+                return
+            await self._configure()
         if self._standing is Standing.CONNECTED:
             self._become_ready()
-            await self._refresh()
+            await self._recovery.refresh()
         else:
             await self._ask_for_boot()
 
-    def _settle(self) -> None:
+    def _settle(self, *, booted: bool) -> None:
         """The station is accepted: it is ready at once where it is known, else once it is."""
         if self._link.memory.inventory is not None and self._link.memory.configured is not None:
             self._become_ready()
+            self._begin(self._look_after(booted=booted))
             return
         self._begin(self._finish())
 
     async def _finish(self) -> None:
-        await self._read_inventory()
-        await self._configure()
+        async with self._pace.turn():
+            await self._read_inventory()
+            await self._configure()
         self._become_ready()
+        await self._recovery.pick_up()
+
+    async def _look_after(self, *, booted: bool) -> None:
+        """See to it that a known station that booted holds what was configured, and take its transactions up where they are."""
+        async with self._pace.turn():
+            if booted and (configured := self._link.memory.configured):
+                try:
+                    found = await setup.verify(self._link.calls, self.inventory, configured)
+                except StationOfflineError:
+                    raise
+                except StationError as error:
+                    _LOGGER.debug("%s does not tell what it is set to: %s", self.identity, error)
+                else:
+                    if found != self.inventory:
+                        self._link.memory.inventory = found
+                        self._link.inventory_changed()
+            await self._recovery.pick_up()
+
+    async def read_inventory(self) -> None:
+        """Read the device model anew. Raises StationError where the station went away; else what it tells is taken over."""
+        calls = self._link.ready_calls
+        async with self._pace.turn():
+            waiting = self.inventory.awaiting_reboot
+            found = await setup.read_inventory(calls, self._link.reports, idle_s=self._link.report_idle_s, total_s=self._timing.inventory_s)
+            self._link.memory.inventory = replace(found, awaiting_reboot=waiting)
+            self._link.inventory_changed()
 
     async def _read_inventory(self) -> None:
         if self._link.memory.inventory is None:
@@ -299,31 +343,24 @@ class V201Station(Provisioning, Transactions, SmartCharging):
 
     async def _configure(self) -> None:
         if self._link.memory.configured is None:
-            self._link.memory.inventory = await setup.configure(
+            self._link.memory.inventory, self._link.memory.configured = await setup.configure(
                 self._link.calls,
                 self.inventory,
                 identity=self.identity,
                 sample_interval_s=self._timing.sample_interval_s,
-                heartbeat_interval_s=self._timing.heartbeat_interval_s,
+                heartbeat_interval_s=self._heartbeat_interval_s(),
             )
-            self._link.memory.configured = {}
+            self._link.memory.changed()
+
+    def _heartbeat_interval_s(self) -> int:
+        """What a person set, else what suits the station."""
+        set_s = (self._link.memory.configured or {}).get("OCPPCommCtrlr.HeartbeatInterval", "")
+        return int(set_s) if set_s.isdecimal() and int(set_s) > 0 else self._timing.heartbeat_interval_s
 
     def _become_ready(self) -> None:
         self._link.calls.learn(self.inventory)
         self._link.ready = True
         self._link.emit(Ready(info=self.info, inventory=self.inventory))
-
-    async def _refresh(self) -> None:
-        """Ask a station that was running all the time for what it would have told after a boot."""
-        try:
-            await self._link.calls.trigger("TransactionEvent")
-        except StationError as error:
-            _LOGGER.debug("%s tells of no transaction: %s", self.identity, error)
-        for evse_id in self.inventory.evse_connectors:
-            try:
-                await self.trigger("StatusNotification", evse_id)
-            except StationError as error:
-                _LOGGER.debug("%s does not tell the status of EVSE %d: %s", self.identity, evse_id, error)
 
 
 def _info(payload: Payload) -> StationInfo:
@@ -335,3 +372,7 @@ def _info(payload: Payload) -> StationInfo:
         firmware_version=optional_text(station, "firmwareVersion"),
         boot_reason=optional_text(payload, "reason"),
     )
+
+
+def _product(info: StationInfo) -> tuple[str | None, ...]:
+    return (info.vendor, info.model, info.serial_number, info.firmware_version)
