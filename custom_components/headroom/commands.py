@@ -1,49 +1,11 @@
 """What a person asks of a station from Home Assistant, with errors in words a person understands."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 import secrets
 
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-
-from .const import DOMAIN
 from .coordinator import HeadroomCoordinator
-from .csms.station import CallRejectedError, CallTimeoutError, StationError, StationOfflineError
+from .errors import invalid, translated_errors
 from .site.config import EvseKey
 from .site.snapshot import EvseSnapshot
-
-
-@contextmanager
-def translated_errors(station: str) -> Iterator[None]:
-    """Turn a station's failure into a translated HomeAssistantError that names the station."""
-    placeholders = {"station": station}
-    try:
-        yield
-    except StationOfflineError as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN, translation_key="station_offline", translation_placeholders=placeholders
-        ) from error
-    except CallTimeoutError as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN, translation_key="station_timeout", translation_placeholders=placeholders
-        ) from error
-    except CallRejectedError as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="station_rejected",
-            translation_placeholders=placeholders | {"action": error.action, "status": error.status},
-        ) from error
-    except StationError as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key="station_failed",
-            translation_placeholders=placeholders | {"error": str(error)},
-        ) from error
-
-
-def invalid(key: str, **placeholders: str) -> ServiceValidationError:
-    """Return the translated error for a mistake of the user's."""
-    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders or None)
 
 
 def evse_snapshot(coordinator: HeadroomCoordinator, key: EvseKey) -> EvseSnapshot:

@@ -7,9 +7,9 @@ from homeassistant.components.select import SelectEntity, SelectEntityDescriptio
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .commands import invalid
 from .coordinator import HeadroomConfigEntry
 from .entity import HeadroomEntity, Row, Rows, SiteSubject, async_follow
+from .errors import invalid
 from .site.config import Mode
 from .site.snapshot import SiteSnapshot
 

@@ -10,10 +10,10 @@ from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.helpers import config_validation as cv, service
 import probatio as vol
 
-from ..commands import invalid
 from ..const import DOMAIN
 from ..coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from ..entity import CircuitSubject, EvseSubject, SiteSubject, StationSubject, Subject, subjects
+from ..errors import invalid
 from ..site.config import EvseKey
 
 ATTR_DURATION = "duration"

@@ -9,9 +9,10 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.util.json import JsonObjectType
 import probatio as vol
 
-from ..commands import evse_snapshot, invalid, start_charging, stop_charging, translated_errors
+from ..commands import evse_snapshot, start_charging, stop_charging
 from ..diagnostics import as_json
 from ..engine.model import LEAST_CURRENT_A
+from ..errors import invalid, translated_errors
 from .action import AMPS, ATTR_DURATION, DURATION, Action, evse_of, station_of
 
 ATTR_ID_TOKEN = "id_token"

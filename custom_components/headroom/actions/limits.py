@@ -7,8 +7,8 @@ from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.helpers import config_validation as cv
 import probatio as vol
 
-from ..commands import invalid
 from ..diagnostics import as_json
+from ..errors import invalid
 from ..site.decision import DECISIONS_KEPT
 from .action import AMPS, ATTR_DURATION, DURATION, Action, circuit_of, target
 
