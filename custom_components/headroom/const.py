@@ -24,6 +24,22 @@ CONF_MARGIN_A: Final = "margin_a"
 CONF_WORST_CASE_A: Final = "worst_case_a"
 CONF_METER: Final = "meter"
 
+CONF_SECURITY: Final = "security"
+"""In the entry: what the site asks of stations; in a station's subentry: what it is recognised by."""
+
+# Under CONF_SECURITY.
+CONF_PROFILE: Final = "profile"
+CONF_TLS: Final = "tls"
+CONF_TLS_PORT: Final = "tls_port"
+CONF_SERVER_NAMES: Final = "server_names"
+CONF_CERTIFICATE: Final = "certificate"
+CONF_PRIVATE_KEY: Final = "private_key"
+CONF_CLIENT_ROOT: Final = "client_root"
+TLS_NONE: Final = "none"
+TLS_OWN: Final = "own"
+TLS_FILES: Final = "files"
+DEFAULT_TLS_PORT: Final = 9443
+
 # Under CONF_METER.
 CONF_INVERT: Final = "invert"
 CONF_UNIT_ID: Final = "unit_id"

@@ -18,11 +18,13 @@ from homeassistant.util import dt as dt_util
 
 from .configuration import meter_for, site_config
 from .const import CONF_FUSE_A, CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, DOMAIN
+from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.server import CentralSystem
-from .csms.station import Station, StationEvent, StationOfflineError
+from .csms.station import Noticed, Station, StationEvent, StationOfflineError
 from .ledger.ledger import Ledger
 from .ledger.records import LedgerError
 from .metering.reading import MeterError
+from .security import SiteSecurity, vault_of
 from .site.memory import SiteMemory
 from .site.site import Site
 from .site.snapshot import SiteSnapshot
@@ -52,6 +54,10 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._begun = AsyncExitStack()
         """How to let go of what was begun."""
         self._listening = (entry.data[CONF_HOST], entry.data[CONF_PORT])
+        self.security = SiteSecurity(hass, entry)
+        self._listens_by: object = None
+        self._stopped = False
+        self._listening_anew = asyncio.Lock()
         self._followers: dict[str, list[Callable[[StationEvent], None]]] = {}
 
     @override
@@ -78,6 +84,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             authorize=lambda identity, evse_id, token: self.site.authorize(identity, evse_id, token),
             on_event=self._on_event,
             now=dt_util.utcnow,
+            access=self.security.access,
+            desk=self.security.desk,
         )
         self.site = Site(
             site_config(entry),
@@ -89,14 +97,22 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         )
         self._begun.push_async_callback(self._save_now)
         self._begun.push_async_callback(self.central_system.stop)
+        self._listens_by = self.security.listens_by()
         try:
-            await self.central_system.start(*self._listening)
+            host, port, tls_port, tls = await self.security.async_prepare()
+        except (OSError, ValueError) as error:
+            raise ConfigEntryNotReady(
+                translation_domain=DOMAIN, translation_key="certificate_failed", translation_placeholders={"error": str(error)}
+            ) from error
+        try:
+            await self.central_system.start(host, port, tls_port=tls_port, tls=tls)
         except OSError as error:
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="port_in_use",
                 translation_placeholders={"port": str(self._listening[1]), "error": str(error)},
             ) from error
+        entry.async_on_unload(self.security.async_watch_certificates())
         self._begun.push_async_callback(self.site.stop)
         self.site.start()
         self._begun.push_async_callback(self._stop_meter)
@@ -127,6 +143,9 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         entry = self.config_entry
         if self._listening != (entry.data[CONF_HOST], entry.data[CONF_PORT]):
             return False
+        self.security.configure()
+        if self.security.listens_by() != self._listens_by:
+            entry.async_create_task(self.hass, self._async_listen(), f"{DOMAIN} listen")
         known = set(self.site.config.stations)
         self.site.configure(site_config(entry))
         approved = set(self.site.config.stations)
@@ -140,8 +159,27 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             self._read_meter()
         return True
 
+    async def _async_listen(self) -> None:
+        """Listen as the entry says now; connections stay."""
+        security = self.security
+        async with self._listening_anew:
+            if (wanted := security.listens_by()) == self._listens_by or self._stopped:
+                return
+            self._listens_by = wanted
+            try:
+                host, port, tls_port, tls = await security.async_prepare()
+                if not self._stopped:
+                    await self.central_system.listen(host, port, tls_port=tls_port, tls=tls)
+            except (OSError, ValueError) as error:
+                if security.failure is None:
+                    _LOGGER.error("Stations can't be listened for as it is set up: %s", error)
+                security.failure = str(error)
+            else:
+                security.failure = None
+
     async def async_stop(self) -> None:
         """Let go of everything, the last begun first; what is installed on the stations stays until it lapses."""
+        self._stopped = True
         await self._begun.aclose()
 
     async def _save_now(self) -> None:
@@ -188,6 +226,11 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self.site.meter_health(circuit_id, error)
 
     def _on_event(self, identity: str, event: StationEvent) -> None:
+        if isinstance(event, Noticed) and event.action == "SecurityEventNotification":
+            told = {key: str(event.payload.get(key, "")) or None for key in ("type", "techInfo")}
+            self.security.watch.tell(
+                SecurityEvent(kind=SecurityEventKind.STATION_EVENT, identity=identity, detail=told["type"], info=told["techInfo"])
+            )
         self.site.handle(identity, event)
         for follower in tuple(self._followers.get(identity, ())):
             follower(event)
@@ -224,6 +267,7 @@ async def async_forget(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
     """Remove what an entry kept."""
     await Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
     await hass.async_add_executor_job(_remove_files, storage_paths(hass, entry))
+    await hass.async_add_executor_job(vault_of(hass, entry.entry_id).remove)
 
 
 def _remove_files(paths: Iterable[Path]) -> None:

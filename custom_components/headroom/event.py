@@ -1,16 +1,18 @@
-"""The charging session of an EVSE, as events: it started, it ended with so much energy."""
+"""What happens, as events: a charging session of an EVSE starts and ends, and what concerns the security of a station or the site."""
 
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
-from .entity import EvseSubject, HeadroomEntity, Row, Rows, Subject, async_follow
-from .site.snapshot import EvseSnapshot
+from .csms.security.events import SecurityEvent, SecurityEventKind
+from .entity import EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, Subject, async_follow
+from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
 
 # Events are pushed; nothing is asked of a station.
 PARALLEL_UPDATES = 0
@@ -26,12 +28,24 @@ class EventRow[SnapshotT](Row[SnapshotT], EventEntityDescription):
 
 EVSE: tuple[EventRow[EvseSnapshot], ...] = (EventRow(key="session", translation_key="session", event_types=[STARTED, ENDED]),)
 
-ROWS: Rows = {EvseSubject: EVSE}
+HAPPENINGS = [kind.value for kind in SecurityEventKind]
+SITE: tuple[EventRow[SiteSnapshot], ...] = (
+    EventRow(key="security", translation_key="security", entity_category=EntityCategory.DIAGNOSTIC, event_types=HAPPENINGS),
+)
+STATION: tuple[EventRow[StationSnapshot], ...] = (
+    EventRow(key="security", translation_key="security", entity_category=EntityCategory.DIAGNOSTIC, event_types=HAPPENINGS),
+)
+
+ROWS: Rows = {EvseSubject: EVSE, SiteSubject: SITE, StationSubject: STATION}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
     """Set up the events."""
-    async_follow(entry, async_add_entities, SessionEvent, ROWS)
+    async_follow(entry, async_add_entities, _entity, ROWS)
+
+
+def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: EventRow[Any]) -> EventEntity:
+    return SessionEvent(coordinator, subject, row) if isinstance(subject, EvseSubject) else SecurityEventEntity(coordinator, subject, row)
 
 
 class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
@@ -76,4 +90,23 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
 
     def _tell(self, event_type: str, attributes: dict[str, str | float | None]) -> None:
         self._trigger_event(event_type, attributes)
+        self.async_write_ha_state()
+
+
+class SecurityEventEntity(HeadroomEntity[Any], EventEntity):
+    """Tells what concerns the security of one station; the site's tells of all, also of whoever was turned away."""
+
+    entity_description: EventRow[Any]
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.security.async_follow(self._hear))
+
+    @callback
+    def _hear(self, event: SecurityEvent) -> None:
+        if isinstance(self.subject, StationSubject) and event.identity != self.subject.identity:
+            return
+        attributes = {"station": event.identity, "remote": event.remote, "detail": event.detail, "tech_info": event.info}
+        self._trigger_event(event.kind.value, {key: value for key, value in attributes.items() if value is not None})
         self.async_write_ha_state()
