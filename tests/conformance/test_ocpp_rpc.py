@@ -14,7 +14,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from custom_components.headroom.csms.station import AuthorizationStatus, Ready
+from custom_components.headroom.csms.authorization import AuthorizationStatus
+from custom_components.headroom.csms.station import Ready
 from tests.csms.conftest import House, running
 
 from .messages import FROM_CSMS, FROM_STATION

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import inspect
 from typing import Any
 
-from custom_components.headroom.csms.station import IdToken
+from custom_components.headroom.csms.authorization import IdToken
 from custom_components.headroom.csms.v201.link import Block
 from custom_components.headroom.csms.v201.station import V201Station
 

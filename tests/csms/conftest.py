@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo
 from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.server import CentralSystem
-from custom_components.headroom.csms.station import Admission, AuthorizationStatus, IdToken, Ready, StationEvent
+from custom_components.headroom.csms.station import Admission, Ready, StationEvent
 from custom_components.headroom.csms.v201.station import Timing, V201Station
 
 from .client import BOOT, Client
@@ -40,11 +41,11 @@ class House:
     def admit(self, identity: str) -> Admission:
         return self.admissions.get(identity, Admission.ACCEPTED)
 
-    async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> AuthorizationStatus:
+    async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> IdTokenInfo:
         self.asked.append((identity, evse_id, token))
         if self.hold is not None:
             await self.hold.wait()
-        return self.tokens[token.value]
+        return IdTokenInfo(status=self.tokens[token.value])
 
     def on_event(self, identity: str, event: StationEvent) -> None:
         self.events.append((identity, event))

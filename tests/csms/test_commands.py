@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.csms.authorization import IdToken
 from custom_components.headroom.csms.station import (
     CallError,
     CallRejectedError,
     CallTimeoutError,
-    IdToken,
     InventoryRead,
     StationError,
     StationOfflineError,

@@ -13,10 +13,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
 from custom_components.headroom.csms import listening, server
+from custom_components.headroom.csms.authorization import AuthorizationStatus
 from custom_components.headroom.csms.memory import StationClock
 from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.security.throttle import Limits
-from custom_components.headroom.csms.station import Admission, AuthorizationStatus, Connected, Disconnected, Ready
+from custom_components.headroom.csms.station import Admission, Connected, Disconnected, Ready
 
 from .client import BOOT, station
 from .conftest import House, running

@@ -62,6 +62,16 @@ async def test_profile_1_the_right_password(tmp_path: Path) -> None:
         ("STRANGER", WORD, None),
         ("STRANGER", WORD, "CP1"),
     ],
+    ids=(
+        "no password",
+        "another password",
+        "another's name",
+        "part of it",
+        "empty",
+        "nobody",
+        "nobody with a password",
+        "nobody as another",
+    ),
 )
 async def test_everything_else_is_answered_alike(tmp_path: Path, identity: str, password: str | None, user: str | None) -> None:
     async with castle(tmp_path, ("CP1", KNOWN), required=PASSWORD) as site:

@@ -9,13 +9,15 @@ import logging
 import ssl
 from typing import Protocol, runtime_checkable
 
+from .authorization import IdToken, IdTokenInfo
 from .listening import POLICY_VIOLATION, Doors, Listening, Peer
 from .memory import Memory
+from .pace import Pace
 from .rpc import Transport
 from .security.access import NO_AUTHENTICATION, Access, Verdict
 from .security.desk import CertificateDesk, NoDesk, StationDesk
 from .security.events import SecurityEvent, SecurityEventKind
-from .station import Admission, AuthorizationStatus, Connected, Disconnected, IdToken, Ready, Station, StationEvent
+from .station import Admission, Connected, Disconnected, Ready, Station, StationEvent
 from .v201.link import SCHEMAS
 from .v201.station import Timing, V201Station
 
@@ -43,34 +45,41 @@ class CentralSystem:
     """Serves stations over WebSockets, and over any transport by `serve`.
 
     `admit` is asked whenever it matters whether a station is served; `on_event` gets everything stations tell, in their order.
-    `now` gives our time in UTC.
+    `now` gives our time in UTC; `takes_vendor` says whether anybody takes the data transfers of a station's vendor (P02).
     `access` decides who may connect before anybody is admitted (without it everyone may), `desk` signs stations' certificates.
+    `memories` is what was kept of stations, `on_memory` is told whose memory is worth keeping again.
     """
 
     def __init__(
         self,
         *,
         admit: Callable[[str], Admission],
-        authorize: Callable[[str, int | None, IdToken], Awaitable[AuthorizationStatus]],
+        authorize: Callable[[str, int | None, IdToken], Awaitable[IdTokenInfo]],
         on_event: Callable[[str, StationEvent], None],
         now: Callable[[], datetime],
+        takes_vendor: Callable[[str, str], bool] = lambda identity, vendor_id: False,
         heartbeat_interval_s: int = 60,
         sample_interval_s: int = 5,
         call_timeout_s: float = 10.0,
         timing: Timing | None = None,
         access: Access | None = None,
         desk: CertificateDesk | None = None,
+        memories: Mapping[str, Memory] | None = None,
+        on_memory: Callable[[str], None] = lambda identity: None,
     ) -> None:
         """Take the house's callbacks; `timing` overrides the three intervals and all other patience."""
         self._admit = admit
         self._authorize = authorize
         self._on_event = on_event
         self._now = now
+        self._takes_vendor = takes_vendor
         self._timing = timing or Timing(
             heartbeat_interval_s=heartbeat_interval_s, sample_interval_s=sample_interval_s, call_timeout_s=call_timeout_s
         )
         self._sessions: dict[str, _Session] = {}
-        self._memories: dict[str, Memory] = {}
+        self._on_memory = on_memory
+        self._memories = dict(memories or {})
+        self._pace = Pace()
         self._lost: set[str] = set()
         self._listener_failing = False
         self._access = access or Access(monotonic=lambda: asyncio.get_running_loop().time(), sleep=asyncio.sleep)
@@ -128,13 +137,15 @@ class CentralSystem:
         station = V201Station(
             identity,
             transport,
-            memory=self._memories.setdefault(identity, Memory()),
+            memory=self._memory(identity),
             admitted=lambda: self._accepts(identity),
             authorize=lambda evse_id, id_token: self._authorize(identity, evse_id, id_token),
+            takes_vendor=lambda vendor_id: self._takes_vendor(identity, vendor_id),
             emit=lambda event: self._emit(identity, event),
             now=self._now,
             timing=self._timing,
             desk=StationDesk(self._desk, identity, profile),
+            pace=self._pace,
         )
         session = self._sessions[identity] = _Session(transport, station, profile)
         self._emit(identity, Connected(remote=transport.remote))
@@ -145,7 +156,7 @@ class CentralSystem:
             del self._sessions[identity]
             self._emit(identity, Disconnected(reason=reason))
             if not self._accepts(identity):
-                del self._memories[identity]  # whoever comes by is not remembered
+                self._memories.pop(identity, None)  # whoever comes by is not remembered
             session.over.set()
 
     async def approve(self, identity: str) -> None:
@@ -158,6 +169,20 @@ class CentralSystem:
         if (session := self._sessions.get(identity)) is not None:
             await session.transport.close(NORMAL, reason)
             await session.over.wait()
+
+    @property
+    def memories(self) -> Mapping[str, Memory]:
+        """What is known of each station that is or was connected; what `memories` gave at the start included."""
+        return self._memories
+
+    def forget(self, identity: str) -> None:
+        """Let go of what is known of a station that is not served any more."""
+        self._memories.pop(identity, None)
+
+    def _memory(self, identity: str) -> Memory:
+        memory = self._memories.setdefault(identity, Memory())
+        memory.on_change = lambda: self._on_memory(identity)
+        return memory
 
     def _accepts(self, identity: str) -> bool:
         return self._admit(identity) is Admission.ACCEPTED

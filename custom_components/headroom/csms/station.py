@@ -264,6 +264,8 @@ class TransactionEvent:
     remote_start_id: int | None = None
     stopped_reason: str | None = None
     samples: tuple[MeterSample, ...] = ()
+    presumed: bool = False
+    """The station did not tell it: asked, it knew no such transaction any more (GetTransactionStatus)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,6 +354,7 @@ type StationEvent = (
     | ChargingLimit
     | Monitored
     | ClockChecked
+    | ReservationEnded
     | UpkeepEvent
     | Noticed
 )

@@ -13,14 +13,13 @@ import time
 from typing import Any
 import uuid
 
+from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo
 from ..csms.station import (
     Admission,
-    AuthorizationStatus,
     Booted,
     ChargingLimit,
     Connected,
     Disconnected,
-    IdToken,
     InventoryRead,
     Metered,
     Ready,
@@ -223,8 +222,11 @@ class Site:
         self._issued.add(token.value)
         return token
 
-    async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> AuthorizationStatus:
+    async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> IdTokenInfo:
         """Answer a token by the site's policy, once the fallbacks that guard the transaction are confirmed."""
+        return IdTokenInfo(status=await self._judge(identity, evse_id, token))
+
+    async def _judge(self, identity: str, evse_id: int | None, token: IdToken) -> AuthorizationStatus:
         policy = self.config.authorization
         if not policy.free and token.value not in policy.tokens and token.value not in self._issued:
             return AuthorizationStatus.INVALID
