@@ -100,6 +100,18 @@ const inventory = () => [
     variable: { name: "AvailabilityState" },
     variableAttribute: [{ value: "Available" }],
   },
+  ...[
+    ["AuthCacheCtrlr", "Enabled", "true"],
+    ["AuthCtrlr", "Enabled", "false"],
+    ["AuthCtrlr", "MasterPassGroupId", ""],
+    ["LocalAuthListCtrlr", "Enabled", "false"],
+    ["LocalAuthListCtrlr", "ItemsPerMessage", "4"],
+    ["MonitoringCtrlr", "Enabled", "true"],
+  ].map(([component, variable, value]) => ({
+    component: { name: component },
+    variable: { name: variable },
+    variableAttribute: [{ value }],
+  })),
   { component: { name: "SmartChargingCtrlr" }, variable: { name: "RateUnit" }, variableAttribute: [{ value: "A,W" }] },
   { component: { name: "SmartChargingCtrlr" }, variable: { name: "ProfileStackLevel" }, variableAttribute: [{ value: "5" }] },
   { component: { name: "SmartChargingCtrlr" }, variable: { name: "PeriodsPerSchedule" }, variableAttribute: [{ value: "24" }] },

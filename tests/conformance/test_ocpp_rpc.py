@@ -24,6 +24,8 @@ from .strict_station import RefusedError, StrictStation, strict_station
 from .typed_commands import TYPED, commands
 
 BOTH_WAYS = {"DataTransfer"}
+ANSWERS_ONLY = {"CertificateSigned", "GetReport", "GetTransactionStatus"}
+"""What no command sends: it answers what a station does, or goes by `call`."""
 
 
 @asynccontextmanager
@@ -73,6 +75,7 @@ async def test_every_typed_command_sends_valid_requests() -> None:
                 before = len(strict.requests)
                 await call(house.station())
                 assert len(strict.requests) > before, f"{name} sent nothing"
+        assert set(FROM_CSMS) - {action for action, _ in strict.requests} == ANSWERS_ONLY
 
 
 async def test_every_request_of_a_station_is_answered_by_its_schema() -> None:
