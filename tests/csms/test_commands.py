@@ -136,7 +136,12 @@ async def test_a_station_that_takes_only_watts_gets_watts_for_the_phases_its_car
         periods = [
             item["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"][0] for item in client.requests("SetChargingProfile")
         ]
-        assert [(period["limit"], period.get("numberPhases")) for period in periods] == [(22080, 3), (1380, None), (2300, None), (4500, 2)]
+        assert [(period["limit"], period.get("numberPhases")) for period in periods] == [
+            (22080, None),
+            (1380, None),
+            (2300, None),
+            (4500, 2),
+        ]
 
 
 async def test_a_dc_evse_gets_watts_without_phases(house: House) -> None:

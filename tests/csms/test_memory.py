@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.csms.dialect import Dialect
+from custom_components.headroom.csms.learnt import Learnt
 from custom_components.headroom.csms.memory import KEPT, Draw, Memory
 from custom_components.headroom.csms.station import (
     ChargingState,
@@ -127,7 +129,7 @@ def test_everything_that_is_kept_comes_back_the_same() -> None:
         configured={"SampledDataCtrlr.TxUpdatedInterval": "5"},
         draws={2: Draw(phases=1, voltage_v=231.0)},
         security={"hash": "x"},
-        dialect={"unit": "W"},
+        learnt=Learnt(fingerprint=("Maker", "Post", "1.2"), dialect=Dialect(unit="W"), obeyed_by={2}, lease_ends=True),
         local_list={"version": 3},
     )
     memory.transactions.take(told(3, evse_id=2))

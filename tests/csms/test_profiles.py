@@ -1,56 +1,100 @@
-"""Profiles by the rules of block K."""
+"""Our own profiles, in every dialect by the rules of block K."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import pytest
 
 from custom_components.headroom.csms import profiles
-from custom_components.headroom.csms.profiles import Rate
+from custom_components.headroom.csms.abilities import Abilities, fitted
+from custom_components.headroom.csms.dialect import Dialect, Handle, Kind, LeaseEnd
+from custom_components.headroom.csms.profile_rules import problems
+from custom_components.headroom.csms.profiles import Ours, Placed, Rate, Role, Wording
 from custom_components.headroom.csms.station import SmartCharging
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)
 START = "2026-01-01T11:59:00.000Z"
+ENDS = NOW + timedelta(minutes=2)
 
 
-def period(profile: dict[str, Any]) -> dict[str, Any]:
-    found = profile["chargingSchedule"][0]["chargingSchedulePeriod"]
-    assert len(found) == 1
-    return dict(found[0])
+def words(rate: Rate = Rate(), **changes: Any) -> Wording:
+    return Wording(dialect=Dialect(**changes), rate=rate, now=NOW)
+
+
+def periods(placed: Placed) -> list[dict[str, Any]]:
+    return list(placed.profile["chargingSchedule"][0]["chargingSchedulePeriod"])
 
 
 def test_each_purpose_is_built_as_block_k_wants_it() -> None:
-    station = profiles.station_limit(63, Rate(), NOW)
-    assert (station["chargingProfilePurpose"], station["id"], station["stackLevel"]) == ("ChargingStationMaxProfile", 1, 0)
-    fallback = profiles.fallback(2, 6, Rate(), NOW)
-    assert (fallback["chargingProfilePurpose"], fallback["id"]) == ("TxDefaultProfile", 1002)
-    lease = profiles.lease(2, "T", 16, NOW + timedelta(minutes=2), Rate(), NOW)
-    assert (lease["chargingProfilePurpose"], lease["id"], lease["transactionId"]) == ("TxProfile", 2002, "T")
-    assert lease["validTo"] == "2026-01-01T12:02:00.500Z"
-    for profile in (station, fallback, lease):
-        assert profile["chargingProfileKind"] == "Absolute"
-        assert profile["chargingSchedule"][0]["startSchedule"] == START
-        assert profile["chargingSchedule"][0]["chargingRateUnit"] == "A"
-        assert "numberPhases" not in period(profile)
-        assert profiles.is_ours(profile)
-        assert profiles.problems(0 if profile is station else 2, profile, SmartCharging()) == []
+    station = profiles.station_limit(63, words())
+    assert (station.evse_id, station.purpose, station.profile_id, station.stack_level) == (0, "ChargingStationMaxProfile", 1, 0)
+    fallback = profiles.fallback(2, 6, words())
+    assert (fallback.evse_id, fallback.purpose, fallback.profile_id) == (2, "TxDefaultProfile", 1002)
+    lease = profiles.lease(2, "T", 16, ENDS, words())
+    assert (lease.evse_id, lease.purpose, lease.profile_id, lease.profile["transactionId"]) == (2, "TxProfile", 2002, "T")
+    assert lease.profile["validTo"] == "2026-01-01T12:02:00.500Z"
+    for placed in (station, fallback, lease):
+        assert placed.profile["chargingProfileKind"] == "Absolute"
+        assert placed.profile["chargingSchedule"][0]["startSchedule"] == START
+        assert placed.profile["chargingSchedule"][0]["chargingRateUnit"] == "A"
+        assert "numberPhases" not in periods(placed)[0]
+
+
+@pytest.mark.parametrize(("handle", "end", "kind", "level"), product(Handle, LeaseEnd, get_args(Kind.__value__), (0, 2)))
+def test_every_dialect_keeps_the_rules_and_is_known_again(handle: Handle, end: LeaseEnd, kind: Kind, level: int) -> None:
+    can = SmartCharging(rate_units=("A", "W"), stack_level_max=3, periods_per_schedule=2)
+    dialect = fitted(Dialect(handle=handle, lease_end=end, kind=kind, stack_level=level), Abilities(stack_level_most=3, periods=2))
+    said = Wording(dialect=dialect, rate=Rate(), now=NOW)
+    fallback = profiles.fallback(1, 6, said)
+    lease = profiles.lease(1, "T", 16, ENDS, said, fallback_a=6)
+    placed = [fallback, lease] + ([profiles.station_limit(63, said)] if dialect.tells_station_limit else [])
+    for each in placed:
+        assert problems(each.evse_id, each.profile, can, transactions={1: "T"}) == []
+    assert profiles.ours(fallback) == Ours(Role.FALLBACK, 1)
+    assert profiles.ours(lease) == (Ours(Role.FALLBACK, 1) if dialect.overwrites else Ours(Role.LEASE, 1, handle))
+    # Whatever is told together has another id and another place.
+    assert len({each.profile_id for each in placed}) == len(placed) - dialect.overwrites
+    assert len({(each.purpose, each.stack_level) for each in placed}) == len(placed) - dialect.overwrites
+    if dialect.holds_leases and handle is not Handle.TRANSACTION:
+        assert lease.stack_level == fallback.stack_level + 1
+    assert ("validTo" in lease.profile) == dialect.holds_leases
+
+
+def test_a_lease_may_end_by_a_second_period_at_the_last_whole_second() -> None:
+    lease = profiles.lease(1, "T", 16, ENDS, words(lease_end=LeaseEnd.PERIOD), fallback_a=6.44)
+    assert periods(lease) == [{"startPeriod": 0, "limit": 16}, {"startPeriod": 180, "limit": 6.4}]
+    assert lease.profile["validTo"] == "2026-01-01T12:02:00.500Z"
+    over = profiles.lease(1, "T", 16, NOW - timedelta(hours=1), words(lease_end=LeaseEnd.PERIOD), fallback_a=6)
+    assert len(periods(over)) == 1
+
+
+def test_a_relative_profile_has_no_start_and_the_station_maximum_is_never_one() -> None:
+    said = words(kind="Relative")
+    fallback = profiles.fallback(1, 6, said)
+    assert fallback.profile["chargingProfileKind"] == "Relative" and "startSchedule" not in fallback.profile["chargingSchedule"][0]
+    assert profiles.station_limit(32, said).profile["chargingProfileKind"] == "Absolute"
+
+
+def test_an_absolute_profile_starts_as_far_back_as_the_station_wants_it() -> None:
+    assert profiles.fallback(1, 6, words(backdate_s=0)).profile["chargingSchedule"][0]["startSchedule"] == "2026-01-01T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
-    ("units", "phases", "direct", "expected"),
+    ("unit", "phases", "direct", "expected"),
     [
-        (("A", "W"), 3, False, Rate("A", 1.0, None)),
-        (("A",), None, False, Rate("A", 1.0, None)),
-        (("W",), 3, False, Rate("W", 690.0, 3)),
-        (("W",), 1, False, Rate("W", 230.0, 1)),
-        (("W",), None, False, Rate("W", 230.0, None)),  # nobody knows the car: no phase may carry more than its amps
-        (("A", "W"), None, True, Rate("W", 690.0, None)),
-        (("A",), None, True, Rate("A", 1.0, None)),
-        ((), 3, False, Rate("A", 1.0, None)),
+        ("A", 3, False, Rate("A", 1.0, None)),
+        ("A", None, True, Rate("A", 1.0, None)),
+        ("W", 3, False, Rate("W", 690.0, None)),  # 3 is what its absence means
+        ("W", 2, False, Rate("W", 460.0, 2)),
+        ("W", 1, False, Rate("W", 230.0, 1)),
+        ("W", None, False, Rate("W", 230.0, None)),  # nobody knows the car: no phase may carry more than its amps
+        ("W", None, True, Rate("W", 690.0, None)),
     ],
 )
-def test_unit(units: tuple[str, ...], phases: int | None, direct: bool, expected: Rate) -> None:
-    assert profiles.rate(SmartCharging(rate_units=units), phases=phases, voltage_v=230, direct=direct) == expected
+def test_unit(unit: Any, phases: int | None, direct: bool, expected: Rate) -> None:
+    assert profiles.rate(unit, phases=phases, voltage_v=230, direct=direct) == expected
+    assert profiles.rate(unit, phases=phases, voltage_v=230, direct=direct, phases_sent=False).phases is None
 
 
 @pytest.mark.parametrize(
@@ -61,79 +105,34 @@ def test_unit(units: tuple[str, ...], phases: int | None, direct: bool, expected
         (Rate(), 6.3, 6.3),  # 6.3 is 6.2999… in binary: still 6.3
         (Rate(), -1, 0),
         (Rate(), 0, 0),
+        (Rate(decimals=0), 9.99, 9),
         (Rate("W", 690.0, 3), 16, 11040),
         (Rate("W", 231.37, 1), 6, 1388.2),
+        (Rate("W", 231.37, 1, 0), 6, 1388),
     ],
 )
-def test_limit_has_one_decimal_and_is_never_above(rated: Rate, limit_a: float, limit: float) -> None:
-    built = period(profiles.fallback(1, limit_a, rated, NOW))
+def test_limit_has_the_decimals_a_station_takes_and_is_never_above(rated: Rate, limit_a: float, limit: float) -> None:
+    (built,) = periods(profiles.fallback(1, limit_a, words(rated)))
     assert built["limit"] == limit
     assert built.get("numberPhases") == rated.phases
 
 
-def user_profile(**changes: Any) -> dict[str, Any]:
-    schedule = {
-        "id": 1,
-        "startSchedule": START,
-        "chargingRateUnit": "A",
-        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}, {"startPeriod": 60, "limit": 6.5}],
-    }
-    schedule |= changes.pop("schedule", {})
-    schedule = {key: value for key, value in schedule.items() if value is not None}
-    profile = {"id": 50, "stackLevel": 1, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Absolute"}
-    return profile | {"chargingSchedule": [schedule]} | changes
-
-
-CAN = SmartCharging(periods_per_schedule=3, stack_level_max=2)
-
-
 @pytest.mark.parametrize(
-    ("evse_id", "changes", "rule"),
+    ("profile_id", "purpose", "schedule_id", "expected"),
     [
-        (1, {"chargingProfilePurpose": "ChargingStationExternalConstraints"}, "FR.22"),
-        (1, {"chargingProfilePurpose": "ChargingStationMaxProfile"}, "FR.38"),
-        (0, {"chargingProfilePurpose": "ChargingStationMaxProfile", "chargingProfileKind": "Relative"}, "never Relative"),
-        (0, {"chargingProfilePurpose": "TxProfile", "transactionId": "T"}, "FR.16"),
-        (1, {"chargingProfilePurpose": "TxProfile"}, "FR.03"),
-        (1, {"chargingSchedule": user_profile()["chargingSchedule"] * 2}, "FR.34"),
-        (1, {"stackLevel": -1}, "stack level"),
-        (1, {"stackLevel": 3}, "stack level"),
-        (1, {"chargingProfileKind": "Recurring"}, "recurrencyKind"),
-        (1, {"schedule": {"startSchedule": None}}, "FR.40"),
-        (1, {"chargingProfileKind": "Relative"}, "FR.41"),
-        (1, {"schedule": {"chargingRateUnit": "W"}}, "FR.26"),
-        (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 5, "limit": 6}]}}, "FR.31"),
-        (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}, {"startPeriod": 0, "limit": 6}]}}, "FR.35"),
-        (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": start, "limit": 6} for start in range(4)]}}, "at most 3"),
-        (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.25}]}}, "one decimal"),
-        (1, {"schedule": {"minChargingRate": 6.25}}, "one decimal"),
-        (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": -6}]}}, "not negative"),
-        (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6, "phaseToUse": 2, "numberPhases": 1}]}}, "FR.19"),
+        (1, "ChargingStationMaxProfile", 1, Ours(Role.STATION_LIMIT, 0)),
+        (1, "ChargingStationMaxProfile", 1001, Ours(Role.FALLBACK, 1)),
+        (2, "ChargingStationMaxProfile", 2, None),
+        (1, "TxDefaultProfile", 1, None),
+        (1001, "TxDefaultProfile", 1001, Ours(Role.FALLBACK, 1)),
+        (1001, "TxProfile", 1001, None),
+        (2001, "TxProfile", 2001, Ours(Role.LEASE, 1, Handle.TRANSACTION)),
+        (3002, "TxDefaultProfile", 3002, Ours(Role.LEASE, 2, Handle.DEFAULT)),
+        (4001, "ChargingStationMaxProfile", 4001, Ours(Role.LEASE, 1, Handle.STATION)),
+        (2001, "ChargingStationExternalConstraints", 2001, None),
+        (None, "TxProfile", 1, None),
     ],
 )
-def test_a_users_profile_is_refused_by_the_rule_it_breaks(evse_id: int, changes: dict[str, Any], rule: str) -> None:
-    found = profiles.problems(evse_id, user_profile(**changes), CAN)
-    assert len([text for text in found if rule in text]) == 1
-
-
-def test_a_users_profile_that_breaks_nothing_passes() -> None:
-    assert profiles.problems(1, user_profile(), CAN) == []
-    weekly = user_profile(chargingProfileKind="Recurring", recurrencyKind="Weekly")
-    assert profiles.problems(0, weekly, CAN) == []
-
-
-@pytest.mark.parametrize(
-    ("profile", "ours"),
-    [
-        ({"id": 1, "chargingProfilePurpose": "ChargingStationMaxProfile"}, True),
-        ({"id": 2, "chargingProfilePurpose": "ChargingStationMaxProfile"}, False),
-        ({"id": 1, "chargingProfilePurpose": "TxDefaultProfile"}, False),
-        ({"id": 1001, "chargingProfilePurpose": "TxDefaultProfile"}, True),
-        ({"id": 1001, "chargingProfilePurpose": "TxProfile"}, False),
-        ({"id": 2001, "chargingProfilePurpose": "TxProfile"}, True),
-        ({"id": 2001, "chargingProfilePurpose": "ChargingStationExternalConstraints"}, False),
-        ({"chargingProfilePurpose": "TxProfile"}, False),
-    ],
-)
-def test_ours_is_known_by_id_and_purpose(profile: dict[str, Any], ours: bool) -> None:
-    assert profiles.is_ours(profile) is ours
+def test_ours_is_known_by_id_and_purpose(profile_id: int | None, purpose: str, schedule_id: int, expected: Ours | None) -> None:
+    profile = {"id": profile_id, "chargingProfilePurpose": purpose, "chargingSchedule": [{"id": schedule_id}]}
+    assert profiles.ours(Placed(1, profile)) == expected

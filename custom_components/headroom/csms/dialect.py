@@ -72,6 +72,11 @@ class Dialect:
         return not self.holds_leases and self.handle is not Handle.TRANSACTION
 
     @property
+    def tells_station_limit(self) -> bool:
+        """Whether the station's ceiling has a place: told by the station's maximum, the fallback takes it."""
+        return self.takes_station_limit and self.handle is not Handle.STATION
+
+    @property
     def lease_level(self) -> int:
         """The stack level of a lease: above the fallback's where both have the same purpose."""
         return self.stack_level + (self.handle is not Handle.TRANSACTION and self.holds_leases)

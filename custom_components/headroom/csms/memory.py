@@ -9,6 +9,8 @@ from typing import Any
 
 from . import inventory as inventories
 from .frame_log import FrameLog
+from .learnt import Learnt
+from .profiles import Placed
 from .station import Inventory, MeterSample, StationInfo
 from .transactions import KnownTransactions
 
@@ -86,8 +88,10 @@ class Memory:
     frames: FrameLog = field(default_factory=FrameLog)
     security: dict[str, Any] = field(default_factory=dict)
     """How it authenticates: JSON-able, and no secret in the clear."""
-    dialect: dict[str, Any] = field(default_factory=dict)
-    """How it wants to be told its limits, as learnt: JSON-able."""
+    learnt: Learnt = field(default_factory=Learnt)
+    """How it wants to be told its limits, and how it follows them."""
+    told: dict[int, Placed] = field(default_factory=dict)
+    """The charging profiles that it holds as far as we know, by their id: what it accepted, or reported."""
     local_list: dict[str, Any] = field(default_factory=dict)
     """Which list of tokens it holds: JSON-able."""
     on_change: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
@@ -146,7 +150,7 @@ KEPT: Mapping[str, Kept] = {
         read=lambda document: {int(evse_id): Draw(**draw) for evse_id, draw in document.items()},
     ),
     "security": AS_IT_IS,
-    "dialect": AS_IT_IS,
+    "learnt": Kept(write=Learnt.document, read=lambda document: Learnt.from_document(_object(document))),
     "local_list": AS_IT_IS,
 }
 """The fields of a Memory that outlive a restart; one that is None is not written."""

@@ -1,19 +1,19 @@
-"""Charging profiles that are valid by block K of OCPP 2.0.1, as its JSON.
+"""Our own charging profiles, as OCPP 2.0.1's JSON: the station's ceiling, the fallback and the lease of each EVSE, in a station's dialect.
 
 Their ids are stable, for the same id replaces station-wide (K01.FR.05) and another id of the same purpose and level is rejected
-(K01.FR.06): a change overwrites, nothing is ever cleared first. The stack level is 0, which every station has.
+(K01.FR.06): a change overwrites, nothing is ever cleared first. A lease has another id for each handle it may be told by, so that
+one that went out of use can be taken away while the new one holds. What a profile is for is told by the id of its schedule.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from enum import StrEnum
 import math
 from typing import Any
 
-from .fields import optional_moment, optional_number, optional_text, optional_whole, records, written
+from .dialect import Dialect, Handle, LeaseEnd, Unit
+from .fields import optional_text, optional_whole, records, written
 from .frames import Payload
-from .station import SmartCharging
 
 STATION_LIMIT, FALLBACK, LEASE, EXTERNAL = (
     "ChargingStationMaxProfile",
@@ -23,163 +23,188 @@ STATION_LIMIT, FALLBACK, LEASE, EXTERNAL = (
 )
 STATION_LIMIT_ID = 1
 FIRST_FALLBACK_ID = 1000
-FIRST_LEASE_ID = 2000
-STACK_LEVEL = 0
-BACKDATED = timedelta(seconds=60)
-"""Profiles start this long ago, so that a station whose clock lags does not wait for them."""
-LONGEST_SCHEDULE = 1024
+FIRST_LEASE_ID = {Handle.TRANSACTION: 2000, Handle.DEFAULT: 3000, Handle.STATION: 4000}
+IDS_EACH = 1000
 
 type Profile = dict[str, Any]
+
+
+class Role(StrEnum):
+    """What a profile of ours is for."""
+
+    STATION_LIMIT = "station_limit"
+    FALLBACK = "fallback"
+    LEASE = "lease"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A charging profile and the EVSE it is set on: 0 is the station, or each of its EVSEs (TxDefaultProfile)."""
+
+    evse_id: int
+    profile: Payload
+    source: str = "CSO"
+
+    @property
+    def profile_id(self) -> int | None:
+        """Its id, None where it can't be read."""
+        return optional_whole(self.profile, "id")
+
+    @property
+    def purpose(self) -> str:
+        """Its chargingProfilePurpose, "" where it can't be read."""
+        return optional_text(self.profile, "chargingProfilePurpose") or ""
+
+    @property
+    def stack_level(self) -> int:
+        """Its stackLevel."""
+        return optional_whole(self.profile, "stackLevel") or 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
     """How amps per phase are told a station: `per_amp` is 1 for "A", else the watts one amp on each phase makes."""
 
-    unit: str = "A"
+    unit: Unit = "A"
     per_amp: float = 1.0
     phases: int | None = None
     """numberPhases to send; None leaves it out, which means 3 on AC (K01.FR.49)."""
+    decimals: int = 1
 
     def limit(self, limit_a: float) -> float:
-        """Return the limit in the station's unit, rounded down to the one decimal that OCPP allows."""
-        return math.floor(max(0.0, limit_a) * self.per_amp * 10 + 1e-6) / 10
+        """Return the limit in the station's unit, rounded down to the decimals it takes (OCPP allows one)."""
+        scale = 10.0**self.decimals
+        return math.floor(max(0.0, limit_a) * self.per_amp * scale + 1e-6) / scale
+
+    def amps(self, limit: float) -> float:
+        """Return what a limit in the station's unit is in amps per phase."""
+        return limit / self.per_amp
 
 
-def rate(smart_charging: SmartCharging, *, phases: int | None, voltage_v: float, direct: bool = False) -> Rate:
-    """Return amps where the station takes them (K01.FR.26), watts where it does not or where the EVSE is DC.
+def rate(unit: Unit, *, phases: int | None, voltage_v: float, direct: bool = False, decimals: int = 1, phases_sent: bool = True) -> Rate:
+    """Return how amps are told in a unit.
 
-    `phases` is how many the limit is for; None where nobody knows: then one is reckoned with, so that no single phase is ever
-    overloaded, whatever the car. A DC limit has no phases (K01.FR.44).
+    `phases` is how many the limit is for; None where nobody knows: then watts are reckoned for one, so that no single phase is ever
+    overloaded, whatever the car. numberPhases goes along with watts where it says more than the 3 that its absence means
+    (K01.FR.49). `direct`: the EVSE gives direct current, of which a limit has no phases (K01.FR.44).
     """
-    units = smart_charging.rate_units
-    if direct and "W" in units:
-        return Rate("W", 3 * voltage_v)
-    if "A" in units or "W" not in units:
-        return Rate()
-    return Rate("W", (phases or 1) * voltage_v, phases)
+    if unit == "A":
+        return Rate(decimals=decimals)
+    if direct:
+        return Rate("W", 3 * voltage_v, None, decimals)
+    return Rate("W", (phases or 1) * voltage_v, phases if phases_sent and phases != 3 else None, decimals)
 
 
-def station_limit(limit_a: float, rated: Rate, now: datetime) -> Profile:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How limits are told one EVSE (or the station): its dialect, fitted to what it takes; the rate; and its clock."""
+
+    dialect: Dialect
+    rate: Rate
+    now: datetime
+    """By the station's clock, as every time in a profile is."""
+
+
+def station_limit(limit_a: float, words: Wording) -> Placed:
     """Return the ceiling of the whole station, for EVSE 0 and never Relative (K01.FR.38)."""
-    return _profile(STATION_LIMIT_ID, STATION_LIMIT, limit_a, rated, now)
+    profile = _profile(STATION_LIMIT_ID, STATION_LIMIT_ID, STATION_LIMIT, words.dialect.stack_level, limit_a, words)
+    return Placed(0, profile)
 
 
-def fallback(evse_id: int, limit_a: float, rated: Rate, now: datetime) -> Profile:
-    """Return what holds on an EVSE where no lease does."""
-    return _profile(FIRST_FALLBACK_ID + evse_id, FALLBACK, limit_a, rated, now)
+def fallback(evse_id: int, limit_a: float, words: Wording) -> Placed:
+    """Return what holds on an EVSE where no lease does. Told by the station's maximum, it has the ceiling's own place."""
+    return _fallback(evse_id, FIRST_FALLBACK_ID + evse_id, limit_a, words)
 
 
-def lease(evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime, rated: Rate, now: datetime) -> Profile:
-    """Return the limit of one transaction (K01.FR.03) until `valid_to`. Times are by the station's clock."""
-    profile = _profile(FIRST_LEASE_ID + evse_id, LEASE, limit_a, rated, now)
-    return profile | {"transactionId": transaction_id, "validTo": written(valid_to)}
+def _fallback(evse_id: int, schedule_id: int, limit_a: float, words: Wording) -> Placed:
+    where, profile_id, purpose = fallback_place(evse_id, words.dialect.handle)
+    return Placed(where, _profile(profile_id, schedule_id, purpose, words.dialect.stack_level, limit_a, words))
 
 
-def _profile(profile_id: int, purpose: str, limit_a: float, rated: Rate, now: datetime) -> Profile:
-    period: dict[str, Any] = {"startPeriod": 0, "limit": rated.limit(limit_a)}
-    if rated.phases is not None:
-        period["numberPhases"] = rated.phases
+def fallback_place(evse_id: int, handle: Handle) -> tuple[int, int, str]:
+    """Return where the fallback of an EVSE lies: the EVSE it is set on, its profile's id and purpose."""
+    if handle is Handle.STATION:
+        return 0, STATION_LIMIT_ID, STATION_LIMIT
+    return evse_id, FIRST_FALLBACK_ID + evse_id, FALLBACK
+
+
+def lease_id(evse_id: int, handle: Handle) -> int:
+    """Return the id of the profile that an EVSE's lease is told by."""
+    return FIRST_LEASE_ID[handle] + evse_id
+
+
+def lease(
+    evse_id: int, transaction_id: str | None, limit_a: float, valid_to: datetime | None, words: Wording, *, fallback_a: float | None = None
+) -> Placed:
+    """Return the limit of one transaction until `valid_to`, by the station's clock; None: until the transaction ends.
+
+    A TxProfile names its transaction (K01.FR.03), but for the one that goes with a remote start: None (K05.FR.02). In a dialect
+    whose limits last it takes the fallback's own place (Dialect.overwrites). `fallback_a` is what a second period leads to.
+    """
+    dialect = words.dialect
+    if dialect.overwrites:
+        return _fallback(evse_id, FIRST_FALLBACK_ID + evse_id, limit_a, words)
+    profile_id = lease_id(evse_id, dialect.handle)
+    profile = _profile(profile_id, profile_id, str(dialect.handle), dialect.lease_level, limit_a, words)
+    if dialect.handle is Handle.TRANSACTION and transaction_id is not None:
+        profile["transactionId"] = transaction_id
+    if dialect.holds_leases and valid_to is not None:
+        profile["validTo"] = written(valid_to)
+        if dialect.lease_end is LeaseEnd.PERIOD and fallback_a is not None:
+            _end_by_period(profile["chargingSchedule"][0], valid_to, fallback_a, words)
+    return Placed(0 if dialect.handle is Handle.STATION else evse_id, profile)
+
+
+def _end_by_period(schedule: Profile, valid_to: datetime, fallback_a: float, words: Wording) -> None:
+    # A whole second, rather early than late.
+    after_s = math.floor((valid_to - _start(words)).total_seconds())
+    if after_s > 0:
+        (first,) = schedule["chargingSchedulePeriod"]
+        schedule["chargingSchedulePeriod"] = [first, first | {"startPeriod": after_s, "limit": words.rate.limit(fallback_a)}]
+
+
+def _start(words: Wording) -> datetime:
+    return (words.now - timedelta(seconds=words.dialect.backdate_s)).replace(microsecond=0)
+
+
+def _profile(profile_id: int, schedule_id: int, purpose: str, stack_level: int, limit_a: float, words: Wording) -> Profile:
+    period: Profile = {"startPeriod": 0, "limit": words.rate.limit(limit_a)}
+    if words.rate.phases is not None:
+        period["numberPhases"] = words.rate.phases
+    kind = "Absolute" if purpose == STATION_LIMIT else words.dialect.kind
+    schedule: Profile = {"id": schedule_id, "chargingRateUnit": words.rate.unit, "chargingSchedulePeriod": [period]}
+    if kind == "Absolute":
+        schedule["startSchedule"] = written(_start(words))
     return {
         "id": profile_id,
-        "stackLevel": STACK_LEVEL,
+        "stackLevel": stack_level,
         "chargingProfilePurpose": purpose,
-        "chargingProfileKind": "Absolute",
-        "chargingSchedule": [
-            {
-                "id": profile_id,
-                "startSchedule": written((now - BACKDATED).replace(microsecond=0)),
-                "chargingRateUnit": rated.unit,
-                "chargingSchedulePeriod": [period],
-            }
-        ],
+        "chargingProfileKind": kind,
+        "chargingSchedule": [schedule],
     }
 
 
-def is_ours(profile: Payload) -> bool:
-    """Return whether a reported profile is one that this module writes."""
-    profile_id, purpose = optional_whole(profile, "id"), optional_text(profile, "chargingProfilePurpose")
-    if profile_id is None:
-        return False
-    match purpose:
-        case "ChargingStationMaxProfile":
-            return profile_id == STATION_LIMIT_ID
-        case "TxDefaultProfile":
-            return FIRST_FALLBACK_ID < profile_id < FIRST_LEASE_ID
-        case "TxProfile":
-            return FIRST_LEASE_ID < profile_id < 2 * FIRST_LEASE_ID
-    return False
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What a profile of ours is for: its role, the EVSE it is about (0: the station), and the handle of a lease."""
+
+    role: Role
+    evse_id: int
+    handle: Handle | None = None
 
 
-def problems(evse_id: int, profile: Payload, smart_charging: SmartCharging) -> Sequence[str]:
-    """Return which rules of block K a profile of the user's own breaks, beyond what the schema says; none: it may be sent."""
-    purpose, kind = optional_text(profile, "chargingProfilePurpose"), optional_text(profile, "chargingProfileKind")
-    schedules = records(profile, "chargingSchedule")
-    level = optional_whole(profile, "stackLevel") or 0
-    found = [
-        ("K01.FR.22: ChargingStationExternalConstraints are not set by a central system", purpose == EXTERNAL),
-        ("K01.FR.38: ChargingStationMaxProfile is for EVSE 0", purpose == STATION_LIMIT and evse_id != 0),
-        ("K01.FR.38: ChargingStationMaxProfile is never Relative", purpose == STATION_LIMIT and kind == "Relative"),
-        ("K01.FR.16: TxProfile is for one EVSE", purpose == LEASE and evse_id <= 0),
-        ("K01.FR.03: TxProfile names its transaction", purpose == LEASE and not optional_text(profile, "transactionId")),
-        ("K01.FR.34: several schedules only in a TxProfile", purpose != LEASE and len(schedules) > 1),
-        (f"the stack level lies between 0 and {smart_charging.stack_level_max}", not 0 <= level <= smart_charging.stack_level_max),
-        ("Recurring needs a recurrencyKind", kind == "Recurring" and "recurrencyKind" not in profile),
-    ]
-    for schedule in schedules:
-        found += _schedule_problems(schedule, kind, smart_charging)
-    return [text for text, broken in found if broken]
-
-
-def _schedule_problems(schedule: Payload, kind: str | None, smart_charging: SmartCharging) -> list[tuple[str, bool]]:
-    periods = records(schedule, "chargingSchedulePeriod")
-    starts = [optional_whole(period, "startPeriod") or 0 for period in periods]
-    limits = [optional_number(period, "limit") for period in periods] + [optional_number(schedule, "minChargingRate")]
-    most = min(LONGEST_SCHEDULE, max(1, smart_charging.periods_per_schedule))
-    return [
-        ("K01.FR.40: Absolute and Recurring need a startSchedule", kind != "Relative" and "startSchedule" not in schedule),
-        ("K01.FR.41: Relative has no startSchedule", kind == "Relative" and "startSchedule" in schedule),
-        (f"K01.FR.26: the unit is one of {smart_charging.rate_units}", schedule.get("chargingRateUnit") not in smart_charging.rate_units),
-        (f"the station takes at most {most} periods", len(periods) > most),
-        ("K01.FR.31: the first period starts at 0", bool(starts) and starts[0] != 0),
-        ("K01.FR.35: periods start one after the other", any(later <= earlier for earlier, later in pairwise(starts))),
-        ("a limit is not negative", any(limit is not None and limit < 0 for limit in limits)),
-        ("a limit has at most one decimal", any(limit is not None and abs(limit * 10 - round(limit * 10)) > 1e-6 for limit in limits)),
-        (
-            "K01.FR.19: phaseToUse needs numberPhases 1 and ACPhaseSwitchingSupported",
-            any("phaseToUse" in period and not (smart_charging.phase_switching and period.get("numberPhases") == 1) for period in periods),
-        ),
-    ]
-
-
-def limit_now_a(schedules: Sequence[Payload], now: datetime, voltage_v: float, start: datetime | None = None) -> float | None:
-    """Return the lowest current per phase that schedules of the station's own allow at `now`; None where they say nothing.
-
-    A schedule without startSchedule began at `start`, or just now. Watts are shared among numberPhases, 3 unless told (K01.FR.49).
-    """
-    found: list[float] = []
-    for schedule in schedules:
-        begun = optional_moment(schedule, "startSchedule") or start or now
-        elapsed_s = max(0.0, (now - begun).total_seconds())
-        current: Payload = {}
-        for period in records(schedule, "chargingSchedulePeriod"):
-            if (optional_number(period, "startPeriod") or 0) <= elapsed_s:
-                current = period
-        limit = optional_number(current, "limit")
-        duration_s = optional_number(schedule, "duration")
-        if limit is None or (duration_s is not None and elapsed_s >= duration_s):
-            continue
-        watts = schedule.get("chargingRateUnit") == "W"
-        found.append(limit / (voltage_v * (optional_whole(current, "numberPhases") or 3)) if watts else limit)
-    return min(found, default=None)
-
-
-def most_a(schedule: Payload, voltage_v: float) -> float | None:
-    """Return the highest current per phase that a schedule asks for, None where it has no periods."""
-    watts = schedule.get("chargingRateUnit") == "W"
-    found = [
-        limit / (voltage_v * (optional_whole(period, "numberPhases") or 3)) if watts else limit
-        for period in records(schedule, "chargingSchedulePeriod")
-        if (limit := optional_number(period, "limit")) is not None
-    ]
-    return max(found, default=None)
+def ours(placed: Placed) -> Ours | None:
+    """Return what a profile is for where it is one that this module writes; None: it is somebody else's."""
+    profile_id = placed.profile_id
+    if profile_id is None or placed.purpose == EXTERNAL:
+        return None
+    if profile_id == STATION_LIMIT_ID and placed.purpose == STATION_LIMIT:
+        schedule_ids = [optional_whole(schedule, "id") or 0 for schedule in records(placed.profile, "chargingSchedule")]
+        evse_id = schedule_ids[0] - FIRST_FALLBACK_ID if schedule_ids else 0
+        return Ours(Role.FALLBACK, evse_id) if 0 < evse_id < IDS_EACH else Ours(Role.STATION_LIMIT, 0)
+    if 0 < (evse_id := profile_id - FIRST_FALLBACK_ID) < IDS_EACH and placed.purpose == FALLBACK:
+        return Ours(Role.FALLBACK, evse_id)
+    for handle, first in FIRST_LEASE_ID.items():
+        if 0 < (evse_id := profile_id - first) < IDS_EACH and placed.purpose == str(handle):
+            return Ours(Role.LEASE, evse_id, handle)
+    return None

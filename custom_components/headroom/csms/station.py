@@ -9,10 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .authorization import Authorizing, IdToken, ReservationEnded
+from .dialect import Dialect, Handle
+from .learnt import Learnt
 from .upkeep import DiagnosticsCommands, DisplayCommands, FirmwareCommands, UpkeepEvent
+
+if TYPE_CHECKING:  # it reads values of this module
+    from .reconciliation import Installed
 
 type TerminalValues = tuple[float | None, float | None, float | None]
 """A quantity at the station's terminals L1, L2, L3; None where the station does not say."""
@@ -457,14 +462,43 @@ class Station(Protocol):
     def authorization(self) -> Authorizing:
         """What it knows of tokens, and its reservations."""
 
-    async def install_station_limit(self, limit_a: float) -> None:
-        """Install the ceiling of the whole station (ChargingStationMaxProfile), kept over reboots; overwrites the last one."""
+    @property
+    def learnt(self) -> Learnt:
+        """What was learnt of how it takes limits, kept over restarts: whoever changes it calls `learnt_changed`."""
+
+    def learnt_changed(self) -> None:
+        """Have what was learnt kept."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it is told its limits now: as learnt, else as its quirks say, in either case no more than it takes."""
+
+    async def install_station_limit(self, limit_a: float) -> bool:
+        """Install the ceiling of the whole station, kept over reboots; overwrites the last one.
+
+        False: nothing was sent, for its dialect has no place for one.
+        """
 
     async def install_fallback(self, evse_id: int, limit_a: float) -> None:
-        """Install what holds on an EVSE without a lease (TxDefaultProfile), kept over reboots; overwrites the last one."""
+        """Install what holds on an EVSE without a lease, kept over reboots; overwrites the last one."""
 
-    async def install_lease(self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime) -> None:
-        """Limit a transaction until `valid_to` (TxProfile); overwrites the last one."""
+    async def install_lease(
+        self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime, *, fallback_a: float | None = None
+    ) -> None:
+        """Limit a transaction until `valid_to`; overwrites the last one.
+
+        What the limit is then, and whether it ends by itself at all, is by its dialect: Dialect.holds_leases, Dialect.overwrites.
+        `fallback_a` is the limit that holds afterwards, for a dialect that says it in a second period.
+        """
+
+    async def withdraw(self, evse_id: int, handle: Handle, *, fallback: bool = False) -> None:
+        """Take away the lease of an EVSE that was told by a handle, or with `fallback` its fallback; nothing there is no error.
+
+        For what a former dialect left: first install in the new one, then withdraw, so that there is no gap.
+        """
+
+    async def survey(self) -> Installed:
+        """Return what the station holds, ours and others'. Raises StationError; one that does not report is not one that holds nothing."""
 
     async def clear_leases(self, evse_id: int) -> None:
         """Take the leases of an EVSE away so that its fallback holds; nothing to clear is no error."""

@@ -208,8 +208,8 @@ class Installer:
         limit_a = self.wanted_station_a
         if limit_a is None:
             return
-        await station.install_station_limit(limit_a)
-        self.station_a, self.station_current = limit_a, True
+        told = await station.install_station_limit(limit_a)
+        self.station_a, self.station_current = limit_a if told else None, True
 
     async def _clear_foreign_profiles(self, station: Station) -> None:
         cleared = await station.clear_foreign_profiles()

@@ -6,10 +6,17 @@ from datetime import datetime, timedelta
 import logging
 from typing import Any, override
 
-from .. import profiles
+from .. import profiles, schedules
+from ..abilities import Abilities, abilities, fitted, unit_of
+from ..dialect import Dialect, Handle
 from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, record, records, text, whole
 from ..frames import Payload
 from ..inventory import evse_phases, is_direct
+from ..learnt import Learnt
+from ..profile_rules import problems
+from ..profiles import Ours, Placed, Role, Wording
+from ..quirks import known_of
+from ..reconciliation import Installed, installed
 from ..station import CallError, CallRejectedError, CallTimeoutError, ChargingLimit, CompositeSchedule, Noticed, SchedulePeriod
 from .link import Block, Handler
 
@@ -39,46 +46,120 @@ class SmartCharging(Block):
         """The station's clock minus ours, at most (StationClock)."""
         return self._link.clock.offset_s
 
+    @property
+    def learnt(self) -> Learnt:
+        """What was learnt of it; whoever changes it calls `learnt_changed`."""
+        return self._link.memory.learnt
+
+    def learnt_changed(self) -> None:
+        """Have what was learnt kept."""
+        self._link.memory.changed()
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it is told its limits now: as learnt, else as its quirks say, in either case no more than it takes."""
+        known, memory = known_of(self._link.memory.info), self._link.memory
+        return fitted(memory.learnt.dialect or known.dialect, self._can)
+
+    @property
+    def _can(self) -> Abilities:
+        return abilities(self._link.inventory, known_of(self._link.memory.info).habits)
+
     def _station_time(self, ours: datetime) -> datetime:
         return ours + timedelta(seconds=self._link.clock.offset_s)
 
-    def _rate(self, evse_id: int, phases: int | None) -> profiles.Rate:
-        draw = self._link.memory.draw(evse_id)
-        direct = is_direct(self._link.inventory, evse_id)
-        return profiles.rate(self._link.inventory.smart_charging, phases=phases, voltage_v=draw.voltage_v, direct=direct)
+    def _words(self, evse_id: int, phases: int | None) -> Wording:
+        inventory, draw, dialect = self._link.inventory, self._link.memory.draw(evse_id), self.dialect
+        direct = is_direct(inventory, evse_id)
+        unit = unit_of(dialect, self._can)
+        if direct and dialect.unit is None and "W" in inventory.smart_charging.rate_units:
+            unit = "W"  # what a DC EVSE gives is reckoned in watts
+        rated = profiles.rate(
+            unit,
+            phases=phases,
+            voltage_v=draw.voltage_v,
+            direct=direct,
+            decimals=dialect.decimals,
+            phases_sent=dialect.phases_sent,
+        )
+        return Wording(dialect=dialect, rate=rated, now=self._station_time(self._link.now()))
 
-    async def install_station_limit(self, limit_a: float) -> None:
-        """Install the ceiling of the whole station (K01), overwriting the last one."""
+    def _station_words(self) -> Wording:
         supplied = {evse_phases(self._link.inventory, evse_id) for evse_id in self._link.inventory.evse_connectors}
-        rated = self._rate(0, 1 if supplied == {1} else 3)
-        await self._install(0, profiles.station_limit(limit_a, rated, self._station_time(self._link.now())))
+        return self._words(0, 1 if supplied == {1} else 3)
+
+    def _fallback_words(self, evse_id: int) -> Wording:
+        # For whatever car comes.
+        return self._words(evse_id, 1 if evse_phases(self._link.inventory, evse_id) == 1 else None)
+
+    def _lease_words(self, evse_id: int) -> Wording:
+        return self._words(evse_id, 1 if evse_phases(self._link.inventory, evse_id) == 1 else self._link.memory.draw(evse_id).phases)
+
+    async def install_station_limit(self, limit_a: float) -> bool:
+        """Install the ceiling of the whole station (K01), overwriting the last one; False where its dialect has no place for one."""
+        words = self._station_words()
+        if not words.dialect.tells_station_limit:
+            return False
+        await self._install(profiles.station_limit(limit_a, words))
+        return True
 
     async def install_fallback(self, evse_id: int, limit_a: float) -> None:
         """Install what holds on an EVSE without a lease (K01), for whatever car comes, overwriting the last one."""
-        rated = self._rate(evse_id, 1 if evse_phases(self._link.inventory, evse_id) == 1 else None)
-        await self._install(evse_id, profiles.fallback(evse_id, limit_a, rated, self._station_time(self._link.now())))
+        await self._install(profiles.fallback(evse_id, limit_a, self._fallback_words(evse_id)))
 
-    async def install_lease(self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime) -> None:
+    async def install_lease(
+        self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime, *, fallback_a: float | None = None
+    ) -> None:
         """Limit a transaction until `valid_to` by our clock (K01), overwriting the last one."""
-        rated = self._rate(evse_id, 1 if evse_phases(self._link.inventory, evse_id) == 1 else self._link.memory.draw(evse_id).phases)
         ends = self._station_time(valid_to)
-        await self._install(evse_id, profiles.lease(evse_id, transaction_id, limit_a, ends, rated, self._station_time(self._link.now())))
+        placed = profiles.lease(evse_id, transaction_id, limit_a, ends, self._lease_words(evse_id), fallback_a=fallback_a)
+        await self._install(placed)
         self._link.memory.leases_a[evse_id] = limit_a
+
+    async def withdraw(self, evse_id: int, handle: Handle, *, fallback: bool = False) -> None:
+        """Clear the lease of an EVSE that was told by a handle, or its fallback (K10); nothing there is no error.
+
+        What took the same place since (the station's ceiling, a fallback in another dialect) stays.
+        """
+        profile_id = profiles.lease_id(evse_id, handle)
+        if fallback:
+            _, profile_id, _ = profiles.fallback_place(evse_id, handle)
+            held = self._link.memory.told.get(profile_id)
+            if held is not None and profiles.ours(held) != Ours(Role.FALLBACK, evse_id):
+                return
+        await self.clear_charging_profile(profile_id=profile_id)
+        if not fallback and handle is self.dialect.handle:
+            self._link.memory.leases_a.pop(evse_id, None)
 
     async def clear_leases(self, evse_id: int) -> None:
         """Take the leases of an EVSE away (K10)."""
+        if (handle := self.dialect.handle) is not Handle.TRANSACTION:
+            await self.withdraw(evse_id, handle)
+            return
         await self.clear_charging_profile(evse_id=evse_id, purpose=profiles.LEASE)
         self._link.memory.leases_a.pop(evse_id, None)
 
+    async def survey(self) -> Installed:
+        """Return what the station holds (K09), each of ours set beside what would be sent now."""
+        found = await self.get_charging_profiles()
+        placed = [_placed(profile) for profile in found]
+        self._link.memory.told = {profile_id: one for one in placed if (profile_id := one.profile_id) is not None}
+        words = {0: self._station_words()}
+        for evse_id in self._link.inventory.evse_connectors:
+            words[evse_id] = self._fallback_words(evse_id)
+        leases = {evse_id: self._lease_words(evse_id) for evse_id in self._link.inventory.evse_connectors}
+        return installed(placed, words, leases, clock_offset_s=self.clock_offset_s)
+
     async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> None:
         """Send a profile of the caller's own. Raises ValueError where it breaks its schema or a rule of block K."""
-        if found := profiles.problems(evse_id, profile, self._link.inventory.smart_charging):
+        if found := problems(evse_id, profile, self._link.inventory.smart_charging):
             raise ValueError("; ".join(found))
-        await self._install(evse_id, profile)
+        await self._install(Placed(evse_id, profile))
 
-    async def _install(self, evse_id: int, profile: Mapping[str, Any]) -> None:
+    async def _install(self, placed: Placed) -> None:
+        payload = {"evseId": placed.evse_id, "chargingProfile": placed.profile}
         try:
-            await self._link.ready_calls.command("SetChargingProfile", {"evseId": evse_id, "chargingProfile": profile})
+            await self._link.ready_calls.command("SetChargingProfile", payload)
         except CallError as error:
             if error.code in NO_SMART_CHARGING and self._link.inventory.smart_charging.available:
                 _LOGGER.warning("%s has no smart charging: it answered %s", self._link.identity, error.code)
@@ -87,6 +168,8 @@ class SmartCharging(Block):
                 )
                 self._link.inventory_changed()
             raise
+        if (profile_id := placed.profile_id) is not None:
+            self._link.memory.told[profile_id] = placed
 
     async def clear_charging_profile(
         self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None
@@ -103,7 +186,21 @@ class SmartCharging(Block):
             if not payload["chargingProfileCriteria"]:
                 raise ValueError("name a profile, or what profiles to clear")
         response = await self._link.ready_calls.command("ClearChargingProfile", payload, ("Accepted", "Unknown"))
+        self._forget(profile_id, evse_id, purpose, stack_level)
         return optional_text(response, "status") == "Accepted"
+
+    def _forget(self, profile_id: int | None, evse_id: int | None, purpose: str | None, stack_level: int | None) -> None:
+        def matches(one: Placed) -> bool:
+            if profile_id is not None:
+                return one.profile_id == profile_id
+            return (
+                evse_id in (None, one.evse_id)
+                and purpose in (None, one.purpose)
+                and stack_level in (None, one.stack_level)
+                and one.purpose != profiles.EXTERNAL
+            )
+
+        self._link.memory.told = {held_id: one for held_id, one in self._link.memory.told.items() if not matches(one)}
 
     async def get_charging_profiles(self, evse_id: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Return the installed profiles (K09), each with its "evseId" and "chargingLimitSource".
@@ -131,7 +228,7 @@ class SmartCharging(Block):
         for profile in await self._installed(None, ("CSO",)):
             profile_id = optional_whole(profile, "id")
             purpose = optional_text(profile, "chargingProfilePurpose")
-            if profile_id is None or purpose == profiles.EXTERNAL or profiles.is_ours(profile):
+            if profile_id is None or purpose == profiles.EXTERNAL or profiles.ours(_placed(profile)):
                 continue
             try:
                 count += await self.clear_charging_profile(profile_id=profile_id)
@@ -170,7 +267,7 @@ class SmartCharging(Block):
     async def _on_charging_limit(self, payload: Payload) -> Payload:
         evse_id = optional_whole(payload, "evseId")
         source = text(record(payload, "chargingLimit"), "chargingLimitSource")
-        limit_a = profiles.limit_now_a(
+        limit_a = schedules.limit_now_a(
             records(payload, "chargingSchedule"), self._link.now(), self._link.memory.draw(evse_id or 0).voltage_v
         )
         self._link.emit(ChargingLimit(source=source, evse_id=evse_id, limit_a=limit_a))
@@ -191,8 +288,13 @@ class SmartCharging(Block):
 
     async def _on_charging_schedule(self, payload: Payload) -> Payload:
         evse_id = whole(payload, "evseId")
-        wanted_a = profiles.most_a(record(payload, "chargingSchedule"), self._link.memory.draw(evse_id).voltage_v)
+        wanted_a = schedules.most_a(record(payload, "chargingSchedule"), self._link.memory.draw(evse_id).voltage_v)
         lease_a = self._link.memory.leases_a.get(evse_id)
         self._link.emit(Noticed(action="NotifyEVChargingSchedule", payload=payload))
         too_much = wanted_a is not None and lease_a is not None and wanted_a > lease_a + SCHEDULE_TOLERANCE_A
         return {"status": "Rejected" if too_much else "Accepted"}
+
+
+def _placed(reported: Payload) -> Placed:
+    profile = {key: value for key, value in reported.items() if key not in ("evseId", "chargingLimitSource")}
+    return Placed(optional_whole(reported, "evseId") or 0, profile, optional_text(reported, "chargingLimitSource") or "CSO")

@@ -210,6 +210,8 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             memory.configured, memory.inventory = None, None
         if not triggered and memory.inventory is not None and memory.inventory.awaiting_reboot:
             memory.inventory = replace(memory.inventory, awaiting_reboot=())
+        if memory.learnt.meet((info.vendor, info.model, info.firmware_version or "")):
+            _LOGGER.info("%s is another product or firmware now: how it takes limits is learnt anew", self.identity)
         if info != memory.info:
             memory.info = info
             memory.changed()

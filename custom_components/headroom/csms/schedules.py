@@ -1,0 +1,40 @@
+"""What charging schedules that others made come to in amps per phase: limits from outside (K11–K14), and what an EV plans (K16)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from .fields import optional_moment, optional_number, optional_whole, records
+from .frames import Payload
+
+
+def limit_now_a(schedules: Sequence[Payload], now: datetime, voltage_v: float, start: datetime | None = None) -> float | None:
+    """Return the lowest current per phase that schedules of the station's own allow at `now`; None where they say nothing.
+
+    A schedule without startSchedule began at `start`, or just now. Watts are shared among numberPhases, 3 unless told (K01.FR.49).
+    """
+    found: list[float] = []
+    for schedule in schedules:
+        begun = optional_moment(schedule, "startSchedule") or start or now
+        elapsed_s = max(0.0, (now - begun).total_seconds())
+        current: Payload = {}
+        for period in records(schedule, "chargingSchedulePeriod"):
+            if (optional_number(period, "startPeriod") or 0) <= elapsed_s:
+                current = period
+        limit = optional_number(current, "limit")
+        duration_s = optional_number(schedule, "duration")
+        if limit is None or (duration_s is not None and elapsed_s >= duration_s):
+            continue
+        watts = schedule.get("chargingRateUnit") == "W"
+        found.append(limit / (voltage_v * (optional_whole(current, "numberPhases") or 3)) if watts else limit)
+    return min(found, default=None)
+
+
+def most_a(schedule: Payload, voltage_v: float) -> float | None:
+    """Return the highest current per phase that a schedule asks for, None where it has no periods."""
+    watts = schedule.get("chargingRateUnit") == "W"
+    found = [
+        limit / (voltage_v * (optional_whole(period, "numberPhases") or 3)) if watts else limit
+        for period in records(schedule, "chargingSchedulePeriod")
+        if (limit := optional_number(period, "limit")) is not None
+    ]
+    return max(found, default=None)
