@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization
+from custom_components.headroom.csms.dialect import Handle
 from custom_components.headroom.csms.station import AttributeType, CallTimeoutError
 from custom_components.headroom.csms.upkeep import Customer, DisplayMessage, Firmware, LogRequest, Monitor, Retries
 from custom_components.headroom.csms.v201.link import Block
@@ -179,5 +180,10 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
     "start_transaction": (lambda station: station.start_transaction(1, DRIVER, 7),),
     "stop_transaction": (lambda station: station.stop_transaction("T1"),),
     "trigger": (lambda station: station.trigger("Heartbeat"), lambda station: station.trigger("MeterValues", 1)),
+    "survey": (lambda station: station.survey(),),
     "unlock_connector": (lambda station: station.unlock_connector(1, 1),),
+    "withdraw": (
+        lambda station: station.withdraw(1, Handle.TRANSACTION),
+        lambda station: station.withdraw(1, Handle.DEFAULT, fallback=True),
+    ),
 }
