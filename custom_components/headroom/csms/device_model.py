@@ -17,7 +17,7 @@ from .station import AttributeType, DeviceVariable, Mutability, VariableAttribut
 MOST_VARIABLES = 4000
 """Of one station; what it tells beyond is let go."""
 MOST_CHARACTERS = 400_000
-"""In all values of one station together."""
+"""In all names and values of one station together."""
 LONGEST_VALUE = 2500
 SHARED = 4096
 
@@ -80,7 +80,9 @@ def bounded(device: Iterable[tuple[str, DeviceVariable]]) -> dict[str, DeviceVar
     kept: dict[str, DeviceVariable] = {}
     left = MOST_CHARACTERS
     for key, variable in device:
-        left -= sum(len(attribute.value or "") for attribute in variable.attributes)
+        left -= len(key) + sum(len(attribute.value or "") for attribute in variable.attributes)
+        if variable.characteristics is not None:
+            left -= sum(map(len, variable.characteristics.values))
         if left < 0 or len(kept) >= MOST_VARIABLES:
             break
         kept[intern(key)] = variable

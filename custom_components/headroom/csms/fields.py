@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 import math
 from typing import Any
 
-from .frames import CallFailure, Payload
+from .frames import LARGEST_EXACT_INTEGER, CallFailure, Payload
+
+LONGEST_KEPT = 255
+"""Characters of a name or an id that is kept; OCPP's own have at most 50."""
 
 
 def _missing(key: str) -> CallFailure:
@@ -25,6 +28,11 @@ def optional_text(source: Payload, key: str) -> str | None:
     """Return a string, or None where it is absent or no string."""
     value = source.get(key)
     return value if isinstance(value, str) else None
+
+
+def short_text(source: Payload, key: str) -> str | None:
+    """Return a string that is kept: no longer than OCPP's are, so that no station fills our memory."""
+    return None if (value := optional_text(source, key)) is None else value[:LONGEST_KEPT]
 
 
 def text(source: Payload, key: str) -> str:
@@ -49,9 +57,14 @@ def optional_number(source: Payload, key: str) -> float | None:
 
 
 def optional_whole(source: Payload, key: str) -> int | None:
-    """Return an integer, also one written as 2.0 or "2"; None where there is none."""
+    """Return an integer, also one written as 2.0 or "2"; None where there is none, or one that no message of OCPP means."""
     number = optional_number(source, key)
-    return int(number) if number is not None and number.is_integer() else None
+    return int(number) if number is not None and number.is_integer() and abs(number) <= LARGEST_EXACT_INTEGER else None
+
+
+def whole_in(value: str) -> int | None:
+    """Return the integer that a variable of the device model holds; None where it holds none that a message of OCPP could mean."""
+    return optional_whole({"value": value}, "value")
 
 
 def whole(source: Payload, key: str) -> int:

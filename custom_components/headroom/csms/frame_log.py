@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from datetime import datetime
 import hashlib
 import hmac
-import json
 import re
 import secrets
 from typing import Any
 
-from .frames import DEEPEST, ERROR, RESULT
+from .frames import DEEPEST, ERROR, RESULT, MalformedFrame, load
 
 RECEIVED, SENT = "received", "sent"
 MOST_FRAMES = 256
@@ -110,10 +109,10 @@ class Redaction:
     def of(self, text: str) -> Any:
         """Return a frame without its secrets, as JSON; of a text that is no frame, its shape."""
         try:
-            match json.loads(text):
+            match load(text):
                 case [int(kind), str(message_id), *parts]:
                     return [kind, message_id, *(self._part(kind, place, part) for place, part in enumerate(parts))]
-        except ValueError, RecursionError:
+        except MalformedFrame, RecursionError:
             pass
         return shape(text)
 

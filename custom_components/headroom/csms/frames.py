@@ -15,8 +15,11 @@ UNREADABLE_ID = "-1"
 LONGEST_ID = 36
 LONGEST_DESCRIPTION = 255
 LARGEST_EXACT_INTEGER = 2**53
+LARGEST_INTEGER = 2**63 - 1
 PERHAPS_INTEGRAL = re.compile(r"\d\.0+[\s,}\]eE]|\d[eE][-+\d]")
 """What an integral number looks like that is not written as an integer."""
+HEAD = re.compile(r'\s*\[\s*(?P<kind>[234])\s*,\s*"(?P<id>[^"\\]{1,36})"')
+"""How a frame begins whose rest cannot be read."""
 DEEPEST = 64
 """Levels of a payload. OCPP's own have fewer than ten; a tower of brackets must not break whoever walks over it later."""
 MENDED = (float, dict, list)
@@ -76,7 +79,7 @@ type Frame = Call | Result | Failure
 
 def parse(text: str) -> Frame:
     """Return the frame in `text`; integral floats become integers. Raises MalformedFrame."""
-    parts = _load(text)
+    parts = load(text)
     if not isinstance(parts, list) or not parts:
         raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "not an array")
     kind = parts[0]
@@ -136,16 +139,21 @@ def _dump(frame: list[Any]) -> str:
     return json.dumps(frame, separators=(",", ":"), allow_nan=False) if b"null" in text else text.decode()
 
 
-def _load(text: str) -> Any:
+def load(text: str) -> Any:
+    """Return the JSON in `text`, made of nothing that could not be written again. Raises MalformedFrame."""
     try:
         return orjson.loads(text)
     except ValueError:
         pass
     # Half a surrogate pair is no reason to leave a station without an answer.
     try:
-        return _without_surrogates(json.loads(text, parse_float=_finite, parse_constant=_finite))
-    except ValueError, RecursionError:
+        return _without_surrogates(json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_integer))
+    except ValueError:
         raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "not JSON") from None
+    except RecursionError:
+        if (head := HEAD.match(text)) is None:
+            raise MalformedFrame(UNREADABLE_ID, "RpcFrameworkError", "too many levels") from None
+        raise MalformedFrame(head["id"] if head["kind"] == str(CALL) else None, "FormatViolation", "too many levels") from None
 
 
 def _finite(text: str) -> float:
@@ -153,6 +161,12 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
+
+
+def _integer(text: str) -> int | float:
+    value = int(text)
+    # No field of OCPP takes one that is larger; what came here unread shall not break whoever writes it down.
+    return value if -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER else _finite(text)
 
 
 def _without_surrogates(value: Any) -> Any:

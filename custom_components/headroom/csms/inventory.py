@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from . import device_model
-from .fields import optional_record, optional_text, optional_whole
+from .fields import optional_record, optional_text, optional_whole, whole_in
 from .frames import Payload
 from .station import AttributeType, DeviceVariable, Inventory, SmartCharging, VariableKey
 
@@ -20,6 +20,8 @@ VARIABLES_WITHOUT_REPORT = (
 )
 """What is asked for one by one where a station gives no report."""
 MOST_EVSES_PROBED = 8
+MOST_EVSES, MOST_CONNECTORS = 128, 16
+"""Of one station, and of one EVSE; what it tells of beyond is let go."""
 
 _REFERENCE = re.compile(r"(?P<name>[^\[@]+)(?:\[(?P<instance>[^\]]*)\])?(?:@(?P<evse>\d+)(?::(?P<connector>\d+))?)?")
 
@@ -91,9 +93,11 @@ def build(
     """Return the inventory of these variables and (EVSE, connector) pairs. Every station has an EVSE 1 with a connector 1."""
     connectors: dict[int, set[int]] = {}
     for evse_id, connector_id in evses:
-        connectors.setdefault(evse_id, set())
-        if connector_id:
-            connectors[evse_id].add(connector_id)
+        if evse_id not in connectors and len(connectors) >= MOST_EVSES:
+            continue
+        found = connectors.setdefault(evse_id, set())
+        if connector_id and len(found) < MOST_CONNECTORS:
+            found.add(connector_id)
     connectors = connectors or {1: set()}
     if device is None:
         device = {key: device_model.with_value(None, value, key) for key, value in variables.items()}
@@ -129,8 +133,8 @@ def _smart_charging(variables: Mapping[str, str]) -> SmartCharging:
         return None if (text := value(variable)) is None else text.strip().lower() == "true"
 
     def whole(variable: str, default: int) -> int:
-        text = (value(variable) or "").strip()
-        return int(text) if text.isdecimal() else default
+        found = whole_in(value(variable) or "")
+        return default if found is None or found < 0 else found
 
     standard = SmartCharging()
     units = {unit.strip().upper()[:1] for unit in (value("RateUnit") or "").split(",")}
@@ -145,8 +149,7 @@ def _smart_charging(variables: Mapping[str, str]) -> SmartCharging:
 
 def evse_phases(inventory: Inventory, evse_id: int) -> int | None:
     """Return how many AC phases an EVSE is supplied with, 0 for DC, None where the station does not say."""
-    text = inventory.variables.get(f"EVSE@{evse_id}.SupplyPhases", "").strip()
-    return int(text) if text.isdecimal() else None
+    return whole_in(inventory.variables.get(f"EVSE@{evse_id}.SupplyPhases", ""))
 
 
 def is_direct(inventory: Inventory, evse_id: int) -> bool:
@@ -158,14 +161,16 @@ def is_direct(inventory: Inventory, evse_id: int) -> bool:
 
 def items_per_message(inventory: Inventory, message: str) -> int | None:
     """Return how many items a GetVariables or SetVariables may hold, None where the station does not say."""
-    text = inventory.variables.get(f"DeviceDataCtrlr.ItemsPerMessage[{message}]", "").strip()
-    return max(1, int(text)) if text.isdecimal() else None
+    found = whole_in(inventory.variables.get(f"DeviceDataCtrlr.ItemsPerMessage[{message}]", ""))
+    return None if found is None else max(1, found)
 
 
 def with_connector(inventory: Inventory, evse_id: int, connector_id: int) -> Inventory | None:
-    """Return the inventory with a connector that it does not have yet, None where it has it."""
+    """Return the inventory with a connector that it does not have yet, None where it has it or can have no more."""
     known = inventory.evse_connectors.get(evse_id, ())
-    if connector_id in known:
+    if connector_id in known or len(known) >= MOST_CONNECTORS:
+        return None
+    if evse_id not in inventory.evse_connectors and len(inventory.evse_connectors) >= MOST_EVSES:
         return None
     connectors = dict(inventory.evse_connectors) | {evse_id: tuple(sorted({*known, connector_id}))}
     return replace(inventory, evse_connectors=dict(sorted(connectors.items())))

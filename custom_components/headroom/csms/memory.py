@@ -98,7 +98,9 @@ class Memory:
     """Called when something worth keeping changed."""
 
     def draw(self, evse_id: int) -> Draw:
-        """Return how an EVSE's car draws."""
+        """Return how an EVSE's car draws; it is kept for as many EVSEs as a station may have."""
+        if evse_id not in self.draws and len(self.draws) > inventories.MOST_EVSES:
+            return Draw()
         return self.draws.setdefault(evse_id, Draw())
 
     def changed(self) -> None:

@@ -17,7 +17,8 @@ from .validation import Schemas
 _LOGGER = logging.getLogger(__name__)
 
 LONGEST_BACKLOG = 256
-"""Requests of a station that wait for their turn; it is to wait for each answer, so a longer queue is a fault."""
+LARGEST_BACKLOG = 1 << 20
+"""Requests of a station that wait for their turn, and their characters; it is to wait for each answer, so a longer queue is a fault."""
 MOST_AT_ONCE = 16
 """After so many frames the other stations have a turn, however many this one has sent in one go."""
 DRAIN_S = 5.0
@@ -87,7 +88,8 @@ class Rpc:
         self._call_timeout_s = call_timeout_s
         self._log = FrameLog() if log is None else log
         self._now = now
-        self._incoming: deque[Call] = deque()
+        self._incoming: deque[tuple[Call, int]] = deque()
+        self._incoming_characters = 0
         self._answering: asyncio.Task[None] | None = None
         self._outgoing: deque[_Outgoing] = deque()
         self._outstanding: tuple[_Outgoing, asyncio.TimerHandle] | None = None
@@ -147,7 +149,7 @@ class Rpc:
             try:
                 match parse(text):
                     case Call() as call:
-                        await self._take(call)
+                        await self._take(call, len(text))
                     case Result() as result:
                         self._resolve(result.message_id, result.payload)
                     case Failure() as failure:
@@ -160,13 +162,14 @@ class Rpc:
             if taken % MOST_AT_ONCE == 0:
                 await asyncio.sleep(0)
 
-    async def _take(self, call: Call) -> None:
+    async def _take(self, call: Call, characters: int) -> None:
         if self._answering is None:
             answering = asyncio.create_task(self._answer_from(call), eager_start=True)
             if not answering.done():
                 self._answering = answering
-        elif len(self._incoming) < LONGEST_BACKLOG:
-            self._incoming.append(call)
+        elif len(self._incoming) < LONGEST_BACKLOG and self._incoming_characters < LARGEST_BACKLOG:
+            self._incoming.append((call, characters))
+            self._incoming_characters += characters
         else:
             await self._send(error_text(call.message_id, "GenericError", "too many requests are waiting"))
 
@@ -175,7 +178,9 @@ class Rpc:
         try:
             await self._answer(call)
             while self._incoming:
-                await self._answer(self._incoming.popleft())
+                call, characters = self._incoming.popleft()
+                self._incoming_characters -= characters
+                await self._answer(call)
         finally:
             self._answering = None
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 import math
 
-from ..csms.authorization import IdToken
 from ..csms.station import UNKNOWN, ChargingState, ConnectorStatus, MeterSample, TerminalValues
 from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand, observe
@@ -56,7 +55,7 @@ class Session:
     """Monotonic time from which it waits for its turn: what admission goes by."""
     connector_id: int | None = None
     energy_start_wh: float | None = None
-    id_token: IdToken | None = None
+    id_token: str | None = None
     seq_no: int = -1
 
 

@@ -266,7 +266,7 @@ class SmartCharging(Block):
 
     async def _on_charging_limit(self, payload: Payload) -> Payload:
         evse_id = optional_whole(payload, "evseId")
-        source = text(record(payload, "chargingLimit"), "chargingLimitSource")
+        source = _source(text(record(payload, "chargingLimit"), "chargingLimitSource"))
         limit_a = schedules.limit_now_a(
             records(payload, "chargingSchedule"), self._link.now(), self._link.memory.draw(evse_id or 0).voltage_v
         )
@@ -274,7 +274,7 @@ class SmartCharging(Block):
         return {}
 
     async def _on_cleared_charging_limit(self, payload: Payload) -> Payload:
-        source = text(payload, "chargingLimitSource")
+        source = _source(text(payload, "chargingLimitSource"))
         self._link.emit(ChargingLimit(source=source, evse_id=optional_whole(payload, "evseId"), cleared=True))
         return {}
 
@@ -298,3 +298,8 @@ class SmartCharging(Block):
 def _placed(reported: Payload) -> Placed:
     profile = {key: value for key, value in reported.items() if key not in ("evseId", "chargingLimitSource")}
     return Placed(optional_whole(reported, "evseId") or 0, profile, optional_text(reported, "chargingLimitSource") or "CSO")
+
+
+def _source(source: str) -> str:
+    """Return one of OCPP's sources of a limit: each has one limit at a time, and there are no others."""
+    return source if source in SOURCES else "Other"

@@ -5,15 +5,16 @@ then it is asked to boot again and accepted (B01). One that comes back without a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
+from functools import partial
 import logging
 from typing import Any
 
 from ..authorization import IdToken, IdTokenInfo
-from ..fields import optional_text, record, written
+from ..fields import record, short_text, written
 from ..frames import CallFailure, Payload
 from ..memory import Memory, StationClock
 from ..pace import Pace
@@ -149,7 +150,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
 
     async def run(self) -> str:
         """Serve the connection until it closes; returns why."""
-        self._begin(self._await_boot())
+        self._begin(self._await_boot)
         try:
             return await self._rpc.run()
         finally:
@@ -164,7 +165,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         """Have a station that waits for approval boot again at once."""
         if self._link.ready or not self._admitted():
             return
-        self._begin(self._ask_for_boot())
+        self._begin(self._ask_for_boot)
 
     # Requests
 
@@ -232,18 +233,18 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             if accepted:
                 self._settle(booted=not triggered)
             elif not repeated or self._stage is None or self._stage.done():
-                self._begin(self._prepare())
+                self._begin(self._prepare)
 
         return Answer(response, answered)
 
-    def _begin(self, stage: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, stage: Callable[[], Awaitable[None]]) -> None:
         if self._stage is not None:
             self._stage.cancel()
         self._stage = asyncio.create_task(self._guarded(stage))
 
-    async def _guarded(self, stage: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, stage: Callable[[], Awaitable[None]]) -> None:
         try:
-            await stage
+            await stage()
         except StationOfflineError:
             _LOGGER.debug("%s went away before it was ready", self.identity)
         except Exception:
@@ -254,7 +255,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         self._heard.set()
         if self._admitted() and self._link.memory.configured is not None and self._link.memory.inventory is not None:
             self._become_ready()
-            self._begin(self._recovery.refresh())
+            self._begin(self._recovery.refresh)
 
     async def _await_boot(self) -> None:
         try:
@@ -301,9 +302,9 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         """The station is accepted: it is ready at once where it is known, else once it is."""
         if self._link.memory.inventory is not None and self._link.memory.configured is not None:
             self._become_ready()
-            self._begin(self._look_after(booted=booted))
+            self._begin(partial(self._look_after, booted=booted))
             return
-        self._begin(self._finish())
+        self._begin(self._finish)
 
     async def _finish(self) -> None:
         async with self._pace.turn():
@@ -368,11 +369,11 @@ class V201Station(Provisioning, Transactions, SmartCharging):
 def _info(payload: Payload) -> StationInfo:
     station: Mapping[str, Any] = record(payload, "chargingStation")
     return StationInfo(
-        vendor=optional_text(station, "vendorName") or "",
-        model=optional_text(station, "model") or "",
-        serial_number=optional_text(station, "serialNumber"),
-        firmware_version=optional_text(station, "firmwareVersion"),
-        boot_reason=optional_text(payload, "reason"),
+        vendor=short_text(station, "vendorName") or "",
+        model=short_text(station, "model") or "",
+        serial_number=short_text(station, "serialNumber"),
+        firmware_version=short_text(station, "firmwareVersion"),
+        boot_reason=short_text(payload, "reason"),
     )
 
 

@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, override
 
 from ..authorization import IdToken
-from ..fields import moment, optional_record, optional_text, optional_whole, record, records, text, unknown_value, whole
-from ..frames import Payload
+from ..fields import LONGEST_KEPT, moment, optional_record, optional_text, optional_whole, record, records, text, unknown_value, whole
+from ..frames import CallFailure, Payload
 from ..inventory import evse_phases, with_connector
 from ..memory import Draw
 from ..sampled_values import samples
 from ..station import ChargingState, ConnectorStatus, Metered, StatusChanged, TransactionEvent, TransactionPhase
-from .authorization import read_token, written_group, written_token
-from .link import Block, Handler, Link, without_none
+from .authorization import read_token
+from .link import Block, Handler, Link
 
 CHARGING_STATES = {
     "Idle": ChargingState.IDLE,
@@ -44,15 +44,12 @@ class Transactions(Block):
             "TransactionEvent": self._on_transaction,
         }
 
-    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int, *, group: str | None = None) -> str | None:
+    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int) -> str | None:
         """Ask for a transaction (F01, F02); returns its id where the station has one already."""
-        payload = {
-            "evseId": evse_id,
-            "idToken": written_token(id_token),
-            "groupIdToken": written_group(group),
-            "remoteStartId": remote_start_id,
-        }
-        response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
+        token = {"idToken": id_token.value, "type": id_token.type}
+        response = await self._link.ready_calls.command(
+            "RequestStartTransaction", {"evseId": evse_id, "idToken": token, "remoteStartId": remote_start_id}
+        )
         return optional_text(response, "transactionId")
 
     async def stop_transaction(self, transaction_id: str) -> None:
@@ -113,6 +110,8 @@ class Transactions(Block):
         info = record(payload, "transactionInfo")
         evse, token = optional_record(payload, "evse"), optional_record(payload, "idToken")
         transaction_id = text(info, "transactionId")
+        if len(transaction_id) > LONGEST_KEPT:
+            raise CallFailure("PropertyConstraintViolation", "transactionId is too long")
         if (phase := PHASES.get(text(payload, "eventType"))) is None:
             raise unknown_value("eventType")
         evse_id = optional_whole(evse, "id") or self._link.memory.transactions.evse_of(transaction_id)
@@ -130,7 +129,6 @@ class Transactions(Block):
             phases_used=phases_used,
             id_token=read_token(token) if token else None,
             remote_start_id=optional_whole(info, "remoteStartId"),
-            reservation_id=optional_whole(payload, "reservationId"),
             stopped_reason=optional_text(info, "stoppedReason"),
             samples=samples(
                 records(payload, "meterValue"),
