@@ -7,6 +7,18 @@ from .electrical import LEAST_CURRENT_A, VOLTAGE_V
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HighLevel:
+    """What a car tells by ISO 15118."""
+
+    energy_wh: float = 20_000.0
+    departs_after_s: float | None = None
+    emaid: str = ""
+    """Its contract, by which it pays where no driver shows a token."""
+    wants_contract: bool = False
+    """It asks for a contract certificate when it is plugged in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CarSpec:
     """A model of car.
 
@@ -27,6 +39,7 @@ class CarSpec:
     response_s: float = 1.5
     draw_fraction: float = 0.98
     efficiency: float = 0.9
+    high_level: HighLevel | None = None
 
     def __post_init__(self) -> None:
         """Refuse a car that can't be: raises ValueError."""

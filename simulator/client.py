@@ -14,9 +14,10 @@ import random
 from typing import Any
 import uuid
 
+from .blocks.block import CallRefusedError
 from .frames import Call, Error, Frame, FrameError, Result, check, read, written
 from .outbox import Outgoing, Registration
-from .requests import CallRefusedError
+from .quirks import with_floats
 from .station import StationModel
 from .transport import Connect, Transport
 
@@ -125,8 +126,8 @@ class StationClient:
             await transport.close(1000, "")
 
     async def _say(self, transport: Transport) -> None:
-        """Send what the station has to say, one call at a time; raises ConnectionError once it may not hold the connection."""
-        while self.model.linked:
+        """Send what the station has to say, one call at a time; raises ConnectionError once it may or will not hold the connection."""
+        while self.model.linked and not self.model.redial:
             message = self.model.outbox.next(self.model.now)
             if message is None:
                 self._wake.clear()
@@ -144,7 +145,8 @@ class StationClient:
         message_id = str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
         answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._waiting = message_id, answer
-        await transport.send(written(Call(message_id, message.action, message.payload)))
+        payload = with_floats(message.payload) if self.model.spec.quirks.integral_floats else message.payload
+        await transport.send(written(Call(message_id, message.action, payload)))
         try:
             async with asyncio.timeout(self.call_timeout_s):
                 reply = await answer
@@ -176,7 +178,7 @@ class StationClient:
 
     def _boot_payload(self) -> dict[str, Any]:
         spec = self.model.spec
-        station = {"model": spec.model, "vendorName": spec.vendor, "firmwareVersion": spec.firmware_version}
+        station = {"model": spec.model, "vendorName": spec.vendor, "firmwareVersion": self.model.firmware.version}
         if spec.serial_number:
             station["serialNumber"] = spec.serial_number
         return {"chargingStation": station, "reason": self.model.outbox.boot_reason}
@@ -219,7 +221,8 @@ class StationClient:
         except CallRefusedError as error:
             reply = Error(call.message_id, error.code, error.description)
         else:
-            check(f"{call.action}Response", payload)
+            if not self.model.spec.quirks.fractional_start_period:
+                check(f"{call.action}Response", payload)
             reply = Result(call.message_id, payload)
             self.calls_answered += 1
         self._answering.discard(call.message_id)

@@ -61,6 +61,8 @@ class Variable:
     choices: tuple[str, ...] = ()
     """Of an OptionList or a MemberList."""
     reboot_required: bool = False
+    monitored: bool = False
+    """Monitors may be set on it."""
 
     def takes(self, value: str) -> bool:
         """Return whether a value is one of its type and range."""
@@ -85,7 +87,7 @@ class Variable:
         attribute: dict[str, Any] = {"type": "Actual", "mutability": self.mutability, "persistent": True, "constant": False}
         if self.mutability != WRITE_ONLY:
             attribute["value"] = self.value
-        characteristics: dict[str, Any] = {"dataType": self.data_type, "supportsMonitoring": False}
+        characteristics: dict[str, Any] = {"dataType": self.data_type, "supportsMonitoring": self.monitored}
         if self.unit:
             characteristics["unit"] = self.unit
         if self.least is not None:
@@ -126,7 +128,7 @@ class DeviceModel:
         result = key.written()
         if attribute := data.get("attributeType"):
             result["attributeType"] = attribute
-        status = self._known(key)
+        status = self.known(key)
         if status == "Accepted" and data.get("attributeType", "Actual") != "Actual":
             status = "NotSupportedAttributeType"
         if status == "Accepted" and self.variables[key].mutability == WRITE_ONLY:
@@ -135,18 +137,18 @@ class DeviceModel:
             result["attributeValue"] = self.variables[key].value
         return result | {"attributeStatus": status}
 
-    def set(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Do and answer one SetVariableData."""
+    def set(self, data: Mapping[str, Any], *, refused: bool = False) -> dict[str, Any]:
+        """Do and answer one SetVariableData; `refused` where something beside the device model speaks against it."""
         key, value = Key.of(data), str(data["attributeValue"])
         result = key.written()
         if attribute := data.get("attributeType"):
             result["attributeType"] = attribute
-        status = self._known(key)
+        status = self.known(key)
         if status == "Accepted" and data.get("attributeType", "Actual") != "Actual":
             status = "NotSupportedAttributeType"
         if status == "Accepted":
             variable = self.variables[key]
-            if variable.mutability == READ_ONLY or not variable.takes(value):
+            if refused or variable.mutability == READ_ONLY or not variable.takes(value):
                 status = "Rejected"
             else:
                 variable.value = value
@@ -181,7 +183,8 @@ class DeviceModel:
         stated = self.variables.get(key._replace(variable=criterion, variable_instance=None))
         return stated.value == "true" if stated else criterion != "Problem"
 
-    def _known(self, key: Key) -> str:
+    def known(self, key: Key) -> str:
+        """Return "Accepted", "UnknownVariable" or "UnknownComponent"."""
         if key in self.variables:
             return "Accepted"
         component = key._replace(variable="", variable_instance=None)

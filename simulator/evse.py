@@ -56,7 +56,10 @@ class Evse:
     remote_start: tuple[int, Token, dict[str, Any] | None, datetime] | None = None
     """A start from afar that waits for a car until a time."""
     operative: bool = True
-    reserved_for: tuple[int, Token, datetime] | None = None
+    held: bool = False
+    """No transaction begins here for now."""
+    reserved_for: int | None = None
+    """The reservation it is kept for."""
     pilot_a: float = 0.0
     target_a: float = 0.0
     unapplied_s: float = 0.0
@@ -85,13 +88,18 @@ class Evse:
         return min(self.spec.max_a, cars.accepted_a(self.car, self.car_state)) if self.car else 0.0
 
     @property
+    def usable(self) -> bool:
+        """Whether a transaction may begin here."""
+        return self.operative and not self.held
+
+    @property
     def status(self) -> str:
         """Its connector's state, as OCPP's ConnectorStatusEnumType."""
-        if self.car:
+        if self.transaction or (self.car and self.operative):
             return "Occupied"
-        if not self.operative:
+        if not self.usable:
             return "Unavailable"
-        return "Reserved" if self.reserved_for else "Available"
+        return "Available" if self.reserved_for is None else "Reserved"
 
     @property
     def charging_state(self) -> str:

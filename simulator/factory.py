@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from .device_model import READ_ONLY, READ_WRITE, WRITE_ONLY, DeviceModel, Key, Variable
 from .electrical import ROTATIONS
-from .profiles import Abilities
+from .profile_rules import Abilities
+from .quirks import NO_QUIRKS, Quirks
 
 MEASURANDS = (
     "Current.Import",
@@ -47,19 +48,32 @@ class StationSpec:
     boots_on_reconnect: bool = False
     """Sends BootNotification after every reconnect, not only after a boot."""
     tells_soc: bool = False
+    quirks: Quirks = NO_QUIRKS
+    security_profile: int = 0
+    password: str = field(default="", repr=False)
+    """Its first one."""
+    roots: str = field(default="", repr=False)
+    """The certificates (PEM) its CSMS is known by."""
+    client_certificate: tuple[str, str] | None = field(default=None, repr=False)
+    """Its own chain and its key (PEM)."""
 
 
 def device_model(spec: StationSpec) -> DeviceModel:
     """Return the device model of a new station."""
-    can = spec.abilities
+    can, smart = spec.abilities, not spec.quirks.no_smart_charging
     variables: dict[Key, Variable] = {
         Key("ChargingStation", "Model"): Variable(value=spec.model),
         Key("ChargingStation", "VendorName"): Variable(value=spec.vendor),
         Key("ChargingStation", "SerialNumber"): Variable(value=spec.serial_number),
         Key("ChargingStation", "AvailabilityState"): _options("Available", "Available", "Occupied", "Unavailable", "Faulted"),
+        Key("ChargingStation", "FirmwareVersion"): Variable(value=spec.firmware_version),
+        Key("ChargingStation", "Problem"): _boolean(False, monitored=True),
+        Key("ChargingStation", "AllowNewSessionsPendingFirmwareUpdate"): _boolean(False, writable=True),
         Key("ChargingStation", "SupplyPhases"): _integer(max(len(evse.conductors) for evse in spec.evses)),
         Key("OCPPCommCtrlr", "HeartbeatInterval"): _integer(60, writable=True, unit="s", least=1),
-        Key("OCPPCommCtrlr", "NetworkConfigurationPriority"): Variable(value="1", mutability=READ_WRITE, data_type="SequenceList"),
+        Key("OCPPCommCtrlr", "NetworkConfigurationPriority"): Variable(
+            value="1", mutability=READ_WRITE, data_type="SequenceList", reboot_required=True
+        ),
         Key("OCPPCommCtrlr", "NetworkProfileConnectionAttempts"): _integer(3, writable=True),
         Key("OCPPCommCtrlr", "OfflineThreshold"): _integer(60, writable=True, unit="s"),
         Key("OCPPCommCtrlr", "ResetRetries"): _integer(1, writable=True),
@@ -78,9 +92,26 @@ def device_model(spec: StationSpec) -> DeviceModel:
         Key("AuthCtrlr", "LocalAuthorizeOffline"): _boolean(True, writable=True),
         Key("AuthCtrlr", "LocalPreAuthorize"): _boolean(False, writable=True),
         Key("AuthCtrlr", "OfflineTxForUnknownIdEnabled"): _boolean(False, writable=True),
+        Key("AuthCtrlr", "MasterPassGroupId"): Variable(value="", mutability=READ_WRITE),
         Key("AuthCacheCtrlr", "Enabled"): _boolean(True, writable=True),
+        Key("AuthCacheCtrlr", "LifeTime"): _integer(0, writable=True, unit="s"),
         Key("LocalAuthListCtrlr", "Enabled"): _boolean(True, writable=True),
-        Key("LocalAuthListCtrlr", "Entries"): _integer(0),
+        Key("LocalAuthListCtrlr", "Entries"): _integer(0, most=100),
+        Key("LocalAuthListCtrlr", "ItemsPerMessage"): _integer(20),
+        Key("ReservationCtrlr", "Enabled"): _boolean(True, writable=True),
+        Key("ReservationCtrlr", "Available"): _boolean(True),
+        Key("ReservationCtrlr", "NonEvseSpecific"): _boolean(True),
+        Key("DisplayMessageCtrlr", "Enabled"): _boolean(True),
+        Key("DisplayMessageCtrlr", "Available"): _boolean(True),
+        Key("DisplayMessageCtrlr", "DisplayMessages"): _integer(20),
+        Key("DisplayMessageCtrlr", "SupportedFormats"): Variable(value="ASCII,UTF8", data_type="MemberList"),
+        Key("DisplayMessageCtrlr", "SupportedPriorities"): Variable(value="AlwaysFront,InFront,NormalCycle", data_type="MemberList"),
+        Key("MonitoringCtrlr", "Enabled"): _boolean(True, writable=True),
+        Key("MonitoringCtrlr", "Available"): _boolean(True),
+        Key("MonitoringCtrlr", "OfflineQueuingSeverity"): _integer(4, writable=True, most=9),
+        Key("MonitoringCtrlr", "ItemsPerMessage", variable_instance="SetVariableMonitoring"): _integer(50),
+        Key("MonitoringCtrlr", "BytesPerMessage", variable_instance="SetVariableMonitoring"): _integer(65535),
+        Key("TemperatureSensor", "Temperature"): Variable(value="20.0", data_type="decimal", unit="Celsius", monitored=True),
         Key("TxCtrlr", "EVConnectionTimeOut"): _integer(60, writable=True, unit="s"),
         Key("TxCtrlr", "StopTxOnEVSideDisconnect"): _boolean(True),
         Key("TxCtrlr", "StopTxOnInvalidId"): _boolean(True, writable=True),
@@ -95,15 +126,18 @@ def device_model(spec: StationSpec) -> DeviceModel:
         Key("AlignedDataCtrlr", "Enabled"): _boolean(True, writable=True),
         Key("AlignedDataCtrlr", "Measurands"): _measurands("Energy.Active.Import.Register"),
         Key("AlignedDataCtrlr", "Interval"): _integer(0, writable=True, unit="s"),
-        Key("SecurityCtrlr", "BasicAuthPassword"): Variable(value="", mutability=WRITE_ONLY),
+        Key("SecurityCtrlr", "BasicAuthPassword"): Variable(value=spec.password, mutability=WRITE_ONLY),
         Key("SecurityCtrlr", "Identity"): Variable(value=spec.identity),
         Key("SecurityCtrlr", "OrganizationName"): Variable(value="Headroom", mutability=READ_WRITE),
-        Key("SecurityCtrlr", "CertificateEntries"): _integer(0),
+        Key("SecurityCtrlr", "CertificateEntries"): _integer(0, most=20),
+        Key("SecurityCtrlr", "CertSigningWaitMinimum"): _integer(30, writable=True, unit="s", least=1),
+        Key("SecurityCtrlr", "CertSigningRepeatTimes"): _integer(3, writable=True),
+        Key("SecurityCtrlr", "MaxCertificateChainSize"): _integer(10000),
         Key("SecurityCtrlr", "SecurityProfile"): _integer(0),
         Key("ClockCtrlr", "DateTime"): Variable(value="", data_type="dateTime"),
         Key("ClockCtrlr", "TimeSource"): Variable(value="Heartbeat", mutability=READ_WRITE, data_type="SequenceList"),
-        Key("SmartChargingCtrlr", "Enabled"): _boolean(True, writable=True),
-        Key("SmartChargingCtrlr", "Available"): _boolean(True),
+        Key("SmartChargingCtrlr", "Enabled"): _boolean(smart, writable=smart),
+        Key("SmartChargingCtrlr", "Available"): _boolean(smart),
         Key("SmartChargingCtrlr", "ProfileStackLevel"): _integer(can.stack_level_max),
         Key("SmartChargingCtrlr", "RateUnit"): Variable(value=",".join(can.rate_units), data_type="MemberList"),
         Key("SmartChargingCtrlr", "PeriodsPerSchedule"): _integer(can.periods_per_schedule),
@@ -123,10 +157,10 @@ def device_model(spec: StationSpec) -> DeviceModel:
             Key("EVSE", "Available", evse_id=evse_id): _boolean(True),
             Key("EVSE", "AvailabilityState", evse_id=evse_id): _options("Available", "Available", "Occupied", "Unavailable", "Faulted"),
             Key("EVSE", "SupplyPhases", evse_id=evse_id): _integer(len(evse.conductors)),
-            Key("EVSE", "Power", evse_id=evse_id): Variable(value="0", data_type="decimal", unit="W", most=power_w),
+            Key("EVSE", "Power", evse_id=evse_id): Variable(value="0.0", data_type="decimal", unit="W", most=power_w, monitored=True),
             Key("Connector", "Available", evse_id=evse_id, connector_id=1): _boolean(True),
             Key("Connector", "AvailabilityState", evse_id=evse_id, connector_id=1): _options(
-                "Available", "Available", "Occupied", "Reserved", "Unavailable", "Faulted"
+                "Available", "Available", "Occupied", "Reserved", "Unavailable", "Faulted", monitored=True
             ),
             Key("Connector", "ConnectorType", evse_id=evse_id, connector_id=1): Variable(value="cType2"),
             Key("Connector", "SupplyPhases", evse_id=evse_id, connector_id=1): _integer(len(evse.conductors)),
@@ -134,8 +168,9 @@ def device_model(spec: StationSpec) -> DeviceModel:
     return DeviceModel(variables)
 
 
-def _boolean(value: bool, *, writable: bool = False) -> Variable:
-    return Variable(value="true" if value else "false", data_type="boolean", mutability=READ_WRITE if writable else READ_ONLY)
+def _boolean(value: bool, *, writable: bool = False, monitored: bool = False) -> Variable:
+    mutability = READ_WRITE if writable else READ_ONLY
+    return Variable(value="true" if value else "false", data_type="boolean", mutability=mutability, monitored=monitored)
 
 
 def _integer(
@@ -146,8 +181,8 @@ def _integer(
     )
 
 
-def _options(value: str, *choices: str) -> Variable:
-    return Variable(value=value, data_type="OptionList", choices=choices)
+def _options(value: str, *choices: str, monitored: bool = False) -> Variable:
+    return Variable(value=value, data_type="OptionList", choices=choices, monitored=monitored)
 
 
 def _measurands(*chosen: str) -> Variable:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
 SLOW_ANSWER_S = 4.0
 SLOW_APPLY_S = 10.0
+EXTERNAL_LIMIT_A = 10.0
+FIRE_C = 70.0
+"""By so much a station gets hotter than its load makes it."""
 
 type Switch = Callable[[SiteDriver, str, bool], Awaitable[None]]
 """Switches a fault on or off, of the station named where it is one of a station."""
@@ -51,6 +54,19 @@ async def _reboot_ending(driver: SiteDriver, station: str, on: bool) -> None:
         driver.site.stations[station].reboot("Watchdog", transactions_go_on=False)
 
 
+async def _external_limit(driver: SiteDriver, station: str, on: bool) -> None:
+    driver.site.stations[station].limit_externally(0, EXTERNAL_LIMIT_A if on else None)
+
+
+async def _hot(driver: SiteDriver, station: str, on: bool) -> None:
+    driver.site.stations[station].sensors.fire_c = FIRE_C if on else 0.0
+
+
+async def _tampered(driver: SiteDriver, station: str, on: bool) -> None:
+    if on:
+        driver.site.stations[station].security.tamper()
+
+
 async def _drop(driver: SiteDriver, station: str, on: bool) -> None:
     if on:
         await driver.clients[station].drop()
@@ -78,6 +94,9 @@ FAULTS: Mapping[str, Switch] = {
     "ignoring": _ignoring,
     "reboot": _reboot,
     "reboot-ending": _reboot_ending,
+    "external-limit": _external_limit,
+    "hot": _hot,
+    "tampered": _tampered,
     "drop": _drop,
     "meter-silent": _meter_silent,
     "meter-frozen": _meter_frozen,

@@ -11,6 +11,18 @@ import fastjsonschema
 
 type Check = Callable[[Any], Any]
 
+CODES: Mapping[str, str] = {
+    "required": "OccurrenceConstraintViolation",
+    "minItems": "OccurrenceConstraintViolation",
+    "maxItems": "OccurrenceConstraintViolation",
+    "type": "TypeConstraintViolation",
+    "enum": "PropertyConstraintViolation",
+    "maxLength": "PropertyConstraintViolation",
+    "minimum": "PropertyConstraintViolation",
+    "maximum": "PropertyConstraintViolation",
+}
+"""The CALLERROR for each rule of a schema that a payload breaks; any other is a FormatViolation (OCPP-J 4.3)."""
+
 
 class FrameError(Exception):
     """A frame is none of OCPP-J, or its payload is not what its schema says. `code` is the CALLERROR's."""
@@ -69,7 +81,7 @@ def check(message: str, payload: Any, message_id: str | None = None) -> None:
     try:
         checker(payload)
     except fastjsonschema.JsonSchemaValueException as error:
-        raise FrameError("FormatViolation", f"{message}: {error.message}", message_id) from error
+        raise FrameError(CODES.get(str(error.rule), "FormatViolation"), f"{message}: {error.message}", message_id) from error
 
 
 def written(frame: Frame) -> str:
@@ -96,5 +108,7 @@ def read(text: str) -> Frame:
             return Result(message_id, payload)
         case [4, str(message_id), str(code), str(description), dict()]:
             return Error(message_id, code, description)
+    if isinstance(listed, list) and listed and type(listed[0]) is int and listed[0] not in {2, 3, 4}:
+        raise FrameError("MessageTypeNotSupported", f"there is no message type {listed[0]}")
     has_id = isinstance(listed, list) and len(listed) > 1 and isinstance(listed[1], str)
     raise FrameError("RpcFrameworkError", "not a frame of OCPP-J", listed[1] if has_id else None)

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from .client import Backoff
+from .dialling import by_profile
 from .driver import STEP_S, SiteDriver
 from .faults import FaultEvent
 from .meter import MeterKind, MeterServer
 from .site import SimulatedSite, SiteSpec
-from .transport import websocket
 
 LIVE_BACKOFF = Backoff(first_s=0.5, most_s=5.0, random_s=0.5)
 
@@ -34,7 +34,9 @@ async def live_site(
     await meter.start(meter_host, meter_port)
     try:
         site = SimulatedSite(spec, _utc_now())
-        yield SiteDriver(site, websocket(csms_url), meter=meter, step_s=step_s, backoff=backoff, faults=faults, clock=_utc_now)
+        yield SiteDriver(
+            site, by_profile(site.stations, csms_url), meter=meter, step_s=step_s, backoff=backoff, faults=faults, clock=_utc_now
+        )
     finally:
         await meter.stop()
 

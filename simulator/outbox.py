@@ -75,7 +75,8 @@ class Outbox:
         self.notices.clear()
         self.retry_at = None
         for event in self.events:
-            event.payload["offline"] = True
+            if event.action == "TransactionEvent":
+                event.payload["offline"] = True
         if self.registration is not Registration.ACCEPTED:
             self.boot_at = now
 
@@ -118,7 +119,7 @@ class Outbox:
             return
         if code == "SecurityError":
             self.boot(now, "Triggered")  # the CSMS does not know us (any more)
-        if not message.persistent:
+        if not message.persistent or (code is not None and message.action != "TransactionEvent"):
             self.done(message)
             return
         message.attempts += 1

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
 SUBPROTOCOL = "ocpp2.0.1"
@@ -38,7 +38,7 @@ class Transport(Protocol):
 
 
 type Connect = Callable[[str], Awaitable[Transport]]
-"""Opens a connection for a station of this identity; raises OSError where it can't."""
+"""Opens a connection for a station of this identity; raises OSError where it can't, PermissionError where it is not let in."""
 
 
 class WebSocketTransport:
@@ -102,6 +102,9 @@ def websocket(
                 proxy=None,
                 **secured,
             )
+        except InvalidStatus as error:
+            refused = error.response.status_code in {401, 403}
+            raise (PermissionError if refused else ConnectionError)(f"{url}: {error}") from error
         except (InvalidHandshake, InvalidURI) as error:
             raise ConnectionError(f"{url}: {error}") from error
         if connection.subprotocol != SUBPROTOCOL:

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from simulator.factory import StationSpec, device_model
-from simulator.profiles import Abilities
+from simulator.profile_rules import Abilities
 
 from .load import BOOT, Request, Station, now
 from .messages import PERIODS

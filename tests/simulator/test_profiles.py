@@ -8,7 +8,8 @@ import pytest
 
 from custom_components.headroom.csms.composite import Transaction
 from simulator.frames import check
-from simulator.profiles import Abilities, ProfileRejectedError, ProfileStore
+from simulator.profile_rules import Abilities, ProfileRejectedError
+from simulator.profiles import ProfileStore
 from simulator.timestamps import written
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)  # a Monday

@@ -2,6 +2,7 @@
 
 import pytest
 
+from simulator.evse import token
 from simulator.virtual import run
 from tests.site.harness import Place, car, scenario
 
@@ -26,7 +27,7 @@ def test_a_transaction_that_began_while_the_central_system_was_gone_is_not_ended
         async with scenario(Place(), Place(car=None), Place(), over_limit_s=6.0) as s:
             await s.until(60)
             memory = s.memory()
-            s.model(2).known_tokens["CARD"] = "Accepted"
+            s.model(2).tokens.learn(token("CARD"), {"status": "Accepted"})
             await s.vanish()
             await s.until(65)
             s.plug_in(2, car())
