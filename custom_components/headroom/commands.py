@@ -3,6 +3,7 @@
 import secrets
 
 from .coordinator import HeadroomCoordinator
+from .csms.authorization import IdToken
 from .errors import invalid, translated_errors
 from .site.config import EvseKey
 from .site.snapshot import EvseSnapshot
@@ -19,7 +20,7 @@ async def start_charging(coordinator: HeadroomCoordinator, key: EvseKey, id_toke
     """Ask for a transaction, with the driver's token or one that the site issues."""
     if evse_snapshot(coordinator, key).transaction_id is not None:
         raise invalid("already_charging", evse=str(key))
-    token = coordinator.site.issue_token(id_token)
+    token = coordinator.site.issue_token(None if id_token is None else IdToken(value=id_token, type="Central"))
     with translated_errors(key.station):
         await coordinator.station(key.station).start_transaction(key.evse_id, token, secrets.randbelow(2**31))
 

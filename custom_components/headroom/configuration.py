@@ -41,7 +41,7 @@ from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
 from .metering.entity import EntityMeter, EntityMeterConfig
 from .metering.modbus import ModbusMeter, ModbusMeterConfig
 from .metering.reading import Meter
-from .site.config import AuthorizationPolicy, EvseConfig, SiteConfig, StationConfig
+from .site.config import AuthorizationPolicy, EvseConfig, KnownToken, SiteConfig, StationConfig
 
 ROTATIONS: Mapping[int, tuple[str, ...]] = {
     3: ("L1L2L3", "L2L3L1", "L3L1L2", "L1L3L2", "L2L1L3", "L3L2L1", ROTATION_UNKNOWN),
@@ -103,7 +103,8 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         stations={station.identity: station for station in _stations(entry)},
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
         authorization=AuthorizationPolicy(
-            free=bool(entry.options.get(CONF_FREE_CHARGING, False)), tokens=frozenset(entry.options.get(CONF_ID_TOKENS, ()))
+            free=bool(entry.options.get(CONF_FREE_CHARGING, False)),
+            tokens=tuple(KnownToken(value=value, concurrent=True) for value in entry.options.get(CONF_ID_TOKENS, ())),
         ),
     )
 

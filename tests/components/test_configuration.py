@@ -10,7 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.configuration import ROTATIONS, circuits_below, rotation_phases, site_config
 from custom_components.headroom.engine.model import ALL_PHASES, Phase
-from custom_components.headroom.site.config import AuthorizationPolicy
+from custom_components.headroom.site.config import AuthorizationPolicy, KnownToken
 
 
 def circuit(subentry_id: str, parent: str) -> ConfigSubentry:
@@ -102,7 +102,10 @@ def test_what_is_below_a_circuit(hass: HomeAssistant, mock_config_entry: MockCon
     [
         ({}, AuthorizationPolicy(free=False)),
         ({"free_charging": True, "id_tokens": []}, AuthorizationPolicy(free=True)),
-        ({"free_charging": False, "id_tokens": ["A", "B"]}, AuthorizationPolicy(tokens=frozenset({"A", "B"}))),
+        (
+            {"free_charging": False, "id_tokens": ["A", "B"]},
+            AuthorizationPolicy(tokens=(KnownToken(value="A", concurrent=True), KnownToken(value="B", concurrent=True))),
+        ),
     ],
 )
 def test_who_may_charge(mock_config_entry: MockConfigEntry, options: dict[str, Any], expected: AuthorizationPolicy) -> None:

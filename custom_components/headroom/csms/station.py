@@ -267,6 +267,8 @@ class TransactionEvent:
     phases_used: int | None = None
     id_token: IdToken | None = None
     remote_start_id: int | None = None
+    reservation_id: int | None = None
+    """The reservation that is used up by it."""
     stopped_reason: str | None = None
     samples: tuple[MeterSample, ...] = ()
     presumed: bool = False
@@ -520,8 +522,8 @@ class Station(Protocol):
     async def get_composite_schedule(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeSchedule:
         """Return what the station reckons it will allow."""
 
-    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int) -> str | None:
-        """Ask for a transaction; returns its id where the station names one already."""
+    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int, *, group: str | None = None) -> str | None:
+        """Ask for a transaction; returns its id where the station names one already. `group`: whose tokens may end it too."""
 
     async def stop_transaction(self, transaction_id: str) -> None:
         """Ask for a transaction's end."""

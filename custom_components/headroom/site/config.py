@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -55,11 +56,44 @@ class StationConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownToken:
+    """A card, fob or other token as the site knows it. Its value is a secret."""
+
+    value: str = field(repr=False)
+    type: str | None = None
+    """OCPP's IdTokenEnumType; None: whatever a reader calls it."""
+    name: str = ""
+    """Whose it is."""
+    group: str | None = None
+    """Tokens of one group may end each other's transactions (C09)."""
+    valid_until: datetime | None = None
+    stations: frozenset[str] = frozenset()
+    """Where it is good for, by identity; with `evses` empty too: everywhere."""
+    evses: frozenset[EvseKey] = frozenset()
+    """Single EVSEs it is good for beside those stations."""
+    blocked: bool = False
+    master: bool = False
+    """It ends anybody's transaction and starts none (C16)."""
+    concurrent: bool = False
+    """Whether it may charge several cars at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationPolicy:
-    """Who may charge. `free` accepts every token, NoAuthorization included; else only the values in `tokens`."""
+    """Who may charge: by default nobody but whom `tokens` names."""
 
     free: bool = False
-    tokens: frozenset[str] = frozenset()
+    """Every token may, but for the blocked ones."""
+    tokens: tuple[KnownToken, ...] = ()
+    no_authorization: bool | None = None
+    """Whether a car may charge without any token (C02.FR.02); None: where charging is free."""
+    unknown_offline: bool = False
+    """Whether a station may let tokens start that it doesn't know while it can't ask (C15)."""
+
+    @property
+    def without_token(self) -> bool:
+        """Whether a car may charge without any token."""
+        return self.free if self.no_authorization is None else self.no_authorization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 import math
 
+from ..csms.authorization import IdToken
 from ..csms.station import UNKNOWN, ChargingState, ConnectorStatus, MeterSample, TerminalValues
 from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand, observe
@@ -55,7 +56,7 @@ class Session:
     """Monotonic time from which it waits for its turn: what admission goes by."""
     connector_id: int | None = None
     energy_start_wh: float | None = None
-    id_token: str | None = None
+    id_token: IdToken | None = None
     seq_no: int = -1
 
 

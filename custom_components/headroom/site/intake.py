@@ -67,7 +67,7 @@ class Intake:
             session,
             seq_no=max(session.seq_no, event.seq_no),
             connector_id=event.connector_id or session.connector_id,
-            id_token=event.id_token.value if event.id_token is not None else session.id_token,
+            id_token=event.id_token or session.id_token,
         )
         if event.charging_state is not None:
             self._charging_state(evse, event.charging_state, self._clock.monotonic())
@@ -155,6 +155,6 @@ class Intake:
                 energy_end_wh=evse.energy_wh,
                 energy_wh=energy_of(session, evse.energy_wh),
                 stopped_reason=event.stopped_reason,
-                id_token_hash=None if session.id_token is None else self._journal.id_token_hash(session.id_token),
+                id_token_hash=None if session.id_token is None else self._journal.id_token_hash(session.id_token.value),
             )
         )

@@ -22,12 +22,15 @@ class SiteMemory:
 
     mode: Mode | None = None
     evses: Mapping[str, EvseMemory] = field(default_factory=dict)
+    authorization: Mapping[str, Any] = field(default_factory=dict)
+    """As `Authorization.document` gives it."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
         return {
             "mode": None if self.mode is None else str(self.mode),
             "evses": {key: asdict(evse) for key, evse in self.evses.items()},
+            "authorization": dict(self.authorization),
         }
 
     @classmethod
@@ -41,4 +44,5 @@ class SiteMemory:
                 for key, evse in document.get("evses", {}).items()
                 if "user_max_a" in evse
             },
+            authorization=document.get("authorization", {}),
         )

@@ -6,31 +6,33 @@ only bounds its age.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
 import logging
 import math
 import time
 from typing import Any
-import uuid
 
-from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo
+from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, ReservationEnded
 from ..csms.station import (
     Admission,
     Booted,
     ChargingLimit,
     Connected,
     Disconnected,
+    Inventory,
     InventoryRead,
     Metered,
     Ready,
     Station,
     StationEvent,
+    StationOfflineError,
     StatusChanged,
     TransactionEvent,
 )
 from ..demand_response.limits import ExternalLimit, ExternalLimits
 from ..ledger.records import DecisionRecord
 from ..metering.reading import MeterError, Reading
+from .authorization import Authorization, Judgement
 from .circuit import CircuitState
 from .clock import Clock, LoopClock
 from .config import EvseKey, Mode, SiteConfig
@@ -39,7 +41,9 @@ from .evse import EvseState, UserProfile
 from .installer import Installer
 from .intake import Intake
 from .memory import EvseMemory, SiteMemory
+from .offline import Keeper
 from .orders import limits_wanted, order_lasting, order_lease, renew_s, rotate, sample_doubtful
+from .reservations import Reservation, cancel, reserve
 from .snapshot import SiteSnapshot
 from .stations import Journal, StationState
 from .turn import Turn, dead_man_violations, decide, read
@@ -69,14 +73,19 @@ class Site:
         journal: Journal | None = None,
         on_turn: Callable[[SiteSnapshot], None] = lambda snapshot: None,
         on_memory: Callable[[], None] = lambda: None,
+        on_judgement: Callable[[Judgement], None] = lambda judgement: None,
     ) -> None:
-        """`station` looks up the open connection to an identity; `memory` is what was kept over a restart."""
+        """`station` looks up the open connection to an identity; `memory` is what was kept over a restart.
+
+        `on_judgement` is told who may charge and who may not, each time somebody asks anew.
+        """
         self.config = config
         self._station = station
         self._clock = clock or LoopClock()
         self._journal = journal
         self._on_turn = on_turn
         self._on_memory = on_memory
+        self._on_judgement = on_judgement
         memory = memory or SiteMemory()
         self._remembered = dict(memory.evses)
         self._chosen_mode = memory.mode
@@ -90,7 +99,9 @@ class Site:
         self._triggers: set[str] = set()
         self._woken = asyncio.Event()
         self._confirmation = asyncio.Event()
-        self._issued: set[str] = set()
+        self.authorization = Authorization(evses=self._evses, inventory_of=self._inventory_of, now=self._clock.utcnow)
+        self.authorization.recall(memory.authorization)
+        self._keeper = Keeper(self.authorization.offline, self._guarded)
         self._turning: asyncio.Task[None] | None = None
         self._failing = False
         self._lease_s = 0.0
@@ -113,6 +124,9 @@ class Site:
         for circuit in config.circuits:
             self._circuits[circuit.circuit_id].circuit = circuit
         self._configure_stations(config)
+        self.authorization.configure(config.authorization)
+        self.authorization.reservations.of_stations(config.stations)
+        self._keeper.changed(self.authorization.version)
         self.request_turn("user")
 
     @property
@@ -218,38 +232,71 @@ class Site:
         """Tell how a station that connects is to be answered."""
         return Admission.ACCEPTED if identity in self.config.stations else Admission.PENDING
 
-    def issue_token(self, value: str | None = None) -> IdToken:
-        """Return a token that may charge, the one given or one of the site's own: a person at the controls has decided so."""
-        token = IdToken(value=value or str(uuid.uuid4()), type="Central")
-        self._issued.add(token.value)
-        return token
+    def issue_token(self, token: IdToken | None = None) -> IdToken:
+        """Return a token that may charge once, the one given or one of the site's own: a person at the controls has decided so."""
+        issued = self.authorization.issue(token)
+        self._on_memory()
+        return issued
 
     async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> IdTokenInfo:
         """Answer a token by the site's policy, once the fallbacks that guard the transaction are confirmed."""
-        return IdTokenInfo(status=await self._judge(identity, evse_id, token))
+        judgement = self.authorization.judge(identity, evse_id, token)
+        # A transaction that runs already is not refused for want of a fallback: that would only end it.
+        if judgement.accepted and judgement.transaction_id is None and not judgement.settled:
+            if not await self._guarded(identity, evse_id):
+                _LOGGER.warning("Station %s: a token is turned away because the fallback could not be installed", identity)
+                judgement = judgement.refused(AuthorizationStatus.NOT_AT_THIS_TIME)
+        if self.authorization.note(judgement):
+            self._on_judgement(judgement)
+        if not judgement.settled:
+            self._on_memory()
+        return judgement.info
 
-    async def _judge(self, identity: str, evse_id: int | None, token: IdToken) -> AuthorizationStatus:
-        policy = self.config.authorization
-        if not policy.free and token.value not in policy.tokens and token.value not in self._issued:
-            return AuthorizationStatus.INVALID
+    async def _guarded(self, identity: str, evse_id: int | None = None) -> bool:
+        """Wait until the fallbacks of a station's EVSEs are confirmed; False where that takes too long."""
         if self.mode is Mode.OFF or identity not in self._installers:
-            return AuthorizationStatus.ACCEPTED
+            return True
         evses = [evse for evse in self._installers[identity].evses if evse_id in (None, evse.key.evse_id)]
-        if any(evse.session is not None and evse.session.id_token == token.value for evse in evses):
-            return AuthorizationStatus.ACCEPTED  # it runs already: to refuse now would only end it
         try:
             async with asyncio.timeout(FALLBACK_WAIT_S):
                 while not all(evse.fallback_current for evse in evses):
                     await self._confirmation.wait()
         except TimeoutError:
-            _LOGGER.warning("Station %s: a token is turned away because the fallback could not be installed", identity)
-            return AuthorizationStatus.NOT_AT_THIS_TIME
-        return AuthorizationStatus.ACCEPTED
+            return False
+        return True
+
+    async def reserve(
+        self, identity: str, token: IdToken, expires_at: datetime, *, evse_id: int | None = None, group: str | None = None
+    ) -> Reservation:
+        """Keep an EVSE, or any of a station, free for a token and its group (H01). Raises StationError; nothing is reserved then."""
+        reservation = await reserve(
+            self._connected(identity), self.authorization.reservations, token, expires_at, evse_id=evse_id, group=group
+        )
+        self._on_memory()
+        self.request_turn("user")
+        return reservation
+
+    async def cancel_reservation(self, identity: str, reservation_id: int) -> None:
+        """Take a reservation back (H02). Raises StationError where the station could not be told."""
+        await cancel(self._connected(identity), self.authorization.reservations, reservation_id)
+        self._on_memory()
+        self.request_turn("user")
+
+    def _connected(self, identity: str) -> Station:
+        if (station := self._station(identity)) is None:
+            raise StationOfflineError(f"{identity} is not connected")
+        return station
+
+    def _inventory_of(self, identity: str) -> Inventory:
+        state = self._stations.get(identity)
+        return Inventory() if state is None else state.inventory
 
     def handle(self, identity: str, event: StationEvent) -> None:
         """Take in what a station said."""
         state = self._stations.setdefault(identity, StationState(identity=identity, since=self._clock.utcnow()))
         state.last_heard = self._clock.utcnow()
+        if self.authorization.take(identity, event):
+            self._on_memory()
         match event:
             case Connected(remote=remote):
                 state.online, state.remote, state.booted = True, remote, False
@@ -275,6 +322,8 @@ class Site:
                         evse.external_a.pop(source, None)
                         if limit_a is not None and not cleared:
                             evse.external_a[source] = limit_a
+            case ReservationEnded():
+                pass  # taken above
             case _:
                 return
         self.request_turn("station")
@@ -296,6 +345,7 @@ class Site:
             if evse.problem == "rejects_profiles":
                 evse.problem = None
         installer.connected(station, booted=state.booted)
+        self._keeper.connected(identity, station)
         state.booted = False
 
     def _gone(self, identity: str) -> None:
@@ -303,6 +353,7 @@ class Site:
             evse.ready = evse.heard = False
         if (installer := self._installers.get(identity)) is not None:
             installer.disconnected()
+        self._keeper.disconnected(identity)
 
     def _of(self, identity: str) -> list[EvseState]:
         return [evse for key, evse in self._evses.items() if key.station == identity]
@@ -326,6 +377,7 @@ class Site:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._keeper.stop()
         self._turning = None
         self._installing.clear()
 
@@ -378,6 +430,9 @@ class Site:
     def _turn(self, trigger: str) -> None:
         started, now = time.perf_counter(), self._clock.monotonic()
         evses = list(self._evses.values())
+        if self.authorization.turn():
+            self._on_memory()
+        self._keeper.changed(self.authorization.version)
         for evse in evses:
             evse.forget_lapsed(now)
         self._watch_obedience(evses, now)
@@ -464,6 +519,7 @@ class Site:
                 str(key): EvseMemory(fallback_a=evse.fallback_a, allowed=evse.allowed, user_max_a=evse.user_max_a)
                 for key, evse in self._evses.items()
             },
+            authorization=self.authorization.document(),
         )
 
     def _recall(self, evse: EvseState) -> None:
@@ -485,6 +541,7 @@ class Site:
             installers=self._installers,
             evses=self._evses,
             turn=turn,
+            authorization=self.authorization,
             reaction_s=self._decisions.reaction_s,
             clock=self._clock,
         )

@@ -118,6 +118,10 @@ class EvseSnapshot:
     power_w: float | None = None
     energy_wh: float | None = None
     soc_pct: float | None = None
+    driver: str | None = None
+    """Who charges, as far as the site knows; never a token."""
+    reserved_until: datetime | None = None
+    """Until when it is kept free for somebody."""
     allowed: bool = True
     """The switch "allow charging"."""
     user_max_a: float = 32.0

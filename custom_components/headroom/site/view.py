@@ -7,6 +7,7 @@ from ..csms.station import ChargingState, ConnectorStatus
 from ..engine.explain import explain
 from ..engine.model import NONE_A, Reason, ReasonCode
 from ..engine.unmanaged import total
+from .authorization import Authorization
 from .circuit import CircuitState
 from .clock import Clock
 from .config import EvseKey, Mode, SiteConfig
@@ -41,6 +42,7 @@ def snapshot_of(
     installers: Mapping[str, Installer],
     evses: Mapping[EvseKey, EvseState],
     turn: Turn | None,
+    authorization: Authorization,
     reaction_s: float | None,
     clock: Clock,
 ) -> SiteSnapshot:
@@ -68,7 +70,7 @@ def snapshot_of(
             for identity, state in stations.items()
             if state.config is None and state.online and _introduced(state, clock.utcnow())
         },
-        evses={key: _evse(evse, turn, names, now) for key, evse in evses.items()},
+        evses={key: _evse(evse, turn, names, authorization, now) for key, evse in evses.items()},
         charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
         reaction_s=reaction_s,
     )
@@ -119,16 +121,17 @@ def _station(state: StationState, installer: Installer | None, evses: list[EvseS
     )
 
 
-def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], now: float) -> EvseSnapshot:
+def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], authorization: Authorization, now: float) -> EvseSnapshot:
     key = str(evse.key)
     reason = turn.reasons.get(key) if turn is not None else None
     limit_a = evse.limit_a(now)
     session = evse.session
     told_a = turn.told_a.get(key) if turn is not None else None
     connected = None if evse.connector_status is None and session is None else _connected(evse)
+    reserved_until = authorization.reserved_until(evse.key)
     return EvseSnapshot(
         key=evse.key,
-        status=_status(evse),
+        status=_status(evse, reserved=reserved_until is not None),
         connector_status=evse.connector_status,
         charging_state=evse.charging_state,
         vehicle_connected=connected,
@@ -147,6 +150,8 @@ def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], now: flo
         power_w=evse.power_w,
         energy_wh=evse.energy_wh,
         soc_pct=evse.soc_pct,
+        driver=authorization.driver(evse.key),
+        reserved_until=reserved_until,
         allowed=evse.allowed,
         user_max_a=evse.user_max_a,
     )
@@ -167,7 +172,7 @@ def _connected(evse: EvseState) -> bool:
     return evse.session is not None or evse.connector_status is ConnectorStatus.OCCUPIED
 
 
-def _status(evse: EvseState) -> EvseStatus | None:
+def _status(evse: EvseState, *, reserved: bool) -> EvseStatus | None:
     if evse.connector_status in _CONNECTOR:
         return _CONNECTOR[evse.connector_status]
     if evse.session is not None:
@@ -178,4 +183,4 @@ def _status(evse: EvseState) -> EvseStatus | None:
         return None
     if evse.connector_status is ConnectorStatus.OCCUPIED:
         return EvseStatus.FINISHING if evse.finished else EvseStatus.PREPARING
-    return EvseStatus.AVAILABLE
+    return EvseStatus.RESERVED if reserved else EvseStatus.AVAILABLE

@@ -10,8 +10,8 @@ from ..inventory import evse_phases, with_connector
 from ..memory import Draw
 from ..sampled_values import samples
 from ..station import ChargingState, ConnectorStatus, Metered, StatusChanged, TransactionEvent, TransactionPhase
-from .authorization import read_token
-from .link import Block, Handler, Link
+from .authorization import read_token, written_group, written_token
+from .link import Block, Handler, Link, without_none
 
 CHARGING_STATES = {
     "Idle": ChargingState.IDLE,
@@ -44,12 +44,15 @@ class Transactions(Block):
             "TransactionEvent": self._on_transaction,
         }
 
-    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int) -> str | None:
+    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int, *, group: str | None = None) -> str | None:
         """Ask for a transaction (F01, F02); returns its id where the station has one already."""
-        token = {"idToken": id_token.value, "type": id_token.type}
-        response = await self._link.ready_calls.command(
-            "RequestStartTransaction", {"evseId": evse_id, "idToken": token, "remoteStartId": remote_start_id}
-        )
+        payload = {
+            "evseId": evse_id,
+            "idToken": written_token(id_token),
+            "groupIdToken": written_group(group),
+            "remoteStartId": remote_start_id,
+        }
+        response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
         return optional_text(response, "transactionId")
 
     async def stop_transaction(self, transaction_id: str) -> None:
@@ -129,6 +132,7 @@ class Transactions(Block):
             phases_used=phases_used,
             id_token=read_token(token) if token else None,
             remote_start_id=optional_whole(info, "remoteStartId"),
+            reservation_id=optional_whole(payload, "reservationId"),
             stopped_reason=optional_text(info, "stoppedReason"),
             samples=samples(
                 records(payload, "meterValue"),

@@ -1,0 +1,112 @@
+"""Keeps what stations go by while they are alone in step with the site's policy: their lists, caches and settings."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+import logging
+
+from ..csms.authorization import OfflineAuthorization
+from ..csms.station import Station, StationError, StationOfflineError
+from ..csms.validation import PayloadError
+
+_LOGGER = logging.getLogger(__name__)
+
+RETRY_S = 30.0
+RETRY_MOST_S = 1800.0
+"""A station that takes no list is tried again after 30 s, then after twice as long each time up to this."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One station: its open connection, and whether it may hold something else than it should."""
+
+    station: Station | None = None
+    told: OfflineAuthorization | None = None
+    version: int = -1
+    """Of the wish that `told` fulfils."""
+    failing: bool = False
+    task: asyncio.Task[None] | None = None
+    woken: asyncio.Event | None = None
+
+
+class Keeper:
+    """One task for each station that has something to be told; one station's failure is that station's alone."""
+
+    def __init__(self, wanted: Callable[[str], OfflineAuthorization], guarded: Callable[[str], Awaitable[object]]) -> None:
+        """`wanted` gives what a station is to go by; `guarded` waits until its limits are installed, which go first."""
+        self._wanted = wanted
+        self._guarded = guarded
+        self._stations: dict[str, _Kept] = {}
+        self._version = 0
+
+    def connected(self, identity: str, station: Station) -> None:
+        """A station is ready for commands: nobody knows what it holds."""
+        kept = self._stations.setdefault(identity, _Kept())
+        kept.station, kept.told, kept.version = station, None, -1
+        self._wake(identity, kept)
+
+    def disconnected(self, identity: str) -> None:
+        """A station is gone."""
+        if (kept := self._stations.get(identity)) is not None:
+            kept.station = None
+            if kept.task is not None:
+                kept.task.cancel()
+
+    def changed(self, version: int) -> None:
+        """Tell every station where `version`, the number of the wish, is another than last time."""
+        if version == self._version:
+            return
+        self._version = version
+        for identity, kept in self._stations.items():
+            if kept.station is not None:
+                self._wake(identity, kept)
+
+    def failing(self, identity: str) -> bool:
+        """Tell whether a station could not be told what to go by."""
+        kept = self._stations.get(identity)
+        return kept is not None and kept.failing
+
+    async def stop(self) -> None:
+        """Stop telling; stations keep what they hold."""
+        tasks = [kept.task for kept in self._stations.values() if kept.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._stations.clear()
+
+    def _wake(self, identity: str, kept: _Kept) -> None:
+        if kept.task is not None and not kept.task.done() and not kept.task.cancelling():
+            if kept.woken is not None:
+                kept.woken.set()
+            return
+        kept.task = asyncio.get_running_loop().create_task(self._keep(identity, kept), name=f"headroom tokens of {identity}")
+
+    async def _keep(self, identity: str, kept: _Kept) -> None:
+        kept.woken = asyncio.Event()
+        retry_s = RETRY_S
+        await self._guarded(identity)
+        while kept.station is not None and kept.version != self._version:
+            kept.woken.clear()
+            version, wanted = self._version, self._wanted(identity)
+            try:
+                if kept.told != wanted:
+                    await kept.station.authorization.keep(wanted)
+            except StationOfflineError:
+                return  # it will be ready again
+            except (StationError, PayloadError, ValueError) as error:
+                if not kept.failing:
+                    _LOGGER.warning("Station %s could not be told who may charge while it is alone: %s", identity, error)
+                kept.failing = True
+                await self._pause(kept.woken, retry_s)
+                retry_s = min(2 * retry_s, RETRY_MOST_S)
+                continue
+            if kept.failing:
+                _LOGGER.info("Station %s goes by the site's tokens again", identity)
+            kept.failing, kept.told, kept.version, retry_s = False, wanted, version, RETRY_S
+
+    async def _pause(self, woken: asyncio.Event, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+        except TimeoutError:
+            return
