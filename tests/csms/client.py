@@ -67,6 +67,8 @@ class Client:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.heard: list[tuple[str, dict[str, Any]]] = []
+        self.asked: list[str] = []
+        """The message ids of those requests."""
         self.invalid: list[str] = []
         self.answers: dict[str, AnswerTo] = {
             "GetBaseReport": self._report,
@@ -104,6 +106,7 @@ class Client:
         answer = self.answers.get(action)
         async with self._news:
             self.heard.append((action, payload))
+            self.asked.append(message_id)
             self._news.notify_all()
         if answer is SILENCE:
             return

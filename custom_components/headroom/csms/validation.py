@@ -3,7 +3,7 @@
 Compiling all of a version takes about a second, checking a message tens of microseconds: `warm` belongs in a thread, once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 import json
@@ -19,6 +19,14 @@ CODES = {
     "type": "TypeConstraintViolation",
 }
 """The CALLERROR code for each rule of a schema (Part 4, 4.3); every other rule is a PropertyConstraintViolation."""
+
+
+BEYOND_SCHEMAS: Mapping[str, Mapping[str, Mapping[str, float]]] = {
+    "ChargingProfileType": {"stackLevel": {"minimum": 0}},
+    "ChargingSchedulePeriodType": {"limit": {"minimum": 0, "multipleOf": 0.1}, "startPeriod": {"minimum": 0}},
+    "ChargingScheduleType": {"minChargingRate": {"minimum": 0, "multipleOf": 0.1}, "duration": {"minimum": 0}},
+}
+"""What the standard says of a type's fields in words (2.0.1 Part 2, chapter 2), and its schemas leave out."""
 
 
 class PayloadError(ValueError):
@@ -65,5 +73,11 @@ class Schemas:
 @cache
 def _validator(folder: str, name: str) -> Callable[[Any], Any]:
     text = resources.files("ocpp").joinpath(folder, "schemas", f"{name}.json").read_text(encoding="utf-8-sig")
-    validator: Callable[[Any], Any] = fastjsonschema.compile(json.loads(text), use_default=False)
+    schema = json.loads(text)
+    for kind, fields in BEYOND_SCHEMAS.items():
+        properties = schema.get("definitions", {}).get(kind, {}).get("properties", {})
+        for field, rules in fields.items():
+            if field in properties:
+                properties[field] |= rules
+    validator: Callable[[Any], Any] = fastjsonschema.compile(schema, use_default=False)
     return validator
