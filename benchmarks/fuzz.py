@@ -23,7 +23,7 @@ MOST_WAIT_S = 5.0
 
 def document(report: Report) -> dict[str, Any]:
     """Return a report as JSON-able data."""
-    found = asdict(report) | {"errors": dict(report.errors), "faults": report.faults[:100]}
+    found = asdict(report) | {"errors": dict(report.errors), "faults": list(dict.fromkeys(report.faults))[:10]}
     for name in ("wrong", "logged", "unwritable"):
         found[name] = len(found[name])
     return found | {"messages_per_s": round(report.messages / report.seconds), "grown_mb": round(report.rss_mb[-1] - report.rss_mb[1], 1)}

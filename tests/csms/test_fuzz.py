@@ -1,7 +1,9 @@
 """A share of the fuzzing that `scripts/bench fuzz` does at length, with the same code; and what it has found, each for itself."""
 
 import asyncio
+from datetime import UTC, datetime
 import json
+import logging
 from typing import Any
 
 from hypothesis import given, settings, strategies
@@ -11,7 +13,7 @@ import pytest
 from custom_components.headroom.csms import inventory, rpc
 from custom_components.headroom.csms.authorization import AuthorizationStatus
 from custom_components.headroom.csms.frames import Call, MalformedFrame, parse
-from custom_components.headroom.csms.station import Disconnected
+from custom_components.headroom.csms.station import CallRejectedError, Disconnected, Ready, TransactionEvent
 
 from .client import BOOT, stamp, station
 from .conftest import House
@@ -131,6 +133,23 @@ async def test_a_station_that_tells_ever_new_things_fills_no_memory(house: House
         memory = house.system.memories["CP1"]
         assert len(orjson.dumps(memory.document())) < LARGEST_MEMORY_BYTES
         assert memory.frames.held_bytes < 50_000
+
+
+async def test_a_transaction_with_an_id_that_no_request_can_name_is_taken_and_keeps_nobody_from_getting_ready(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    event = {"eventType": "Started", "timestamp": stamp(), "triggerReason": "CablePluggedIn", "seqNo": 0, "evse": {"id": 1}}
+    event |= {"transactionInfo": {"transactionId": "x" * 40}}
+    async with station(house.port) as client:
+        await house.boot(client)
+        await client.call("TransactionEvent", event)
+        await client.call("BootNotification", BOOT)
+        await house.until(Ready, times=2)
+        with pytest.raises(CallRejectedError, match="too long"):
+            await house.station().install_lease(1, "x" * 40, 8.0, datetime.now(UTC))
+        await house.station().install_fallback(1, 6.0)
+    assert house.of(TransactionEvent)[0].transaction_id == "x" * 40
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_requests_that_wait_are_bounded_by_their_size_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

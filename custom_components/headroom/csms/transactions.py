@@ -19,6 +19,9 @@ MOST_RANGES = 32
 RECENT = 16
 """Events of a transaction that are remembered by kind and time beside their number."""
 
+LONGEST_ID = 36
+"""Of a transaction, as OCPP has it: one that is longer is taken, but no request can name it."""
+
 type SeqRange = tuple[int, int]
 """First and last seqNo of events in a row."""
 
@@ -39,6 +42,11 @@ class KnownTransaction:
     recent: deque[tuple[int, str, datetime]] = field(default_factory=lambda: deque(maxlen=RECENT))
     given_up: list[SeqRange] = field(default_factory=list)
     """Gaps that will not be filled, told as lost."""
+
+    @property
+    def can_be_named(self) -> bool:
+        """Whether a request may be about it."""
+        return len(self.transaction_id) <= LONGEST_ID
 
     def has(self, seq_no: int) -> bool:
         """Tell whether an event of this number was seen."""

@@ -121,6 +121,8 @@ class Recovery:
 
     async def _status(self, known: KnownTransaction) -> tuple[bool | None, bool] | None:
         """Return whether a transaction goes on (None: not told) and whether messages of it wait; None where nothing is told (E14)."""
+        if not known.can_be_named:
+            return None
         try:
             answer = await self._link.ready_calls.ask("GetTransactionStatus", {"transactionId": known.transaction_id})
         except StationOfflineError:

@@ -18,6 +18,7 @@ from ..profiles import Ours, Placed, Role, Wording
 from ..quirks import known_of
 from ..reconciliation import Installed, installed
 from ..station import CallError, CallRejectedError, CallTimeoutError, ChargingLimit, CompositeSchedule, Noticed, SchedulePeriod
+from ..transactions import LONGEST_ID
 from .link import Block, Handler
 
 _LOGGER = logging.getLogger(__name__)
@@ -111,6 +112,8 @@ class SmartCharging(Block):
         self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime, *, fallback_a: float | None = None
     ) -> None:
         """Limit a transaction until `valid_to` by our clock (K01), overwriting the last one."""
+        if len(transaction_id) > LONGEST_ID and self.dialect.handle is Handle.TRANSACTION:
+            raise CallRejectedError("SetChargingProfile", "Rejected", "the transaction's id is too long for OCPP")
         ends = self._station_time(valid_to)
         placed = profiles.lease(evse_id, transaction_id, limit_a, ends, self._lease_words(evse_id), fallback_a=fallback_a)
         await self._install(placed)
