@@ -24,6 +24,12 @@ class TinyCsms:
             "BootNotification": {"currentTime": NOW.isoformat(), "interval": interval, "status": registration},
             "Heartbeat": {"currentTime": NOW.isoformat()},
             "Authorize": {"idTokenInfo": {"status": "Accepted"}},
+            "DataTransfer": {"status": "Accepted"},
+            "Get15118EVCertificate": {"status": "Accepted", "exiResponse": "AAAA"},
+            "GetCertificateStatus": {"status": "Failed"},
+            "NotifyEVChargingNeeds": {"status": "Accepted"},
+            "NotifyEVChargingSchedule": {"status": "Accepted"},
+            "SignCertificate": {"status": "Accepted"},
         }
         self.heard: list[tuple[str, dict[str, Any]]] = []
         self.errors: dict[str, str] = {}
