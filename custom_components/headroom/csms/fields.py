@@ -9,6 +9,8 @@ from .frames import LARGEST_EXACT_INTEGER, CallFailure, Payload
 
 LONGEST_KEPT = 255
 """Characters of a name or an id that is kept; OCPP's own have at most 50."""
+NUMBERS = (float, int, str)
+"""Types, exactly: a bool is none."""
 
 
 def _missing(key: str) -> CallFailure:
@@ -47,7 +49,7 @@ def text(source: Payload, key: str) -> str:
 def optional_number(source: Payload, key: str) -> float | None:
     """Return a finite number, also one written as a string; None where there is none."""
     value = source.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if type(value) not in NUMBERS:
         return None
     try:
         number = float(value)

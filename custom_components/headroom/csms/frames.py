@@ -22,7 +22,6 @@ HEAD = re.compile(r'\s*\[\s*(?P<kind>[234])\s*,\s*"(?P<id>[^"\\]{1,36})"')
 """How a frame begins whose rest cannot be read."""
 DEEPEST = 64
 """Levels of a payload. OCPP's own have fewer than ten; a tower of brackets must not break whoever walks over it later."""
-MENDED = (float, dict, list)
 
 type Payload = Mapping[str, Any]
 
@@ -181,18 +180,14 @@ def _without_surrogates(value: Any) -> Any:
             return value
 
 
-def _mend(value: Any, levels: int = DEEPEST) -> Any:
+def _mend(value: Any, levels: int = DEEPEST) -> None:
     """Make integral floats integers, in place: stations send 20000.0, which the schemas' "integer" refuses. RecursionError: too deep."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT_INTEGER else value
     if levels == 0:
         raise RecursionError
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if isinstance(item, MENDED):
-                value[key] = _mend(item, levels - 1)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, MENDED):
-                value[index] = _mend(item, levels - 1)
-    return value
+    for key, item in value.items() if type(value) is dict else enumerate(value):
+        kind = type(item)
+        if kind is float:
+            if item.is_integer() and abs(item) <= LARGEST_EXACT_INTEGER:
+                value[key] = int(item)
+        elif kind is dict or kind is list:
+            _mend(item, levels - 1)
