@@ -5,13 +5,24 @@ from typing import Any
 
 import pytest
 
-from custom_components.headroom.csms.station import ChargingLimit, InventoryRead, Metered, Noticed, StatusChanged, TransactionEvent
+from custom_components.headroom.csms.authorization import ReservationEnded
+from custom_components.headroom.csms.station import (
+    ChargingLimit,
+    InventoryRead,
+    Metered,
+    Monitored,
+    Noticed,
+    StatusChanged,
+    TransactionEvent,
+)
+from custom_components.headroom.csms.upkeep import DataTransfer, FirmwarePublished, FirmwareStatus, LogStatus
 
 from .client import stamp, station
 from .conftest import House
 
 NOW = "2026-01-01T00:00:00Z"
 CERTIFICATE = {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c", "responderURL": "d"}
+UNSIGNED = {"reasonCode": "UnsupportedRequest", "additionalInfo": "this central system signs no certificates"}
 NEEDS = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
 PERIODS = [{"startPeriod": 0, "limit": 16.0}, {"startPeriod": 3600, "limit": 10.0}]
 SCHEDULE = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": PERIODS}
@@ -20,39 +31,42 @@ SCHEDULE = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": PERIODS}
 @pytest.mark.parametrize(
     ("action", "payload", "answer", "told"),
     [
-        ("SecurityEventNotification", {"type": "FirmwareUpdated", "timestamp": NOW}, {}, True),
-        ("FirmwareStatusNotification", {"status": "Idle"}, {}, True),
-        ("LogStatusNotification", {"status": "Idle"}, {}, True),
-        ("PublishFirmwareStatusNotification", {"status": "Idle"}, {}, True),
-        ("ReservationStatusUpdate", {"reservationId": 1, "reservationUpdateStatus": "Expired"}, {}, True),
-        ("NotifyDisplayMessages", {"requestId": 1}, {}, True),
-        ("NotifyCustomerInformation", {"data": "x", "seqNo": 0, "generatedAt": NOW, "requestId": 1}, {}, True),
-        ("NotifyMonitoringReport", {"requestId": 1, "seqNo": 0, "generatedAt": NOW}, {}, True),
-        ("NotifyEvent", {"generatedAt": NOW, "seqNo": 0, "eventData": [{}]}, {}, True),
-        ("SignCertificate", {"csr": "x"}, {"status": "Rejected"}, True),
-        ("DataTransfer", {"vendorId": "x", "data": {"aB": 1.0}}, {"status": "UnknownVendorId"}, True),
-        ("GetCertificateStatus", {"ocspRequestData": CERTIFICATE}, {"status": "Failed"}, True),
+        ("SecurityEventNotification", {"type": "FirmwareUpdated", "timestamp": NOW}, {}, Noticed),
+        ("FirmwareStatusNotification", {"status": "Idle"}, {}, FirmwareStatus),
+        ("LogStatusNotification", {"status": "Idle"}, {}, LogStatus),
+        ("PublishFirmwareStatusNotification", {"status": "Idle"}, {}, FirmwarePublished),
+        ("ReservationStatusUpdate", {"reservationId": 1, "reservationUpdateStatus": "Expired"}, {}, ReservationEnded),
+        ("NotifyDisplayMessages", {"requestId": 1}, {}, Noticed),
+        ("NotifyCustomerInformation", {"data": "x", "seqNo": 0, "generatedAt": NOW, "requestId": 1}, {}, None),
+        ("NotifyMonitoringReport", {"requestId": 1, "seqNo": 0, "generatedAt": NOW}, {}, Noticed),
+        ("NotifyEvent", {"generatedAt": NOW, "seqNo": 0, "eventData": [{}]}, {}, Monitored),
+        ("SignCertificate", {"csr": "x"}, {"status": "Rejected", "statusInfo": UNSIGNED}, None),
+        ("DataTransfer", {"vendorId": "x", "data": {"aB": 1.0}}, {"status": "UnknownVendorId"}, DataTransfer),
+        ("GetCertificateStatus", {"ocspRequestData": CERTIFICATE}, {"status": "Failed"}, Noticed),
         (
             "Get15118EVCertificate",
             {"iso15118SchemaVersion": "urn:x", "action": "Install", "exiRequest": "x"},
             {"status": "Failed", "exiResponse": ""},
-            True,
+            Noticed,
         ),
-        ("NotifyReport", {"requestId": 99, "seqNo": 0, "generatedAt": NOW}, {}, False),
+        ("NotifyReport", {"requestId": 99, "seqNo": 0, "generatedAt": NOW}, {}, None),
         (
             "ReportChargingProfiles",
             {"requestId": 99, "chargingLimitSource": "CSO", "evseId": 1, "chargingProfile": [{"id": 3}]},
             {},
-            False,
+            None,
         ),
-        ("NotifyEVChargingNeeds", NEEDS, {"status": "Rejected"}, False),
-        ("NotifyEVChargingSchedule", {"timeBase": NOW, "evseId": 1, "chargingSchedule": SCHEDULE}, {"status": "Accepted"}, True),
+        ("NotifyEVChargingNeeds", NEEDS, {"status": "Rejected"}, None),
+        ("NotifyEVChargingSchedule", {"timeBase": NOW, "evseId": 1, "chargingSchedule": SCHEDULE}, {"status": "Accepted"}, Noticed),
     ],
 )
-async def test_message_is_answered_and_told(house: House, action: str, payload: dict[str, Any], answer: object, told: bool) -> None:
+async def test_message_is_answered_and_told(
+    house: House, action: str, payload: dict[str, Any], answer: object, told: type[Any] | None
+) -> None:
     async with station(house.port) as client:
         assert await client.call(action, payload) == answer
-        assert [notice.action for notice in house.of(Noticed)] == ([action] if told else [])
+        assert [type(event) for _, event in house.events[1:]] == ([] if told is None else [told])
+        assert [notice.action for notice in house.of(Noticed)] == ([action] if told is Noticed else [])
 
 
 async def test_status_of_a_connector_nobody_knew_makes_the_inventory_grow(house: House) -> None:

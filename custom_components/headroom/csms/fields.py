@@ -48,7 +48,7 @@ def text(source: Payload, key: str) -> str:
 
 def optional_number(source: Payload, key: str) -> float | None:
     """Return a finite number, also one written as a string; None where there is none."""
-    value = source.get(key)
+    value: Any = source.get(key)
     if type(value) not in NUMBERS:
         return None
     try:
