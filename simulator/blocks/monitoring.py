@@ -37,8 +37,8 @@ class Monitor:
     transaction: bool = False
     made_as: str = CUSTOM
     alerting: bool = False
-    seen: str | None = None
-    """The value of which it spoke last; None: it has just begun."""
+    seen: str = ""
+    """The value of which it spoke last, at first the one it was set at."""
     due: datetime | None = None
     event_id: int | None = None
     """Its last event."""
@@ -66,7 +66,7 @@ class Monitoring(Block):
     def __init__(self, station: StationModel) -> None:
         """Start with those of the factory."""
         super().__init__(station)
-        self.monitors = {one.monitor_id: replace(one) for one in FACTORY}
+        self.monitors = {one.monitor_id: self._begun(one) for one in FACTORY}
         self.level = LOWEST_SEVERITY
         self._event_ids = itertools.count(1)
 
@@ -105,9 +105,7 @@ class Monitoring(Block):
                 monitor.alerting = beyond
                 yield monitor.severity, self._event(monitor, "Alerting", value, cleared=not beyond)
         elif monitor.kind == "Delta":
-            if before is None:
-                monitor.seen = value
-            elif abs(float(value) - float(before)) >= monitor.value if variable.data_type in NUMBERS else value != before:
+            if abs(float(value) - float(before)) >= monitor.value if variable.data_type in NUMBERS else value != before:
                 monitor.seen = value
                 yield monitor.severity, self._event(monitor, "Delta", value)
         elif monitor.due is None:
@@ -145,6 +143,9 @@ class Monitoring(Block):
         transaction = self.station.transactions.get(monitor.key.evse_id or 0)
         return transaction.transaction_id if transaction else None
 
+    def _begun(self, monitor: Monitor) -> Monitor:
+        return replace(monitor, seen=self.station.device.variables[monitor.key].value)
+
     # Requests
 
     def _set(self, payload: Payload) -> Answer:
@@ -157,7 +158,7 @@ class Monitoring(Block):
         if status != "Accepted":
             return result | {"status": status}
         number = data.get("id", max(self.monitors, default=0) + 1)
-        self.monitors[number] = Monitor(
+        monitor = Monitor(
             monitor_id=number,
             key=key,
             kind=data["type"],
@@ -165,6 +166,7 @@ class Monitoring(Block):
             severity=data["severity"],
             transaction=data.get("transaction", False),
         )
+        self.monitors[number] = self._begun(monitor)
         return result | {"status": status, "id": number}
 
     def _judge(self, key: Key, data: Payload) -> str:
@@ -203,7 +205,7 @@ class Monitoring(Block):
         self.monitors = {number: one for number, one in self.monitors.items() if one.made_as in kept}
         if payload["monitoringBase"] != "HardWiredOnly":
             for one in FACTORY:
-                self.monitors.setdefault(one.monitor_id, replace(one))
+                self.monitors.setdefault(one.monitor_id, self._begun(one))
         return accepted()
 
     def _set_level(self, payload: Payload) -> Answer:

@@ -3,7 +3,6 @@
 import asyncio
 from datetime import timedelta
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
@@ -11,9 +10,7 @@ from simulator.car import CarSpec
 from simulator.evse import token
 from simulator.outbox import Registration
 from simulator.site import SiteSpec, Visit
-from simulator.station import StationModel
 from simulator.timestamps import read, written
-from simulator.virtual import START
 
 from .csms import TinyCsms
 from .running import CAR, SPEC, Run, simulate
@@ -311,93 +308,5 @@ def test_messages_the_csms_cannot_take_are_given_up_after_their_attempts() -> No
         await one.csms.until(lambda: len(one.csms.events("Started")) == 5, 600)
         await one.csms.until(lambda: one.csms.events("Updated"), 600)
         assert len(one.csms.events("Started")) == 5
-
-    simulate(test)
-
-
-REQUESTS: dict[str, dict[str, Any]] = {
-    "CancelReservation": {"reservationId": 1},
-    "CertificateSigned": {"certificateChain": "x"},
-    "ChangeAvailability": {"operationalStatus": "Operative"},
-    "ClearCache": {},
-    "ClearChargingProfile": {"chargingProfileId": 5},
-    "ClearDisplayMessage": {"id": 1},
-    "ClearVariableMonitoring": {"id": [1]},
-    "CostUpdated": {"totalCost": 1.5, "transactionId": "x"},
-    "CustomerInformation": {"requestId": 1, "report": True, "clear": False},
-    "DataTransfer": {"vendorId": "x"},
-    "DeleteCertificate": {
-        "certificateHashData": {"hashAlgorithm": "SHA256", "issuerNameHash": "a", "issuerKeyHash": "b", "serialNumber": "c"}
-    },
-    "GetBaseReport": {"requestId": 1, "reportBase": "SummaryInventory"},
-    "GetChargingProfiles": {"requestId": 1, "chargingProfile": {}},
-    "GetCompositeSchedule": {"evseId": 0, "duration": 60, "chargingRateUnit": "W"},
-    "GetDisplayMessages": {"requestId": 1},
-    "GetInstalledCertificateIds": {},
-    "GetLocalListVersion": {},
-    "GetLog": {"logType": "SecurityLog", "requestId": 1, "log": {"remoteLocation": "ftp://x"}},
-    "GetMonitoringReport": {"requestId": 1},
-    "GetReport": {"requestId": 2, "componentVariable": [{"component": {"name": "SmartChargingCtrlr"}}]},
-    "GetTransactionStatus": {"transactionId": "x"},
-    "GetVariables": {"getVariableData": [{"component": {"name": "Nothing"}, "variable": {"name": "Like"}}]},
-    "InstallCertificate": {"certificateType": "CSMSRootCertificate", "certificate": "x"},
-    "PublishFirmware": {"location": "ftp://x", "checksum": "0" * 32, "requestId": 1},
-    "RequestStartTransaction": {"idToken": token("X"), "remoteStartId": 1, "evseId": 9},
-    "RequestStopTransaction": {"transactionId": "x"},
-    "ReserveNow": {"id": 1, "expiryDateTime": "2027-01-01T00:00:00Z", "idToken": token("X"), "evseId": 2},
-    "Reset": {"type": "OnIdle", "evseId": 1},
-    "SendLocalList": {"versionNumber": 2, "updateType": "Full"},
-    "SetChargingProfile": {"evseId": 0, "chargingProfile": {}},
-    "SetDisplayMessage": {"message": {"id": 1, "priority": "InFront", "message": {"format": "UTF8", "content": "x"}}},
-    "SetMonitoringBase": {"monitoringBase": "All"},
-    "SetMonitoringLevel": {"severity": 5},
-    "SetNetworkProfile": {
-        "configurationSlot": 1,
-        "connectionData": {
-            "ocppVersion": "OCPP20",
-            "ocppTransport": "JSON",
-            "ocppCsmsUrl": "wss://x",
-            "messageTimeout": 30,
-            "securityProfile": 2,
-            "ocppInterface": "Wired0",
-        },
-    },
-    "SetVariableMonitoring": {
-        "setMonitoringData": [
-            {"value": 1, "type": "Delta", "severity": 5, "component": {"name": "AuthCtrlr"}, "variable": {"name": "Enabled"}}
-        ]
-    },
-    "SetVariables": {"setVariableData": [{"component": {"name": "AuthCtrlr"}, "variable": {"name": "Enabled"}, "attributeValue": "maybe"}]},
-    "TriggerMessage": {"requestedMessage": "MeterValues"},
-    "UnlockConnector": {"evseId": 2, "connectorId": 1},
-    "UnpublishFirmware": {"checksum": "0" * 32},
-    "UpdateFirmware": {"requestId": 1, "firmware": {"location": "ftp://x", "retrieveDateTime": "2026-01-01T00:00:00Z"}},
-}
-
-
-def test_every_request_of_the_standard_is_answered_by_its_schema() -> None:
-    """The client checks each answer, and what follows it, against the schemas; a wrong one would end the run."""
-    assert set(REQUESTS) == set(StationModel(SPEC.stations[0], START).answers)
-
-    async def test(one: Run) -> None:
-        await one.charging()
-        profile = one.limit(1, "TxDefaultProfile", 10.0)
-        for action, payload in REQUESTS.items():
-            answer = await one.call(action, **(payload | ({"chargingProfile": profile} if action == "SetChargingProfile" else {})))
-            assert isinstance(answer, dict), answer
-            await asyncio.sleep(5)
-        heard = {action for action, _ in one.csms.heard}
-        assert heard >= {"NotifyReport", "FirmwareStatusNotification", "LogStatusNotification", "MeterValues", "NotifyCustomerInformation"}
-        answer = await one.call("GetVariables", **REQUESTS["GetVariables"])
-        assert answer["getVariableResult"][0]["attributeStatus"] == "UnknownComponent"
-        report = [
-            data for action, page in one.csms.heard if action == "NotifyReport" for data in page["reportData"] if page["requestId"] == 2
-        ]
-        assert {data["component"]["name"] for data in report} == {"SmartChargingCtrlr"}
-        entries = next(data for data in report if data["variable"] == {"name": "Entries", "instance": "ChargingProfiles"})
-        assert entries["variableCharacteristics"]["maxLimit"] > 0
-        (await one.call("GetChargingProfiles", requestId=3, chargingProfile={"chargingProfilePurpose": "TxDefaultProfile"}))
-        await one.csms.until(lambda: one.csms.count("ReportChargingProfiles"))
-        assert next(p for a, p in one.csms.heard if a == "ReportChargingProfiles")["chargingProfile"] == [profile]
 
     simulate(test)
