@@ -1,0 +1,239 @@
+"""What to send so that a station holds what it should: the fewest writes, never a gap, and at no moment more than before or after.
+
+Another id of the same purpose and level is rejected (K01.FR.06), and the same id replaces (K01.FR.05). So where somebody else's
+profile is in the place of one of ours it is not cleared, for nothing would hold then: it is first overwritten by what ours says, on a
+level that is free, and cleared once ours is in. Only where a station has no free level there is a gap, of one answer's time.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+import math
+
+from .composite import NOMINAL_VOLTAGE_V
+from .fields import optional_moment, optional_number, optional_text, records
+from .profiles import FALLBACK, LEASE, STATION_LIMIT, Placed, Role, ours
+from .reconciliation import same
+
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+ORDER = {LEASE: 0, FALLBACK: 1, STATION_LIMIT: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Set a profile, in place of the one with its id."""
+
+    placed: Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Clear the profile of an id."""
+
+    profile_id: int
+
+
+type Step = Put | Drop
+
+
+def corrections(
+    held: Sequence[Placed], wanted: Sequence[Placed], now: datetime, *, stack_level_most: int, entries_most: int | None = None
+) -> Sequence[Step]:
+    """Return what to send, in this order, to a station that holds some profiles and should hold others; nothing where it does.
+
+    `held` is all there is but external constraints. Of it goes what is ours and has a successor among the wanted, and what is not
+    ours and would lead over them, or once a lease ends; what can only restrict them further stays. `now` is by the station's clock.
+    `entries_most` is how many profiles it keeps (SmartChargingCtrlr.Entries).
+    """
+    shelf = _Shelf(
+        held={placed.profile_id: placed for placed in held if placed.profile_id is not None},
+        wanted=wanted,
+        stack_level_most=stack_level_most,
+        entries_most=entries_most,
+    )
+    shelf.pending = sorted(
+        (one for one in wanted if (known := shelf.held.get(_id(one))) is None or not same(one, known, now)),
+        key=lambda one: (ORDER.get(one.purpose, 0), -one.stack_level),
+    )
+    while moves := shelf.moves():
+        # What raises nothing comes first; then a lease before the fallback beneath it, and the ceiling.
+        shelf = next((after for move in moves if (after := shelf.after(move)) is not None), None) or shelf.moved(moves[0])
+    return shelf.steps
+
+
+def _id(placed: Placed) -> int:
+    if (profile_id := placed.profile_id) is None:
+        raise ValueError("a profile without an id")
+    return profile_id
+
+
+def _limit_a(placed: Placed) -> float:
+    """The most a profile allows, near enough to set two beside each other."""
+    found = [
+        limit / (3 * NOMINAL_VOLTAGE_V) if optional_text(schedule, "chargingRateUnit") == "W" else limit
+        for schedule in records(placed.profile, "chargingSchedule")
+        for period in records(schedule, "chargingSchedulePeriod")
+        if (limit := optional_number(period, "limit")) is not None
+    ]
+    return max(found, default=math.inf)
+
+
+def _meets(one: Placed, other: Placed) -> bool:
+    """Whether two profiles are of one purpose and about the same EVSE: then the level says which leads."""
+    if one.purpose != other.purpose:
+        return False
+    if one.purpose == LEASE:
+        return one.evse_id == other.evse_id and one.profile.get("transactionId") == other.profile.get("transactionId")
+    return one.evse_id == other.evse_id or (one.purpose == FALLBACK and 0 in (one.evse_id, other.evse_id))
+
+
+def conflict(one: Placed, other: Placed) -> bool:
+    """Whether a station may not hold both (K01.FR.06, FR.39, FR.52, FR.53)."""
+    if _id(one) == _id(other) or one.stack_level != other.stack_level or not _meets(one, other):
+        return False
+    if one.purpose == LEASE:
+        return True
+    begins, ends = zip(*(_validity(each) for each in (one, other)), strict=True)
+    return bool(max(begins) < min(ends))
+
+
+def _validity(placed: Placed) -> tuple[datetime, datetime]:
+    return optional_moment(placed.profile, "validFrom") or FIRST, optional_moment(placed.profile, "validTo") or LAST
+
+
+@dataclass(slots=True, kw_only=True)
+class _Shelf:
+    """What the station holds after the steps so far."""
+
+    held: dict[int, Placed]
+    wanted: Sequence[Placed]
+    stack_level_most: int
+    entries_most: int | None
+    pending: list[Placed] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    highest_a: dict[int, float] = field(default_factory=dict)
+    """The most that each EVSE (0: the station) was allowed since this move began."""
+
+    def moves(self) -> Sequence[Step]:
+        """Return what may be done next."""
+        moves: list[Step] = [Put(one) for one in self.pending]
+        return moves + [Drop(_id(one)) for one in self._may_go()]
+
+    def moved(self, move: Step) -> _Shelf:
+        """Return the shelf after a move, which may be several steps."""
+        after = replace(self, held=dict(self.held), pending=list(self.pending), steps=list(self.steps), highest_a={})
+        match move:
+            case Drop(profile_id):
+                after.drop(after.held[profile_id])
+            case Put(one):
+                for other in after.conflicts(one):
+                    after.step_aside(other)
+                if after.entries_most is not None and _id(one) not in after.held and len(after.held) >= after.entries_most:
+                    after.make_room()
+                after.put(one)
+                after.pending.remove(one)
+        return after
+
+    def after(self, move: Step) -> _Shelf | None:
+        """Return the shelf after a move, None where something is allowed more by it."""
+        now_a, after = self.allowed_a(), self.moved(move)
+        return after if all(after.highest_a[evse_id] <= limit_a for evse_id, limit_a in now_a.items()) else None
+
+    def allowed_a(self) -> dict[int, float]:
+        """Return what each EVSE's own profiles allow, and under 0 the station's maximum."""
+        evse_ids = {one.evse_id for one in (*self.held.values(), *self.wanted)} - {0}
+
+        def leading(purpose: str, *evse_ids: int) -> float | None:
+            found = [one for one in self.held.values() if one.purpose == purpose and one.evse_id in evse_ids]
+            level = max((one.stack_level for one in found), default=0)
+            return max((_limit_a(one) for one in found if one.stack_level == level), default=None)
+
+        def first(*found: float | None) -> float:
+            return next((limit_a for limit_a in found if limit_a is not None), math.inf)
+
+        own = {evse_id: first(leading(LEASE, evse_id), leading(FALLBACK, 0, evse_id)) for evse_id in evse_ids}
+        return own | {0: first(leading(STATION_LIMIT, 0))}
+
+    def _note(self) -> None:
+        self.highest_a = {evse_id: max(limit_a, self.highest_a.get(evse_id, 0.0)) for evse_id, limit_a in self.allowed_a().items()}
+
+    def _may_go(self) -> Sequence[Placed]:
+        """What is to go and has a successor that is in."""
+        return [one for one in self.going() if not any(_succeeds(each, one) for each in self.pending)]
+
+    def put(self, placed: Placed) -> None:
+        self.held[_id(placed)] = placed
+        self.steps.append(Put(placed))
+        self._note()
+
+    def drop(self, placed: Placed) -> None:
+        del self.held[_id(placed)]
+        self.steps.append(Drop(_id(placed)))
+        self._note()
+
+    def conflicts(self, one: Placed) -> Sequence[Placed]:
+        return [other for other in self.held.values() if conflict(one, other)]
+
+    def stale(self) -> Iterator[Placed]:
+        ids = {_id(one) for one in self.wanted}
+        return (one for held_id, one in self.held.items() if held_id not in ids)
+
+    def step_aside(self, other: Placed) -> None:
+        """Have the profile in the place of one of ours say the lowest that ours do, on a level of its own."""
+        says = min((one for one in self.wanted if _meets(one, other)), key=_limit_a)
+
+        def at(level: int) -> Placed:
+            return Placed(other.evse_id, {**says.profile, "id": _id(other), "stackLevel": level})
+
+        def free_level() -> int | None:
+            others = [*self.held.values(), *self.pending]
+            levels = range(self.stack_level_most, -1, -1)
+            return next((level for level in levels if not any(conflict(at(level), one) for one in others)), None)
+
+        level = free_level()
+        beneath = [one for one in self.stale() if one is not other and _meets(one, other) and one.stack_level < other.stack_level]
+        hidden = [one for one in beneath if level is None or one.stack_level > level]
+        if hidden or level is None:
+            # What would come to light beneath it goes first, while ours is said in its place.
+            self.put(at(other.stack_level))
+            for one in sorted(hidden, key=lambda one: one.stack_level):
+                self.drop(one)
+            level = free_level()
+        if level is None:
+            self.drop(other)
+        else:
+            self.put(at(level))
+
+    def make_room(self) -> None:
+        """Let go early of what is going anyway, if there is any: rather what others lead over."""
+        going = sorted(
+            self.going(),
+            key=lambda one: not any(_meets(one, other) and other.stack_level > one.stack_level for other in self.held.values()),
+        )
+        if going:
+            self.drop(going[0])
+
+    def going(self) -> Sequence[Placed]:
+        """What is to go, in an order in which nothing that goes comes to light: the hidden first, TxProfiles last."""
+        going = [one for one in self.stale() if self._must_go(one)]
+        return sorted(going, key=lambda one: (one.purpose == LEASE, one.stack_level))
+
+    def _must_go(self, one: Placed) -> bool:
+        what, roles = ours(one), [found for each in self.wanted if (found := ours(each)) is not None]
+        if what is not None and what.role is Role.LEASE:
+            return any(found.evse_id == what.evse_id for found in roles)
+        if what is not None and what.role is Role.FALLBACK:
+            return any((found.role, found.evse_id) == (what.role, what.evse_id) for found in roles)
+        if one.purpose == LEASE:
+            return any(each.purpose in (LEASE, FALLBACK) and each.evse_id in (0, one.evse_id) for each in self.wanted)
+        return any(one.purpose == each.purpose and _overlap(one, each) and one.stack_level >= each.stack_level for each in self.wanted)
+
+
+def _overlap(one: Placed, other: Placed) -> bool:
+    return one.evse_id == other.evse_id or 0 in (one.evse_id, other.evse_id)
+
+
+def _succeeds(wanted: Placed, stale: Placed) -> bool:
+    if stale.purpose == LEASE:
+        return wanted.purpose in (LEASE, FALLBACK) and _overlap(wanted, stale)
+    return wanted.purpose == stale.purpose and _overlap(wanted, stale)
