@@ -149,6 +149,7 @@ class Demo:
             baseline=baseline,
             decisions=collector.since(begun_at),
             log_troubles=self.home_assistant.our_troubles(),
+            ocpp_violations=len(driver.violations),
             notes=notes,
         )
         return build_report(run)

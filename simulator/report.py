@@ -43,8 +43,10 @@ class Run:
     baseline: Baseline
     decisions: Sequence[Mapping[str, Any]]
     log_troubles: Sequence[str] = ()
+    ocpp_violations: int = 0
+    """Frames of the central system that stations had to refuse."""
     notes: Sequence[str] = field(default=())
-    """What else went wrong: OCPP violations, decisions that could not be fetched, a machine that was too slow."""
+    """What else went wrong, or more of it: each OCPP violation, decisions that could not be fetched, a machine that was too slow."""
 
 
 def build_report(run: Run) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def build_report(run: Run) -> dict[str, Any]:
         "decisions": len(run.decisions),
         "dead_man_violations": max((decision["dead_man_violations"] for decision in run.decisions), default=0),
         "turn_ms_p99": rounded(percentile([decision["turn_ms"] for decision in run.decisions], 0.99)),
+        "ocpp_violations": run.ocpp_violations,
         "log_troubles": list(run.log_troubles),
         "notes": list(run.notes),
     }
@@ -80,10 +83,12 @@ def build_report(run: Run) -> dict[str, Any]:
 
 
 def shortfalls(report: Mapping[str, Any]) -> list[str]:
-    """Return where a run did not do what a site is for. While something is broken, that is only to hold the fuse."""
+    """Return where a run did not do what a site is for. While something is broken, that is only to hold the fuse and to keep to OCPP."""
     found: list[str] = []
     if report["breaker_tripped"]:
         found.append("a breaker tripped")
+    if report["ocpp_violations"]:
+        found.append(f"the central system broke OCPP {report['ocpp_violations']} times")
     if report["fault"] != "none":
         return found
     if report["max_overload_s"] > MAX_OVERLOAD_S:

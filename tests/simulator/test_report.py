@@ -35,10 +35,15 @@ def recorder(*, share: float = 0.95, current_a: float = 60.0, trips: int = 0) ->
 
 
 def report(
-    made: Recorder, *, fault: str = "none", reactions_s: tuple[float, ...] = (0.05,), baseline: Baseline | None = None
+    made: Recorder,
+    *,
+    fault: str = "none",
+    reactions_s: tuple[float, ...] = (0.05,),
+    baseline: Baseline | None = None,
+    ocpp_violations: int = 0,
 ) -> dict[str, Any]:
-    start = baseline or Baseline.of(Recorder())
-    return build_report(Run(fault=fault, recorder=made, baseline=start, decisions=[decision(each) for each in reactions_s]))
+    start, decisions = baseline or Baseline.of(Recorder()), [decision(each) for each in reactions_s]
+    return build_report(Run(fault=fault, recorder=made, baseline=start, decisions=decisions, ocpp_violations=ocpp_violations))
 
 
 def test_a_good_run_falls_short_of_nothing() -> None:
@@ -62,6 +67,13 @@ def test_a_good_run_falls_short_of_nothing() -> None:
 def test_what_falls_short_is_named(made: Recorder, reactions_s: tuple[float, ...], words: str) -> None:
     (shortfall,) = report(made, reactions_s=reactions_s)["shortfalls"]
     assert words in shortfall
+
+
+@pytest.mark.parametrize("fault", ["none", "station"])
+def test_a_central_system_that_breaks_ocpp_falls_short_whatever_else_is_broken(fault: str) -> None:
+    made = report(recorder(), fault=fault, ocpp_violations=2)
+    assert made["ocpp_violations"] == 2
+    assert made["shortfalls"] == ["the central system broke OCPP 2 times"]
 
 
 def test_while_something_is_broken_only_the_fuse_counts() -> None:
