@@ -1,13 +1,15 @@
 """Sites to run: the demo."""
 
 from .building import Appliance, BuildingLoad
-from .car import CarSpec
+from .car import CarSpec, HighLevel
 from .evse import token
 from .factory import EvseSpec, StationSpec
 from .site import CircuitSpec, SiteSpec, Visit
 
 DEMO_FUSE_A = 63.0
 DEMO_WORST_CASE_A = 25.0
+DEMO_NEEDS = HighLevel(energy_wh=60_000.0, departs_after_s=6 * 3600.0, wants_contract=True)
+"""What the one car of the demo that speaks ISO 15118 tells."""
 DEMO_TOKENS = ("DEMO-ANNA", "DEMO-BO", "DEMO-CY", "DEMO-DANA", "DEMO-EVE", "DEMO-FINN")
 
 
@@ -36,7 +38,7 @@ def demo_site(*, margin_a: float = 0.0) -> SiteSpec:
     cars = (
         CarSpec(name="3-phase 16 A", battery_kwh=100, phases=3, max_a=16.0, response_s=1.5),
         CarSpec(name="1-phase 32 A", battery_kwh=100, phases=1, max_a=32.0, response_s=2.0),
-        CarSpec(name="3-phase 32 A", battery_kwh=160, phases=3, max_a=32.0, response_s=1.0),
+        CarSpec(name="3-phase 32 A, ISO 15118", battery_kwh=160, phases=3, max_a=32.0, response_s=1.0, high_level=DEMO_NEEDS),
         CarSpec(name="1-phase 16 A", battery_kwh=80, phases=1, max_a=16.0, response_s=2.5),
         CarSpec(name="2-phase 16 A", battery_kwh=80, phases=2, max_a=16.0, response_s=1.5),
         CarSpec(name="slow to wake, 3-phase 16 A", battery_kwh=100, phases=3, max_a=16.0, wake_s=20.0, response_s=3.0),
@@ -45,7 +47,12 @@ def demo_site(*, margin_a: float = 0.0) -> SiteSpec:
     return SiteSpec(
         circuits=(CircuitSpec(circuit_id="main", fuse_a=DEMO_FUSE_A, limit_a=DEMO_FUSE_A - margin_a, load=demo_building()),),
         stations=(
-            StationSpec(identity="GARAGE", evses=(EvseSpec(evse_id=1), EvseSpec(evse_id=2, rotation="L2L3L1"))),
+            StationSpec(
+                identity="GARAGE",
+                serial_number="SIM-0001",
+                tells_soc=True,
+                evses=(EvseSpec(evse_id=1), EvseSpec(evse_id=2, rotation="L2L3L1")),
+            ),
             StationSpec(identity="CARPORT", evses=(EvseSpec(evse_id=1, rotation="L3L1L2"), EvseSpec(evse_id=2, rotation="L3L2L1"))),
             StationSpec(identity="YARD", evses=(EvseSpec(evse_id=1, rotation="L3L1L2"),)),
             StationSpec(identity="GATE", evses=(EvseSpec(evse_id=1, rotation="L2L3L1"),)),
