@@ -5,11 +5,12 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
-from .const import DOMAIN, PLATFORMS
+from .const import CONF_FREE_CHARGING, CONF_NO_AUTHORIZATION, DOMAIN, PLATFORMS
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator, async_forget
 from .entity import async_follow_devices
 from .repairs import async_clear_issues, async_sync_issues
 from .services import async_setup_services
+from .token_flow import async_adopt_tokens
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -20,8 +21,21 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     return True
 
 
+async def async_migrate_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> bool:
+    """Bring an older entry up to date; False where a newer version of this integration wrote it."""
+    if entry.version > 2:
+        return False
+    if entry.version < 2:
+        # Where charging was free nobody needed a token; since then that is a choice of its own.
+        options = {CONF_NO_AUTHORIZATION: bool(entry.options.get(CONF_FREE_CHARGING, False)), **entry.options}
+        hass.config_entries.async_update_entry(entry, options=options, version=2)
+        async_adopt_tokens(hass, entry)
+    return True
+
+
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> bool:
     """Take a site into operation."""
+    async_adopt_tokens(hass, entry)
     coordinator = HeadroomCoordinator(hass, entry)
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator

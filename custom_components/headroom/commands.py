@@ -1,12 +1,17 @@
 """What a person asks of a station from Home Assistant, with errors in words a person understands."""
 
+from datetime import timedelta
 import secrets
+
+from homeassistant.util import dt as dt_util
 
 from .coordinator import HeadroomCoordinator
 from .csms.authorization import IdToken
 from .errors import invalid, translated_errors
 from .site.config import EvseKey
+from .site.reservations import Reservation
 from .site.snapshot import EvseSnapshot
+from .site.tokens import presumed_type
 
 
 def evse_snapshot(coordinator: HeadroomCoordinator, key: EvseKey) -> EvseSnapshot:
@@ -16,13 +21,57 @@ def evse_snapshot(coordinator: HeadroomCoordinator, key: EvseKey) -> EvseSnapsho
     return evse
 
 
-async def start_charging(coordinator: HeadroomCoordinator, key: EvseKey, id_token: str | None = None) -> None:
+def token_of(coordinator: HeadroomCoordinator, identity: str, value: str, kind: str | None) -> tuple[IdToken, str | None]:
+    """Return a token as a station tells it, with its group; of one that the site does not know, only what the caller says."""
+    book = coordinator.site.authorization.book
+    known = book.find(IdToken(value=value, type=kind or presumed_type(value)))
+    if known is None:
+        return IdToken(value=value, type=kind or presumed_type(value)), None
+    return book.spelling(identity, known), known.group
+
+
+async def start_charging(
+    coordinator: HeadroomCoordinator, key: EvseKey, id_token: str | None = None, *, kind: str | None = None, group: str | None = None
+) -> None:
     """Ask for a transaction, with the driver's token or one that the site issues."""
     if evse_snapshot(coordinator, key).transaction_id is not None:
         raise invalid("already_charging", evse=str(key))
-    token = coordinator.site.issue_token(None if id_token is None else IdToken(value=id_token, type="Central"))
+    given, own_group = (None, None) if id_token is None else token_of(coordinator, key.station, id_token, kind)
+    token = coordinator.site.issue_token(given)
     with translated_errors(key.station):
-        await coordinator.station(key.station).start_transaction(key.evse_id, token, secrets.randbelow(2**31))
+        await coordinator.station(key.station).start_transaction(key.evse_id, token, secrets.randbelow(2**31), group=group or own_group)
+
+
+async def reserve(
+    coordinator: HeadroomCoordinator,
+    identity: str,
+    evse_id: int | None,
+    id_token: str,
+    duration: timedelta,
+    *,
+    kind: str | None = None,
+    group: str | None = None,
+) -> Reservation:
+    """Keep an EVSE, or any of a station, free for a token and its group for so long."""
+    token, own_group = token_of(coordinator, identity, id_token, kind)
+    with translated_errors(identity):
+        return await coordinator.site.reserve(identity, token, dt_util.utcnow() + duration, evse_id=evse_id, group=group or own_group)
+
+
+async def cancel_reservations(
+    coordinator: HeadroomCoordinator, identity: str, evse_id: int | None, reservation_id: int | None = None
+) -> None:
+    """Take back one reservation, or all of an EVSE or of a station; raises ServiceValidationError where there is none."""
+    held = [
+        reservation
+        for reservation in coordinator.site.authorization.reservations.at(identity)
+        if reservation_id in (None, reservation.reservation_id) and evse_id in (None, reservation.evse_id)
+    ]
+    if not held:
+        raise invalid("not_reserved")
+    for reservation in held:
+        with translated_errors(identity):
+            await coordinator.site.cancel_reservation(identity, reservation.reservation_id)
 
 
 async def stop_charging(coordinator: HeadroomCoordinator, key: EvseKey) -> None:

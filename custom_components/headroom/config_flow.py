@@ -25,6 +25,7 @@ from .const import (
     CONF_INVERT,
     CONF_MARGIN_A,
     CONF_METER,
+    CONF_NO_AUTHORIZATION,
     CONF_PHASES,
     CONF_POWER,
     CONF_POWER_TOTAL,
@@ -45,11 +46,13 @@ from .const import (
     METER_NONE,
     SECTION_ADVANCED,
     SUBENTRY_CIRCUIT,
+    SUBENTRY_ID_TOKEN,
     SUBENTRY_STATION,
 )
 from .metering.maps import METERS
 from .metering.reading import MeterError, Reading
 from .subentry_flow import CircuitFlow, StationFlow
+from .token_flow import OPTIONS_SCHEMA, IdTokenFlow
 
 PROBE_TIMEOUT_S = 15.0
 
@@ -124,7 +127,7 @@ def station_address(hass: HomeAssistant, host: str, port: int) -> str:
 class HeadroomConfigFlow(ConfigFlow, domain=DOMAIN):
     """Set up a site, or change one. The steps are the same; only what comes after them differs."""
 
-    VERSION = 1
+    VERSION = 2
 
     def __init__(self) -> None:
         """Start with nothing known."""
@@ -144,7 +147,7 @@ class HeadroomConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     def async_get_supported_subentry_types(cls, config_entry: ConfigEntry) -> dict[str, type[ConfigSubentryFlow]]:
         """Return what a site is made of."""
-        return {SUBENTRY_STATION: StationFlow, SUBENTRY_CIRCUIT: CircuitFlow}
+        return {SUBENTRY_STATION: StationFlow, SUBENTRY_CIRCUIT: CircuitFlow, SUBENTRY_ID_TOKEN: IdTokenFlow}
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -327,6 +330,8 @@ class HeadroomOptionsFlow(OptionsFlow):
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask it."""
         if user_input:
-            return self.async_create_entry(data=authorization(user_input))
-        schema = vol.Schema(AUTHORIZATION_FIELDS)
-        return self.async_show_form(step_id="init", data_schema=self.add_suggested_values_to_schema(schema, self.config_entry.options))
+            return self.async_create_entry(data={**self.config_entry.options, **user_input})
+        options = self.config_entry.options
+        stored = {CONF_NO_AUTHORIZATION: options.get(CONF_FREE_CHARGING, False), **options}
+        schema = self.add_suggested_values_to_schema(OPTIONS_SCHEMA, stored)
+        return self.async_show_form(step_id="init", data_schema=schema)

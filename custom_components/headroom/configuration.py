@@ -3,51 +3,75 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_PORT, CONF_TYPE
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_NAME, CONF_PORT, CONF_TYPE
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
 from .const import (
+    CONF_BLOCKED,
     CONF_CIRCUIT,
+    CONF_CONCURRENT,
     CONF_CURRENT,
     CONF_EVSE_ID,
     CONF_EVSES,
     CONF_EXPORT_ENERGY,
     CONF_FREE_CHARGING,
     CONF_FUSE_A,
+    CONF_GROUP,
+    CONF_ID_TOKEN,
     CONF_ID_TOKENS,
     CONF_IDENTITY,
     CONF_IMPORT_ENERGY,
     CONF_INVERT,
     CONF_MARGIN_A,
+    CONF_MASTER_PASS,
     CONF_MAX_A,
     CONF_METER,
+    CONF_NO_AUTHORIZATION,
     CONF_PARENT,
     CONF_PHASES,
+    CONF_PLACES,
     CONF_POWER,
     CONF_POWER_TOTAL,
     CONF_ROTATION,
     CONF_UNIT_ID,
+    CONF_UNKNOWN_OFFLINE,
     CONF_UNMANAGED_WORST_A,
+    CONF_VALID_UNTIL,
     CONF_VOLTAGE_V,
     CONF_WORST_CASE_A,
     MAIN_CIRCUIT_ID,
     METER_NONE,
     ROTATION_UNKNOWN,
     SUBENTRY_CIRCUIT,
+    SUBENTRY_ID_TOKEN,
     SUBENTRY_STATION,
+    TYPE_ANY,
 )
 from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
 from .metering.entity import EntityMeter, EntityMeterConfig
 from .metering.modbus import ModbusMeter, ModbusMeterConfig
 from .metering.reading import Meter
-from .site.config import AuthorizationPolicy, EvseConfig, KnownToken, SiteConfig, StationConfig
+from .site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig
 
 ROTATIONS: Mapping[int, tuple[str, ...]] = {
     3: ("L1L2L3", "L2L3L1", "L3L1L2", "L1L3L2", "L2L1L3", "L3L2L1", ROTATION_UNKNOWN),
     1: ("L1", "L2", "L3", ROTATION_UNKNOWN),
 }
 """By the number of phases: the grid conductors behind the terminals L1, L2, L3 in that order."""
+
+TOKEN_TYPES: Mapping[str, str | None] = {
+    TYPE_ANY: None,
+    "iso14443": "ISO14443",
+    "iso15693": "ISO15693",
+    "keycode": "KeyCode",
+    "central": "Central",
+    "local": "Local",
+    "emaid": "eMAID",
+    "macaddress": "MacAddress",
+}
+"""OCPP's IdTokenEnumType by what the forms and the actions call it; None: whatever a reader says."""
 
 CEILING_BY_FUSE = 10.0
 """No fuse lets so many times its rating through for as long as a meter takes to measure it."""
@@ -102,10 +126,37 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         circuits=tuple(_circuits(entry)),
         stations={station.identity: station for station in _stations(entry)},
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
-        authorization=AuthorizationPolicy(
-            free=bool(entry.options.get(CONF_FREE_CHARGING, False)),
-            tokens=tuple(KnownToken(value=value, concurrent=True) for value in entry.options.get(CONF_ID_TOKENS, ())),
-        ),
+        authorization=_authorization(entry),
+    )
+
+
+def _authorization(entry: ConfigEntry) -> AuthorizationPolicy:
+    no_authorization = entry.options.get(CONF_NO_AUTHORIZATION)
+    typed = (KnownToken(value=value, concurrent=True) for value in entry.options.get(CONF_ID_TOKENS, ()))
+    return AuthorizationPolicy(
+        free=bool(entry.options.get(CONF_FREE_CHARGING, False)),
+        tokens=(*(_token(subentry) for subentry in entry.get_subentries_of_type(SUBENTRY_ID_TOKEN)), *typed),
+        no_authorization=None if no_authorization is None else bool(no_authorization),
+        unknown_offline=bool(entry.options.get(CONF_UNKNOWN_OFFLINE, False)),
+    )
+
+
+def _token(subentry: ConfigSubentry) -> KnownToken:
+    data = subentry.data
+    places = [place.partition("/") for place in data.get(CONF_PLACES, ())]
+    until = dt_util.parse_datetime(data.get(CONF_VALID_UNTIL) or "")
+    return KnownToken(
+        value=data[CONF_ID_TOKEN],
+        type=TOKEN_TYPES.get(data.get(CONF_TYPE, TYPE_ANY)),
+        name=data.get(CONF_NAME, ""),
+        group=data.get(CONF_GROUP) or None,
+        # A person types a time of their own clock.
+        valid_until=None if until is None else until.replace(tzinfo=until.tzinfo or dt_util.get_default_time_zone()),
+        stations=frozenset(identity for identity, _, evse_id in places if not evse_id),
+        evses=frozenset(EvseKey(identity, int(evse_id)) for identity, _, evse_id in places if evse_id),
+        blocked=bool(data.get(CONF_BLOCKED, False)),
+        master=bool(data.get(CONF_MASTER_PASS, False)),
+        concurrent=bool(data.get(CONF_CONCURRENT, False)),
     )
 
 

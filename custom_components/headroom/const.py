@@ -56,9 +56,13 @@ METER_MODBUS: Final = "modbus"
 # The config entry's options: who may charge.
 CONF_FREE_CHARGING: Final = "free_charging"
 CONF_ID_TOKENS: Final = "id_tokens"
+"""What was typed when the site was set up; the tokens themselves are subentries."""
+CONF_NO_AUTHORIZATION: Final = "no_authorization"
+CONF_UNKNOWN_OFFLINE: Final = "unknown_offline"
 
 # Subentries.
 SUBENTRY_CIRCUIT: Final = "circuit"
+SUBENTRY_ID_TOKEN: Final = "id_token"
 SUBENTRY_STATION: Final = "station"
 CONF_PARENT: Final = "parent"
 CONF_UNMANAGED_WORST_A: Final = "unmanaged_worst_a"
@@ -70,6 +74,17 @@ CONF_EVSE_ID: Final = "evse_id"
 CONF_ROTATION: Final = "rotation"
 CONF_MAX_A: Final = "max_a"
 ROTATION_UNKNOWN: Final = "unknown"
+
+# In the subentry of a token.
+CONF_BLOCKED: Final = "blocked"
+CONF_CONCURRENT: Final = "concurrent"
+CONF_GROUP: Final = "group"
+CONF_ID_TOKEN: Final = "id_token"
+CONF_MASTER_PASS: Final = "master_pass"
+CONF_PLACES: Final = "places"
+CONF_PRESENTED: Final = "presented"
+CONF_VALID_UNTIL: Final = "valid_until"
+TYPE_ANY: Final = "any"
 
 MAIN_CIRCUIT_ID: Final = "main"
 """The root of the tree: the site's own connection."""

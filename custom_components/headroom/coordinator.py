@@ -25,6 +25,7 @@ from .ledger.ledger import Ledger
 from .ledger.records import LedgerError
 from .metering.reading import MeterError
 from .security import SiteSecurity, vault_of
+from .site.authorization import Judgement
 from .site.memory import SiteMemory
 from .site.site import Site
 from .site.snapshot import SiteSnapshot
@@ -59,6 +60,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._stopped = False
         self._listening_anew = asyncio.Lock()
         self._followers: dict[str, list[Callable[[StationEvent], None]]] = {}
+        self._judgement_followers: list[Callable[[Judgement], None]] = []
 
     @override
     async def _async_setup(self) -> None:
@@ -94,6 +96,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             journal=journal,
             on_turn=self._on_turn,
             on_memory=self._save,
+            on_judgement=self._on_judgement,
         )
         self._begun.push_async_callback(self._save_now)
         self._begun.push_async_callback(self.central_system.stop)
@@ -136,6 +139,16 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         followers = self._followers.setdefault(identity, [])
         followers.append(follower)
         return lambda: followers.remove(follower)
+
+    @callback
+    def async_follow_judgements(self, follower: Callable[[Judgement], None]) -> Callable[[], None]:
+        """Call `follower` whenever somebody is let charge or refused; returns how to end that."""
+        self._judgement_followers.append(follower)
+        return lambda: self._judgement_followers.remove(follower)
+
+    def _on_judgement(self, judgement: Judgement) -> None:
+        for follower in tuple(self._judgement_followers):
+            follower(judgement)
 
     @callback
     def async_apply(self) -> bool:

@@ -57,7 +57,8 @@ def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
     site = entry.runtime_data.data
     remotes = [station.remote for station in site.stations.values()] + [station.remote for station in site.pending.values()]
     hosts = [entry.data.get("meter", {}).get(CONF_HOST), entry.data.get(CONF_HOST)]
-    words = [*remotes, *hosts, *entry.options.get(CONF_ID_TOKENS, ())]
+    tokens = [token.value for token in entry.runtime_data.site.config.authorization.tokens]
+    words = [*remotes, *hosts, *tokens]
     secret = re.compile("|".join(re.escape(word) for word in sorted(filter(None, words), key=len, reverse=True)) or r"(?!)")
 
     def scrub(value: Any) -> Any:

@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.security.events import SecurityEvent, SecurityEventKind
 from .entity import EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, Subject, async_follow
+from .site.authorization import Judgement
 from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
 
 # Events are pushed; nothing is asked of a station.
@@ -19,6 +20,8 @@ PARALLEL_UPDATES = 0
 
 STARTED = "started"
 ENDED = "ended"
+ACCEPTED = "accepted"
+REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ SITE: tuple[EventRow[SiteSnapshot], ...] = (
     EventRow(key="security", translation_key="security", entity_category=EntityCategory.DIAGNOSTIC, event_types=HAPPENINGS),
 )
 STATION: tuple[EventRow[StationSnapshot], ...] = (
+    EventRow(key="authorization", translation_key="authorization", event_types=[ACCEPTED, REFUSED]),
     EventRow(key="security", translation_key="security", entity_category=EntityCategory.DIAGNOSTIC, event_types=HAPPENINGS),
 )
 
@@ -45,6 +49,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, asy
 
 
 def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: EventRow[Any]) -> EventEntity:
+    if row.key == "authorization":
+        return AuthorizationEventEntity(coordinator, subject, row)
     return SessionEvent(coordinator, subject, row) if isinstance(subject, EvseSubject) else SecurityEventEntity(coordinator, subject, row)
 
 
@@ -52,7 +58,7 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
     """Tells of sessions that start and end while Home Assistant watches.
 
     One that runs already when the entity comes up is not told as started, however late its station reports it.
-    Who charges is nobody's business here: no token is told.
+    The driver is told by name where the site knows one; no token is.
     """
 
     entity_description: EventRow[EvseSnapshot]
@@ -73,7 +79,7 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
             if before.transaction_id is not None:
                 self._tell_end(before, now)
             if now.transaction_id is not None and now.session_start is not None and now.session_start >= self._watching_since:
-                self._tell(STARTED, {"started_at": now.session_start.isoformat()})
+                self._tell(STARTED, {"started_at": now.session_start.isoformat(), "driver": now.driver})
 
     def _tell_end(self, before: EvseSnapshot, now: EvseSnapshot) -> None:
         energy_wh = before.session_energy_wh
@@ -85,6 +91,7 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
             {
                 "started_at": before.session_start.isoformat() if before.session_start else None,
                 "energy_kwh": None if energy_wh is None else round(energy_wh / 1000, 3),
+                "driver": before.driver,
             },
         )
 
@@ -110,3 +117,21 @@ class SecurityEventEntity(HeadroomEntity[Any], EventEntity):
         attributes = {"station": event.identity, "remote": event.remote, "detail": event.detail, "tech_info": event.info}
         self._trigger_event(event.kind.value, {key: value for key, value in attributes.items() if value is not None})
         self.async_write_ha_state()
+
+
+class AuthorizationEventEntity(HeadroomEntity[StationSnapshot], EventEntity):
+    """Tells who may charge at a station and who may not, by the driver's name; no token is told."""
+
+    entity_description: EventRow[StationSnapshot]
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.async_follow_judgements(self._hear))
+
+    @callback
+    def _hear(self, judgement: Judgement) -> None:
+        if isinstance(self.subject, StationSubject) and judgement.station == self.subject.identity:
+            attributes = {"driver": judgement.driver, "evse_id": judgement.evse_id, "reason": judgement.info.status.value}
+            self._trigger_event(ACCEPTED if judgement.accepted else REFUSED, attributes)
+            self.async_write_ha_state()

@@ -1,6 +1,6 @@
 """The fields that the forms are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from homeassistant.data_entry_flow import section
@@ -58,6 +58,11 @@ def rotation() -> SelectSelector:
     return choice(
         {value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in rotations}, translation_key="rotation"
     )
+
+
+def token_type(kinds: Iterable[str]) -> SelectSelector:
+    """Ask what kind of token it is."""
+    return choice({kind: kind for kind in kinds}, translation_key="id_token_type")
 
 
 def advanced(schema: Mapping[vol.Marker, object]) -> section:

@@ -284,6 +284,21 @@ EVSE: tuple[SensorRow[EvseSnapshot], ...] = (
         value_fn=lambda evse: evse.fallback_a,
     ),
     SensorRow(
+        key="driver",
+        translation_key="driver",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda evse: evse.driver,
+    ),
+    SensorRow(
+        key="reserved_until",
+        translation_key="reserved_until",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda evse: evse.reserved_until,
+    ),
+    SensorRow(
         key="vehicle_soc",
         translation_key="vehicle_soc",
         device_class=SensorDeviceClass.BATTERY,

@@ -107,8 +107,9 @@ async def test_a_site_without_a_meter(hass: HomeAssistant, unused_tcp_port: int)
         "host": "127.0.0.1",
         "port": unused_tcp_port,
     }
-    assert entry.options == {"free_charging": False, "id_tokens": ["A1", "B2"]}
     await hass.async_block_till_done()
+    assert entry.options == {"free_charging": False, "id_tokens": []}
+    assert [token.data["id_token"] for token in entry.get_subentries_of_type("id_token")] == ["A1", "B2"]
     assert entry.state is ConfigEntryState.LOADED  # what the forms accept is a site that starts
     assert result["description_placeholders"] == {"address": f"ws://127.0.0.1:{unused_tcp_port}/"}
 
@@ -328,11 +329,13 @@ async def test_a_site_may_keep_the_port_that_it_uses(hass: HomeAssistant, mock_c
 async def test_change_who_may_charge(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     form = await hass.config_entries.options.async_init(entry.entry_id)
     assert shown(form, "free_charging") is True
-    result = await hass.config_entries.options.async_configure(form["flow_id"], {"free_charging": False, "id_tokens": ["04AB", "04AB"]})
+    assert shown(form, "no_authorization") is True, "as it was while nobody had chosen"
+    chosen = {"free_charging": False, "no_authorization": False, "unknown_offline": True}
+    result = await hass.config_entries.options.async_configure(form["flow_id"], chosen)
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == {"free_charging": False, "id_tokens": ["04AB"]}
+    assert chosen.items() <= entry.options.items()
     form = await hass.config_entries.options.async_init(entry.entry_id)
-    assert shown(form, "id_tokens") == ["04AB"]
+    assert (shown(form, "free_charging"), shown(form, "unknown_offline")) == (False, True)
 
 
 async def test_the_address_to_enter_at_a_station(hass: HomeAssistant) -> None:

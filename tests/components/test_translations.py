@@ -92,7 +92,7 @@ def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
     # "kind" is the one step id that is no literal: the two kinds of meters
     assert shown_steps("config_flow") | {"modbus", "entities"} == TEXTS["config"]["step"].keys() | TEXTS["options"]["step"].keys()
     subentries = TEXTS["config_subentries"]
-    assert shown_steps("subentry_flow") == {step for texts in subentries.values() for step in texts["step"]}
+    assert shown_steps("subentry_flow") | shown_steps("token_flow") == {step for texts in subentries.values() for step in texts["step"]}
     assert shown_steps("repairs") == TEXTS["issues"][STATION_PENDING]["fix_flow"]["step"].keys()
     for texts in subentries.values():
         assert texts["entry_type"] and texts["initiate_flow"]["user"]
@@ -113,7 +113,7 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
         for name, module in MODULES.items()
     }
     config = literals["config_flow"] | literals["fields"]
-    subentry = literals["subentry_flow"] | literals["station_form"] | literals["fields"]
+    subentry = literals["subentry_flow"] | literals["token_flow"] | literals["station_form"] | literals["fields"]
     assert TEXTS["config"]["error"].keys() <= config
     for texts in TEXTS["config_subentries"].values():
         assert texts["error"].keys() <= subentry

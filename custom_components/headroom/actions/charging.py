@@ -14,8 +14,8 @@ from ..diagnostics import as_json
 from ..engine.model import LEAST_CURRENT_A
 from ..errors import invalid, translated_errors
 from .action import AMPS, ATTR_DURATION, DURATION, Action, evse_of, station_of
+from .authorization import ATTR_GROUP, ATTR_ID_TOKEN, ATTR_ID_TOKEN_TYPE, GROUP, TOKEN, TOKEN_TYPE
 
-ATTR_ID_TOKEN = "id_token"
 ATTR_LIMIT = "limit"
 ATTR_SCHEDULE = "schedule"
 ATTR_START = "start"
@@ -26,7 +26,9 @@ PERIOD = vol.Schema({vol.Required(ATTR_START): vol.All(vol.Coerce(float), vol.Ra
 
 async def _start_charging(call: ServiceCall) -> None:
     coordinator, key = evse_of(call)
-    await start_charging(coordinator, key, call.data.get(ATTR_ID_TOKEN))
+    await start_charging(
+        coordinator, key, call.data.get(ATTR_ID_TOKEN), kind=call.data.get(ATTR_ID_TOKEN_TYPE), group=call.data.get(ATTR_GROUP)
+    )
 
 
 async def _stop_charging(call: ServiceCall) -> None:
@@ -78,7 +80,10 @@ async def _get_composite_schedule(call: ServiceCall) -> ServiceResponse:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "start_charging": Action(handler=_start_charging, fields={vol.Optional(ATTR_ID_TOKEN): vol.All(cv.string, vol.Length(min=1, max=36))}),
+    "start_charging": Action(
+        handler=_start_charging,
+        fields={vol.Optional(ATTR_ID_TOKEN): TOKEN, vol.Optional(ATTR_ID_TOKEN_TYPE): TOKEN_TYPE, vol.Optional(ATTR_GROUP): GROUP},
+    ),
     "stop_charging": Action(handler=_stop_charging, fields={}),
     "set_charging_profile": Action(
         handler=_set_charging_profile,

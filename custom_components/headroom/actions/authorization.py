@@ -1,0 +1,66 @@
+"""Actions on who may charge: reservations, and what a station remembers of tokens."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.helpers import config_validation as cv
+import probatio as vol
+
+from ..commands import cancel_reservations, reserve
+from ..configuration import TOKEN_TYPES
+from ..errors import translated_errors
+from .action import ATTR_DURATION, DURATION, Action, station_of
+
+ATTR_GROUP = "group"
+ATTR_ID_TOKEN = "id_token"
+ATTR_ID_TOKEN_TYPE = "id_token_type"
+ATTR_RESERVATION_ID = "reservation_id"
+
+TOKEN = vol.All(cv.string, vol.Length(min=1, max=36))
+TOKEN_TYPE = vol.All(vol.In(TOKEN_TYPES), TOKEN_TYPES.get)
+GROUP = vol.All(cv.string, vol.Length(min=1, max=36))
+
+
+async def _reserve(call: ServiceCall) -> ServiceResponse:
+    coordinator, identity, evse_id = station_of(call)
+    duration: timedelta = call.data[ATTR_DURATION]
+    reservation = await reserve(
+        coordinator,
+        identity,
+        evse_id,
+        call.data[ATTR_ID_TOKEN],
+        duration,
+        kind=call.data.get(ATTR_ID_TOKEN_TYPE),
+        group=call.data.get(ATTR_GROUP),
+    )
+    return {ATTR_RESERVATION_ID: reservation.reservation_id, "expires_at": reservation.expires_at.isoformat()}
+
+
+async def _cancel_reservation(call: ServiceCall) -> None:
+    coordinator, identity, evse_id = station_of(call)
+    await cancel_reservations(coordinator, identity, evse_id, call.data.get(ATTR_RESERVATION_ID))
+
+
+async def _clear_authorization_cache(call: ServiceCall) -> None:
+    coordinator, identity, _ = station_of(call)
+    with translated_errors(identity):
+        await coordinator.station(identity).authorization.clear_cache()
+
+
+ACTIONS: Mapping[str, Action] = {
+    "reserve": Action(
+        handler=_reserve,
+        fields={
+            vol.Required(ATTR_ID_TOKEN): TOKEN,
+            vol.Required(ATTR_DURATION): DURATION,
+            vol.Optional(ATTR_ID_TOKEN_TYPE): TOKEN_TYPE,
+            vol.Optional(ATTR_GROUP): GROUP,
+        },
+        response=SupportsResponse.OPTIONAL,
+    ),
+    "cancel_reservation": Action(
+        handler=_cancel_reservation, fields={vol.Optional(ATTR_RESERVATION_ID): vol.All(vol.Coerce(int), vol.Range(min=1))}
+    ),
+    "clear_authorization_cache": Action(handler=_clear_authorization_cache, fields={}),
+}
