@@ -78,6 +78,7 @@ class Client:
         }
         self.report = REPORT
         self.boot_when_asked = True
+        self.triggered_boot: Mapping[str, Any] = TRIGGERED_BOOT
         self._ids = count(1)
         self._waiting: dict[str, asyncio.Future[list[Any]]] = {}
         self._news = asyncio.Condition()
@@ -135,7 +136,7 @@ class Client:
 
     def _trigger(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         if payload["requestedMessage"] == "BootNotification" and self.boot_when_asked:
-            self._later(self.call("BootNotification", TRIGGERED_BOOT))
+            self._later(self.call("BootNotification", self.triggered_boot))
             return {"status": "Accepted"}
         return {"status": "Rejected"}
 

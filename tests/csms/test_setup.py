@@ -140,6 +140,7 @@ async def test_a_known_station_that_boots_is_accepted_at_once_and_read_anew_with
     async with station(house.port) as client:
         await house.boot(client)
         client.report = [*REPORT, variable("EVSE", "SupplyPhases", "1", evse={"id": 2})]
+        client.triggered_boot = newer | {"reason": "Triggered"}
         assert (await client.call("BootNotification", BOOT))["status"] == "Accepted"
         await house.until(Ready, times=2)
         assert len(client.requests("GetBaseReport")) == 1

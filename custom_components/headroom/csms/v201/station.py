@@ -5,7 +5,7 @@ then it is asked to boot again and accepted (B01). One that comes back without a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -37,6 +37,9 @@ from .smart_charging import SmartCharging
 from .transactions import Transactions
 
 _LOGGER = logging.getLogger(__name__)
+
+type Stage = Callable[[], Coroutine[Any, Any, None]]
+"""A part of the way from the connection to Ready; the next one takes its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +209,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
     def _boot(self, payload: Payload) -> Answer:
         info, memory = _info(payload), self._link.memory
         triggered = self._boot_asked or info.boot_reason == "Triggered"
-        if not triggered and (_product(info) != _product(memory.info) or info.boot_reason == "FirmwareUpdate"):
+        if another := self._is_another(info, triggered=triggered):
             # Another firmware or another station in its place may have another device model.
             memory.configured, memory.inventory = None, None
         if not triggered and memory.inventory is not None and memory.inventory.awaiting_reboot:
@@ -220,7 +223,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         self._heard.set()
         self._link.clock.forget()
         known = memory.configured is not None and memory.inventory is not None
-        accepted = self._admitted() and (triggered or known)
+        accepted = self._admitted() and (known or (triggered and not another))
         self._boot_asked = False
         repeated = self._standing is Standing.PENDING and not accepted
         self._standing = Standing.ACCEPTED if accepted else Standing.PENDING
@@ -237,12 +240,19 @@ class V201Station(Provisioning, Transactions, SmartCharging):
 
         return Answer(response, answered)
 
-    def _begin(self, stage: Callable[[], Awaitable[None]]) -> None:
+    def _is_another(self, info: StationInfo, *, triggered: bool) -> bool:
+        """Tell whether what boots is not what was known; one that never said what it is may say so when asked."""
+        known = self._link.memory.info
+        if triggered:
+            return known != StationInfo() and _product(info) != _product(known)
+        return _product(info) != _product(known) or info.boot_reason == "FirmwareUpdate"
+
+    def _begin(self, stage: Stage) -> None:
         if self._stage is not None:
             self._stage.cancel()
         self._stage = asyncio.create_task(self._guarded(stage))
 
-    async def _guarded(self, stage: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, stage: Stage) -> None:
         try:
             await stage()
         except StationOfflineError:
