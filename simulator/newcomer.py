@@ -64,7 +64,7 @@ async def add_integration(client: Client, site: SiteAnswers) -> str:
             "advanced": {"invert": False},
         },
         "meter_live": {"next_step_id": "meter_accept"},
-        "ocpp": {"port": site.ocpp_port, "free_charging": True, "id_tokens": [], "advanced": {"host": "127.0.0.1"}},
+        "ocpp": {"port": site.ocpp_port, "free_charging": True, "id_tokens": [], "profile": "0", "advanced": {"host": "127.0.0.1"}},
     }
     result = await client.run_flow(CONFIG_FLOW, {"handler": DOMAIN}, answers)
     entry_id: str = result["result"]["entry_id"]
@@ -92,7 +92,11 @@ async def approve(client: Client, station: StationAnswers, *, timeout_s: float =
     evses = [{"phases": str(evse.phases), "rotation": evse.rotation, "max_a": evse.max_a} for evse in station.evses]
     described = {"name": station.name, "circuit": "main", "evse_count": len(station.evses)}
     try:
-        await client.run_flow(REPAIR_FLOW, {"handler": DOMAIN, "issue_id": issue_id}, {"station": described, "evse": evses})
+        await client.run_flow(
+            REPAIR_FLOW,
+            {"handler": DOMAIN, "issue_id": issue_id},
+            {"station": described, "evse": evses, "authentication": {"authentication": "none"}},
+        )
     except ApiError as error:
         raise ApiError(f"Approving {station.identity}: {error}") from error
 

@@ -14,6 +14,7 @@ from .commands import reset_station, start_charging, stop_charging, unlock_conne
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .entity import EvseSubject, HeadroomEntity, Row, Rows, StationSubject, async_follow
 from .site.snapshot import EvseSnapshot, StationSnapshot
+from .station_access import async_rotate_password
 
 # A station takes one call at a time by itself; different stations need not wait for each other.
 PARALLEL_UPDATES = 0
@@ -33,6 +34,13 @@ STATION: tuple[ButtonRow[StationSnapshot], ...] = (
         device_class=ButtonDeviceClass.RESTART,
         entity_category=EntityCategory.CONFIG,
         press_fn=lambda coordinator, station: reset_station(coordinator, station.identity),
+    ),
+    ButtonRow(
+        key="rotate_password",
+        translation_key="rotate_password",
+        entity_category=EntityCategory.CONFIG,
+        entity_registry_enabled_default=False,
+        press_fn=lambda coordinator, station: async_rotate_password(coordinator, station.identity),
     ),
 )
 

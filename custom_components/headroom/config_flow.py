@@ -4,16 +4,15 @@ import asyncio
 import errno
 from typing import Any, override
 
-from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry, ConfigFlow, ConfigFlowResult, ConfigSubentryFlow, OptionsFlow
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry, ConfigFlowResult, ConfigSubentryFlow, OptionsFlow
 from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_NAME, CONF_PORT, CONF_TYPE
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.network import NoURLAvailableError, get_url
+from homeassistant.core import callback
 from homeassistant.helpers.selector import BooleanSelector, EntitySelector, EntitySelectorConfig, TextSelector, TextSelectorConfig
 from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 import probatio as vol
-from yarl import URL
 
 from . import fields
+from .addresses import profile_address
 from .configuration import meter_of, site_phases
 from .const import (
     CONF_CURRENT,
@@ -29,6 +28,9 @@ from .const import (
     CONF_PHASES,
     CONF_POWER,
     CONF_POWER_TOTAL,
+    CONF_PROFILE,
+    CONF_SECURITY,
+    CONF_TLS,
     CONF_UNIT_ID,
     CONF_VOLTAGE_V,
     CONF_WORST_CASE_A,
@@ -37,6 +39,7 @@ from .const import (
     DEFAULT_LISTEN_PORT,
     DEFAULT_MARGIN_A,
     DEFAULT_MODBUS_PORT,
+    DEFAULT_SECURITY_PROFILE,
     DEFAULT_UNIT_ID,
     DEFAULT_VOLTAGE_V,
     DEFAULT_WORST_CASE_A,
@@ -48,9 +51,13 @@ from .const import (
     SUBENTRY_CIRCUIT,
     SUBENTRY_ID_TOKEN,
     SUBENTRY_STATION,
+    TLS_OWN,
 )
+from .csms.security.access import PASSWORD_OVER_TLS
 from .metering.maps import METERS
 from .metering.reading import MeterError, Reading
+from .security import SecuritySettings
+from .security_flow import SecuritySteps, profile_field
 from .subentry_flow import CircuitFlow, StationFlow
 from .token_flow import OPTIONS_SCHEMA, IdTokenFlow
 
@@ -73,6 +80,8 @@ AUTHORIZATION_FIELDS: dict[vol.Marker, object] = {
     vol.Required(CONF_FREE_CHARGING, default=True): BooleanSelector(),
     vol.Optional(CONF_ID_TOKENS, default=[]): TextSelector(TextSelectorConfig(multiple=True)),
 }
+
+PROFILE_FIELD: dict[vol.Marker, object] = {vol.Required(CONF_PROFILE, default=str(DEFAULT_SECURITY_PROFILE)): profile_field()}
 
 
 def modbus_schema() -> vol.Schema:
@@ -114,17 +123,7 @@ def authorization(user_input: dict[str, Any]) -> dict[str, Any]:
     return {CONF_FREE_CHARGING: user_input[CONF_FREE_CHARGING], CONF_ID_TOKENS: list(dict.fromkeys(tokens))}
 
 
-def station_address(hass: HomeAssistant, host: str, port: int) -> str:
-    """Return the address to enter at a station; the station puts its identity behind it."""
-    if host == DEFAULT_LISTEN_HOST:
-        try:
-            host = URL(get_url(hass, allow_external=False, allow_cloud=False)).host or host
-        except NoURLAvailableError:
-            host = "homeassistant.local"
-    return str(URL.build(scheme="ws", host=host, port=port, path="/"))
-
-
-class HeadroomConfigFlow(ConfigFlow, domain=DOMAIN):
+class HeadroomConfigFlow(SecuritySteps, domain=DOMAIN):
     """Set up a site, or change one. The steps are the same; only what comes after them differs."""
 
     VERSION = 2
@@ -134,6 +133,7 @@ class HeadroomConfigFlow(ConfigFlow, domain=DOMAIN):
         self._data: dict[str, Any] = {}
         self._candidate: dict[str, Any] = {}
         """The meter that is being tried."""
+        self._options: dict[str, Any] = {}
 
     @staticmethod
     @callback
@@ -156,7 +156,7 @@ class HeadroomConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Let a person choose what to change."""
-        return self.async_show_menu(step_id="reconfigure", menu_options=["site", "meter", "ocpp"])
+        return self.async_show_menu(step_id="reconfigure", menu_options=["site", "meter", "ocpp", "security", "root_certificate"])
 
     @property
     def _stored(self) -> dict[str, Any]:
@@ -270,13 +270,13 @@ class HeadroomConfigFlow(ConfigFlow, domain=DOMAIN):
             errors, cause = await self._listen_errors(listen[CONF_HOST], listen[CONF_PORT])
             if not errors:
                 self._data |= listen
-                return await self._create(authorization(user_input)) if new else self._update(unique_id=str(listen[CONF_PORT]))
+                return await self._go_on(user_input) if new else self._update(unique_id=str(listen[CONF_PORT]))
         stored = self._stored
         host = vol.Required(CONF_HOST, default=stored.get(CONF_HOST, DEFAULT_LISTEN_HOST))
         schema = vol.Schema(
             {
                 vol.Required(CONF_PORT, default=stored.get(CONF_PORT, DEFAULT_LISTEN_PORT)): fields.whole(1, 65535),
-                **(AUTHORIZATION_FIELDS if new else {}),
+                **(AUTHORIZATION_FIELDS | PROFILE_FIELD if new else {}),
                 vol.Required(SECTION_ADVANCED): fields.advanced({host: TextSelector()}),
             }
         )
@@ -307,14 +307,38 @@ class HeadroomConfigFlow(ConfigFlow, domain=DOMAIN):
             return {CONF_PORT: "port_of_other_site"}, ""
         return {}, ""
 
+    async def _go_on(self, user_input: dict[str, Any]) -> ConfigFlowResult:
+        """Create the entry, or ask for what TLS takes where it is wanted."""
+        self._options = authorization(user_input)
+        security = {CONF_PROFILE: int(user_input[CONF_PROFILE])}
+        if security[CONF_PROFILE] < PASSWORD_OVER_TLS:
+            return await self.async_keep(security)
+        self._data[CONF_SECURITY] = security | {CONF_TLS: TLS_OWN}
+        return await self.async_step_security()
+
+    @property
+    @override
+    def stored(self) -> dict[str, Any]:
+        """The data of the entry that is being changed, with what this flow has changed so far."""
+        return self._stored | self._data
+
+    @override
+    async def async_keep(self, security: dict[str, Any]) -> ConfigFlowResult:
+        """Keep the site's security."""
+        self._data[CONF_SECURITY] = security
+        return self._update() if self.source == SOURCE_RECONFIGURE else await self._create(self._options)
+
     async def _create(self, options: dict[str, Any]) -> ConfigFlowResult:
         """Create the entry. The port is what tells one site from another."""
         await self.async_set_unique_id(str(self._data[CONF_PORT]), raise_on_progress=False)
+        settings = SecuritySettings.of(self._data)
         return self.async_create_entry(
             title=self._data[CONF_NAME],
             data=self._data,
             options=options,
-            description_placeholders={"address": station_address(self.hass, self._data[CONF_HOST], self._data[CONF_PORT])},
+            description_placeholders={
+                "address": profile_address(self.hass, self._data[CONF_HOST], self._data[CONF_PORT], settings, settings.profile)
+            },
         )
 
     def _update(self, *, unique_id: str | UndefinedType = UNDEFINED) -> ConfigFlowResult:

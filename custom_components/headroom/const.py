@@ -35,10 +35,14 @@ CONF_SERVER_NAMES: Final = "server_names"
 CONF_CERTIFICATE: Final = "certificate"
 CONF_PRIVATE_KEY: Final = "private_key"
 CONF_CLIENT_ROOT: Final = "client_root"
+CONF_UNKNOWN_STATIONS: Final = "unknown_stations"
+"""Whether a station that nobody knows may wait, unserved, for approval."""
 TLS_NONE: Final = "none"
 TLS_OWN: Final = "own"
 TLS_FILES: Final = "files"
 DEFAULT_TLS_PORT: Final = 9443
+DEFAULT_SECURITY_PROFILE: Final = 1
+"""Of a new site: whoever knows a station's name must not be able to take its place. TLS takes a root certificate in every station."""
 
 # Under CONF_METER.
 CONF_INVERT: Final = "invert"

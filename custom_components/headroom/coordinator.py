@@ -162,8 +162,13 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         known = set(self.site.config.stations)
         self.site.configure(site_config(entry))
         approved = set(self.site.config.stations)
-        for identity in approved - known:
+        unproven = {identity for identity in approved if self._unproven(identity)}
+        for identity in approved - known - unproven:
             entry.async_create_task(self.hass, self.central_system.approve(identity), f"{DOMAIN} approve {identity}")
+        for identity in unproven:
+            entry.async_create_task(
+                self.hass, self.central_system.disconnect(identity, "it has to show who it is"), f"{DOMAIN} disconnect {identity}"
+            )
         for identity in known - approved:
             entry.async_create_task(
                 self.hass, self.central_system.disconnect(identity, "The station was removed"), f"{DOMAIN} remove {identity}"
@@ -171,6 +176,11 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         if self._meter_settings != self._settings_of_meter():
             self._read_meter()
         return True
+
+    def _unproven(self, identity: str) -> bool:
+        """Whether somebody holds a station's connection who has not shown to be the station; that one comes back and does."""
+        live, kept = self.central_system.profile(identity), self.security.access.security(identity)
+        return live is not None and kept is not None and live < kept.profile
 
     async def _async_listen(self) -> None:
         """Listen as the entry says now; connections stay."""

@@ -13,14 +13,14 @@ from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 
-from .const import CONF_ID_TOKENS
+from .const import CONF_ID_TOKENS, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry
 from .entity import EvseSubject, StationSubject, subjects
 from .site.config import EvseKey
 
 DECISIONS = 20
 
-TO_REDACT = {CONF_HOST, CONF_ID_TOKENS, "id_token", "remote", "serial_number", "tokens"}
+TO_REDACT = {CONF_HOST, CONF_ID_TOKENS, CONF_SECURITY, "id_token", "remote", "serial_number", "tokens"}
 """Keys whose values are left out wherever they are found."""
 
 SECRET_VARIABLE = re.compile(r"password|identity|serial|iccid|imsi|address|url|ssid|apn", re.IGNORECASE)

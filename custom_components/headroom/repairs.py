@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
+from homeassistant.components.repairs.models import RepairsFlowContext
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from .const import CONF_IDENTITY, DOMAIN, SUBENTRY_STATION
+from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
+from .issue import Issue
+from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
 from .site.snapshot import MeterHealth, PendingStation, SiteSnapshot
+from .station_access import station_subentry
 from .station_form import StationDraft, pending_stations
+from .station_security_flow import StationSecuritySteps
 
 if TYPE_CHECKING:  # the coordinator raises these repairs
     from .coordinator import HeadroomConfigEntry
@@ -26,16 +31,8 @@ STATION_PROBLEMS: Mapping[str, str] = {
 }
 """The issue's translation key for each problem a station may have; any other has `STATION_PROBLEM`."""
 STATION_PROBLEM = "station_problem"
-
-
-class Issue(NamedTuple):
-    """One entry of the issue registry. What differs from turn to turn has no place in the placeholders."""
-
-    translation_key: str
-    severity: ir.IssueSeverity
-    placeholders: dict[str, str]
-    identity: str | None = None
-    """The station that the repair is about to add; None where there is nothing to be done by a click."""
+REPAIRED = ("password_changed", "upgraded", "highest_profile")
+"""Outcomes after which nothing is left to be done."""
 
 
 def pending_issue_id(entry: HeadroomConfigEntry, identity: str) -> str:
@@ -73,6 +70,7 @@ def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot:
             key = STATION_PROBLEMS.get(station.problem, STATION_PROBLEM)
             placeholders = {"station": names.get(identity, identity), "identity": identity, "problem": station.problem}
             issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, placeholders)
+    issues |= security_issues(entry)
     for issue_id in _raised(hass, entry) - issues.keys():
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     for issue_id, issue in issues.items():
@@ -119,13 +117,59 @@ def _create(hass: HomeAssistant, entry: HeadroomConfigEntry, issue_id: str, issu
     )
 
 
-class PendingStationFlow(RepairsFlow):
-    """Add a station that waits: ask what only a person knows, then let it in."""
+class StationRepairFlow(StationSecuritySteps[RepairsFlowContext, RepairsFlowResult, str], RepairsFlow):
+    """A repair of one station."""
 
     def __init__(self, entry: HeadroomConfigEntry | None, identity: str) -> None:
         """Take the site (None: it is gone) and the station's identity."""
         self._entry = entry
         self._identity = identity
+
+    @property
+    @override
+    def site_entry(self) -> HeadroomConfigEntry:
+        """The site."""
+        assert self._entry is not None
+        return self._entry
+
+    @property
+    @override
+    def identity(self) -> str:
+        """The station's identity."""
+        return self._identity
+
+    @override
+    def finish(self, outcome: str) -> RepairsFlowResult:
+        """End the flow; the issue goes where nothing is left to be done."""
+        return self.async_create_entry(data={}) if outcome in REPAIRED else self.async_abort(reason=outcome)
+
+
+class LoginFailingFlow(StationRepairFlow):
+    """Give a station that can't log in a new password, to be entered there by hand."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Look whether there is a station."""
+        if self._entry is None or station_subentry(self._entry, self._identity) is None:
+            return self.async_abort(reason="station_gone")
+        return await self.async_step_new_password()
+
+
+class BelowProfileFlow(StationRepairFlow):
+    """Bring a station up to what the site asks for."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Look whether it can be asked."""
+        if self._entry is None or self._entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="station_gone")
+        return await self.async_step_upgrade()
+
+
+class PendingStationFlow(StationRepairFlow):
+    """Add a station that waits: ask what only a person knows, then let it in."""
+
+    def __init__(self, entry: HeadroomConfigEntry | None, identity: str) -> None:
+        """Take the site (None: it is gone) and the station's identity."""
+        super().__init__(entry, identity)
         self._draft: StationDraft | None = None
         self._placeholders: dict[str, str] = {}
 
@@ -161,27 +205,39 @@ class PendingStationFlow(RepairsFlow):
         assert self._draft is not None
         errors = self._draft.submit_evse(user_input) if user_input else {}
         if self._draft.complete:
-            return self._finish(self._draft)
+            return await self.async_step_authentication()
         return self.async_show_form(
             step_id="evse",
             data_schema=self.add_suggested_values_to_schema(self._draft.evse_schema(), user_input if errors else None),
             errors=errors,
             description_placeholders=self._draft.evse_placeholders(),
+            last_step=False,
         )
 
-    def _finish(self, draft: StationDraft) -> RepairsFlowResult:
-        """Store the station: the site takes it over at once, and asks it to boot again as one that is let in."""
+    @override
+    def after_password(self) -> RepairsFlowResult:
+        """Store the station: the site takes it over at once, and asks it to boot again, or to come back with its password."""
+        draft = self._draft
+        assert draft is not None
         entry = draft.entry
-        subentry = ConfigSubentry(
-            data=MappingProxyType(draft.data), subentry_type=SUBENTRY_STATION, title=draft.name, unique_id=draft.identity
-        )
+        data = draft.data | ({CONF_SECURITY: dict(self.security)} if self.security else {})
+        subentry = ConfigSubentry(data=MappingProxyType(data), subentry_type=SUBENTRY_STATION, title=draft.name, unique_id=draft.identity)
         self.hass.config_entries.async_add_subentry(entry, subentry)
         if entry.state is ConfigEntryState.LOADED:
             entry.runtime_data.async_apply()  # nothing is left to do where the entry's update listener was faster
         return self.async_create_entry(data={})
 
 
+FLOWS: Mapping[str, type[StationRepairFlow]] = {
+    STATION_PENDING: PendingStationFlow,
+    BELOW_PROFILE: BelowProfileFlow,
+    LOGIN_FAILING: LoginFailingFlow,
+}
+"""What fixes an issue, by what its id begins with."""
+
+
 async def async_create_fix_flow(hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None) -> RepairsFlow:
-    """Return the flow that fixes an issue; only those about a station that waits can be fixed so."""
+    """Return the flow that fixes an issue."""
     data = data or {}
-    return PendingStationFlow(hass.config_entries.async_get_entry(str(data.get(CONF_ENTRY_ID))), str(data.get(CONF_IDENTITY)))
+    flow = next((flow for prefix, flow in FLOWS.items() if issue_id.startswith(f"{prefix}_")), PendingStationFlow)
+    return flow(hass.config_entries.async_get_entry(str(data.get(CONF_ENTRY_ID))), str(data.get(CONF_IDENTITY)))

@@ -28,6 +28,7 @@ from .const import (
     CONF_SERVER_NAMES,
     CONF_TLS,
     CONF_TLS_PORT,
+    CONF_UNKNOWN_STATIONS,
     DEFAULT_TLS_PORT,
     DOMAIN,
     SUBENTRY_STATION,
@@ -35,7 +36,7 @@ from .const import (
     TLS_OWN,
 )
 from .csms.security import authority
-from .csms.security.access import CERTIFICATE, NO_AUTHENTICATION, PASSWORD_OVER_TLS, Access, StationSecurity
+from .csms.security.access import CERTIFICATE, NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, Access, StationSecurity
 from .csms.security.authority import WARN_BEFORE_DAYS, Credential
 from .csms.security.desk import SiteDesk
 from .csms.security.events import SecurityEvent, SecurityEventKind, SecurityWatch
@@ -58,7 +59,7 @@ class SecuritySettings:
     """What a person chose for the site. `tls`: none, certificates made here, or the person's own files."""
 
     profile: int = NO_AUTHENTICATION
-    """The least that is asked of a station that is added from now on; those below it are to be upgraded."""
+    """The least that stations are to come on; those below it still get in, and are to be upgraded."""
     tls: str = TLS_NONE
     tls_port: int = DEFAULT_TLS_PORT
     server_names: tuple[str, ...] = ()
@@ -66,6 +67,8 @@ class SecuritySettings:
     private_key: str = ""
     client_root: str = ""
     """A file with the roots of stations' certificates beside our own; "": none."""
+    unknown_stations: bool = True
+    """Whether a station that nobody knows may wait for approval, unserved; else it is turned away."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> SecuritySettings:
@@ -79,7 +82,13 @@ class SecuritySettings:
             certificate=kept.get(CONF_CERTIFICATE, ""),
             private_key=kept.get(CONF_PRIVATE_KEY, ""),
             client_root=kept.get(CONF_CLIENT_ROOT, ""),
+            unknown_stations=kept.get(CONF_UNKNOWN_STATIONS, True),
         )
+
+    @property
+    def asked_of_strangers(self) -> int:
+        """The profile on which a station that nobody knows is heard at all; what it never has is a password."""
+        return NO_AUTHENTICATION if self.unknown_stations else max(PASSWORD, self.profile)
 
 
 def station_security(data: Mapping[str, Any]) -> StationSecurity:
@@ -189,7 +198,7 @@ class SiteSecurity:
             for subentry in self._entry.get_subentries_of_type(SUBENTRY_STATION)
         }
         root = None if self.root is None else self.root.certificate
-        self.access.configure(required=self.settings.profile, stations=stations, root=root)
+        self.access.configure(required=self.settings.asked_of_strangers, stations=stations, root=root)
 
     async def async_prepare(self) -> Listen:
         """Return where to listen: in the clear as long as anyone may come so, with TLS where it is set up.

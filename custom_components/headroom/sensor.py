@@ -20,7 +20,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
-from .coordinator import HeadroomConfigEntry
+from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.station import ChargingState
 from .engine.model import ALL_PHASES, Phase, ReasonCode
 from .entity import CircuitSubject, EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, async_follow
@@ -28,6 +28,9 @@ from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealt
 
 # Values are pushed; nothing is asked of a station.
 PARALLEL_UPDATES = 0
+
+SECURITY_PROFILES = ("no_authentication", "password", "password_over_tls", "certificate")
+"""By OCPP's number of the profile."""
 
 type Attributes = Mapping[str, Any]
 
@@ -315,7 +318,37 @@ ROWS: Rows = {SiteSubject: SITE, CircuitSubject: CIRCUIT, StationSubject: STATIO
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
     """Set up the sensors."""
-    async_follow(entry, async_add_entities, HeadroomSensor, ROWS)
+    site, station = _security(entry.runtime_data)
+    rows: Rows = {**ROWS, SiteSubject: (*SITE, site), StationSubject: (*STATION, station)}
+    async_follow(entry, async_add_entities, HeadroomSensor, rows)
+
+
+def _security(coordinator: HeadroomCoordinator) -> tuple[SensorRow[SiteSnapshot], SensorRow[StationSnapshot]]:
+    """Return the rows about the site's and a station's security, which is beside the loop and in no snapshot of it."""
+    certificate = SensorRow[SiteSnapshot](
+        key="certificate_expires",
+        translation_key="certificate_expires",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=lambda site: coordinator.security.expires_at is not None,
+        value_fn=lambda site: coordinator.security.expires_at,
+    )
+    profile = EnumRow[StationSnapshot](
+        key="security_profile",
+        translation_key="security_profile",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=list(SECURITY_PROFILES),
+        value_fn=lambda station: _profile(coordinator, station.identity),
+    )
+    return certificate, profile
+
+
+def _profile(coordinator: HeadroomCoordinator, identity: str) -> str | None:
+    """Return the profile that a station is connected on, or else has to come on."""
+    live, kept = coordinator.central_system.profile(identity), coordinator.security.access.security(identity)
+    if live is not None:
+        return SECURITY_PROFILES[live]
+    return None if kept is None else SECURITY_PROFILES[kept.profile]
 
 
 class HeadroomSensor[SnapshotT](HeadroomEntity[SnapshotT], SensorEntity):

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from homeassistant.core import HomeAssistant, callback
 
-from .actions import authorization, charging, limits
+from .actions import authorization, charging, limits, security
 from .actions.action import Action
 from .const import DOMAIN
 
-TOPICS = (charging, limits, authorization)
+TOPICS = (charging, limits, authorization, security)
 
 ACTIONS: Mapping[str, Action] = {name: action for topic in TOPICS for name, action in topic.ACTIONS.items()}
 

@@ -1,8 +1,8 @@
 """The flows that add and change circuits and charging stations. What they store is applied without a reload."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
-from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowResult
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowContext, SubentryFlowResult
 from homeassistant.const import CONF_NAME
 from homeassistant.helpers.selector import TextSelector
 import probatio as vol
@@ -14,15 +14,19 @@ from .const import (
     CONF_IDENTITY,
     CONF_MARGIN_A,
     CONF_PARENT,
+    CONF_SECURITY,
     CONF_UNMANAGED_WORST_A,
     DEFAULT_FUSE_A,
     DEFAULT_MARGIN_A,
     MAIN_CIRCUIT_ID,
 )
 from .station_form import StationDraft
+from .station_security_flow import StationSecuritySteps
 
 if TYPE_CHECKING:
     from homeassistant.config_entries import ConfigEntry
+
+    from .coordinator import HeadroomConfigEntry
 
 
 class CircuitFlow(ConfigSubentryFlow):
@@ -74,8 +78,8 @@ class CircuitFlow(ConfigSubentryFlow):
         return {**subentry.data, CONF_NAME: subentry.title, CONF_PARENT: parent_of(entry, subentry.subentry_id)}
 
 
-class StationFlow(ConfigSubentryFlow):
-    """Add or change a charging station and its EVSEs."""
+class StationFlow(StationSecuritySteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow):
+    """Add or change a charging station, its EVSEs, and how it shows who it is."""
 
     _draft: StationDraft | None = None
 
@@ -90,38 +94,73 @@ class StationFlow(ConfigSubentryFlow):
         return self._draft
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask about the station."""
+        """Ask about a new station."""
+        return await self._ask(user_input)
+
+    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Let a person choose what to change."""
+        return self.async_show_menu(
+            step_id="reconfigure",
+            menu_options=["station", "new_password", "rotate_password", "upgrade"],
+            description_placeholders={"identity": self.draft.identity},
+        )
+
+    async def async_step_station(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask again about a station that there is."""
+        return await self._ask(user_input)
+
+    async def _ask(self, user_input: dict[str, Any] | None) -> SubentryFlowResult:
         schema = self.draft.station_schema()
         errors = self.draft.submit_station(user_input) if user_input else {}
         if user_input and not errors:
             return await self.async_step_evse()
         changing = self.source == SOURCE_RECONFIGURE
         return self.async_show_form(
-            step_id="reconfigure" if changing else "user",
+            step_id="station" if changing else "user",
             data_schema=self.add_suggested_values_to_schema(schema, user_input),
             errors=errors,
             description_placeholders={"identity": self.draft.identity} if changing else None,
             last_step=False,
         )
 
-    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask again."""
-        return await self.async_step_user(user_input)
-
     async def async_step_evse(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask about one EVSE after the other."""
-        errors = self.draft.submit_evse(user_input) if user_input else {}
-        if self.draft.complete:
-            return self._finish()
+        draft = self.draft
+        errors = draft.submit_evse(user_input) if user_input else {}
+        if draft.complete and self.source != SOURCE_RECONFIGURE:
+            return await self.async_step_authentication()
+        if draft.complete:
+            subentry = self._get_reconfigure_subentry()
+            return self.async_update_and_abort(draft.entry, subentry, title=draft.name, data={**subentry.data, **draft.data})
         return self.async_show_form(
             step_id="evse",
-            data_schema=self.add_suggested_values_to_schema(self.draft.evse_schema(), user_input if errors else None),
+            data_schema=self.add_suggested_values_to_schema(draft.evse_schema(), user_input if errors else None),
             errors=errors,
-            description_placeholders=self.draft.evse_placeholders(),
+            description_placeholders=draft.evse_placeholders(),
+            last_step=False if self.source != SOURCE_RECONFIGURE else None,
         )
 
-    def _finish(self) -> SubentryFlowResult:
-        draft = self.draft
+    @property
+    @override
+    def site_entry(self) -> HeadroomConfigEntry:
+        """The site."""
+        return self._get_entry()
+
+    @property
+    @override
+    def identity(self) -> str:
+        """The station's identity."""
+        return self.draft.identity
+
+    @override
+    def after_password(self) -> SubentryFlowResult:
+        """Add the station, with what it is to be recognised by."""
         if self.source == SOURCE_RECONFIGURE:
-            return self.async_update_and_abort(draft.entry, self._get_reconfigure_subentry(), title=draft.name, data=draft.data)
-        return self.async_create_entry(title=draft.name, data=draft.data, unique_id=draft.identity)
+            return super().after_password()
+        data = self.draft.data | ({CONF_SECURITY: dict(self.security)} if self.security else {})
+        return self.async_create_entry(title=self.draft.name, data=data, unique_id=self.draft.identity)
+
+    @override
+    def finish(self, outcome: str) -> SubentryFlowResult:
+        """End the flow."""
+        return self.async_abort(reason=outcome)

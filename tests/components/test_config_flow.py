@@ -15,7 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.headroom.config_flow import station_address
+from custom_components.headroom.addresses import station_address
 from custom_components.headroom.const import DOMAIN
 
 SITE = {"name": "Home", "phases": "3", "fuse_a": 40.0, "margin_a": 2.0, "worst_case_a": 20.0, "advanced": {"voltage_v": 231}}
@@ -106,6 +106,7 @@ async def test_a_site_without_a_meter(hass: HomeAssistant, unused_tcp_port: int)
         "meter": {"type": "none"},
         "host": "127.0.0.1",
         "port": unused_tcp_port,
+        "security": {"profile": 1},
     }
     await hass.async_block_till_done()
     assert entry.options == {"free_charging": False, "id_tokens": []}

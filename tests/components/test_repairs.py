@@ -179,7 +179,8 @@ async def test_a_station_is_approved(hass: HomeAssistant, init_integration: Mock
     assert form["errors"] == {"rotation": "rotation_mismatch"}
     form = await answer(hass, form, phases="3", rotation="L1L2L3", max_a=32)
     assert form["description_placeholders"] == {"station": "Gate", "evse_id": "2", "number": "2", "count": "2"}
-    result = await answer(hass, form, phases="1", rotation="L3", max_a=16)
+    form = await answer(hass, form, phases="1", rotation="L3", max_a=16)
+    result = await answer(hass, form, authentication="none")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     # The station is asked to boot again, and is let in this time.
     await waiting.until("TriggerMessage")
@@ -207,8 +208,9 @@ async def test_a_station_that_leaves_meanwhile_is_added_all_the_same(
     form = await answer(hass, await fix(hass, init_integration), circuit="main")
     await waiting.socket.close()
     await told(hass, init_integration, lambda site: not site.pending)
-    form = await answer(hass, form, phases="3", rotation="unknown", max_a=32)
-    result = await answer(hass, form, phases="3", rotation="unknown", max_a=32)
+    for _ in range(2):
+        form = await answer(hass, form, phases="3", rotation="unknown", max_a=32)
+    result = await answer(hass, form, authentication="none")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert init_integration.runtime_data.site.config.stations["CP9"].name == "CP9"
 
@@ -225,8 +227,10 @@ async def test_a_station_added_by_hand_meanwhile_is_not_added_twice(
     by_hand = await manager.async_configure(by_hand["flow_id"], {"identity": "CP9", "circuit": "main", "evse_count": 1})
     for _ in range(2):  # it has two EVSEs, whatever was typed
         by_hand = await manager.async_configure(by_hand["flow_id"], {"phases": "3", "rotation": "unknown", "max_a": 32})
+    by_hand = await manager.async_configure(by_hand["flow_id"], {"authentication": "none"})
     assert by_hand["type"] is FlowResultType.CREATE_ENTRY
     await told(hass, init_integration, lambda site: "CP9" in site.stations and site.stations["CP9"].ready)
-    form = await answer(hass, form, phases="3", rotation="unknown", max_a=32)
-    result = await answer(hass, form, phases="3", rotation="unknown", max_a=32)
+    for _ in range(2):
+        form = await answer(hass, form, phases="3", rotation="unknown", max_a=32)
+    result = await answer(hass, form, authentication="none")
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")

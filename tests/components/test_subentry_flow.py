@@ -26,6 +26,13 @@ async def answer(hass: HomeAssistant, result: SubentryFlowResult, **answers: Any
     return await hass.config_entries.subentries.async_configure(result["flow_id"], answers)
 
 
+async def change(hass: HomeAssistant, entry: MockConfigEntry, subentry_id: str, what: str) -> SubentryFlowResult:
+    """Choose what to change of a station."""
+    menu = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
+    assert menu["type"] is FlowResultType.MENU
+    return await answer(hass, menu, next_step_id=what)
+
+
 def offered(result: SubentryFlowResult, key: str) -> list[str]:
     assert result["data_schema"] is not None
     return [option["value"] for option in result["data_schema"].schema[key].config["options"]]
@@ -89,7 +96,7 @@ async def test_a_circuit_whose_parent_was_deleted_can_be_changed(hass: HomeAssis
     (row,) = entry.get_subentries_of_type("circuit")
     form = await entry.start_subentry_reconfigure_flow(hass, row.subentry_id)
     assert default(form, "parent") == "main"
-    station = await entry.start_subentry_reconfigure_flow(hass, "station_one")
+    station = await change(hass, entry, "station_one", "station")
     assert default(station, "circuit") == "main"
 
 
@@ -102,7 +109,9 @@ async def test_add_a_station_before_it_connects(hass: HomeAssistant, entry: Mock
     assert default(form, "rotation") == "unknown"  # safe until someone knows better
     form = await answer(hass, form, phases="3", rotation="L3L1L2", max_a=16)
     assert form["description_placeholders"]["evse_id"] == "2"
-    result = await answer(hass, form, phases="1", rotation="L2", max_a=32)
+    form = await answer(hass, form, phases="1", rotation="L2", max_a=32)
+    assert (form["step_id"], default(form, "authentication")) == ("authentication", "password")
+    result = await answer(hass, form, authentication="none")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     station = next(subentry for subentry in entry.get_subentries_of_type("station") if subentry.unique_id == "CP9")
     assert station.title == "Gate"
@@ -119,7 +128,8 @@ async def test_add_a_station_before_it_connects(hass: HomeAssistant, entry: Mock
 
 async def test_a_station_is_called_by_its_identity_unless_named(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     form = await answer(hass, await start(hass, entry, "station"), identity=" CP9 ", circuit="main", evse_count=1)
-    result = await answer(hass, form, phases="1", rotation="unknown", max_a=6)
+    form = await answer(hass, form, phases="1", rotation="unknown", max_a=6)
+    result = await answer(hass, form, authentication="none")
     assert (result["title"], result["unique_id"]) == ("CP9", "CP9")
 
 
@@ -155,7 +165,7 @@ async def test_an_evse_has_6_to_80_amps(hass: HomeAssistant, entry: MockConfigEn
 
 
 async def test_change_a_station(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    form = await entry.start_subentry_reconfigure_flow(hass, "station_two")
+    form = await change(hass, entry, "station_two", "station")
     assert (default(form, "name"), default(form, "circuit"), default(form, "evse_count")) == ("Right", "main", 2)
     form = await answer(hass, form, name="Far right", circuit="garage", evse_count=3)
     assert (default(form, "phases"), default(form, "rotation"), default(form, "max_a")) == ("3", "unknown", 16.0)
@@ -175,5 +185,5 @@ async def test_on_a_single_phase_site_only_the_current_is_asked(hass: HomeAssist
     form = await answer(hass, await start(hass, mock_config_entry, "station"), **STATION | {"evse_count": 1})
     assert form["data_schema"] is not None
     assert [str(key) for key in form["data_schema"].schema] == ["max_a"]
-    result = await answer(hass, form, max_a=25)
+    result = await answer(hass, await answer(hass, form, max_a=25), authentication="none")
     assert result["data"]["evses"] == [{"evse_id": 1, "phases": 1, "rotation": "L1", "max_a": 25}]

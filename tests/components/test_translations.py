@@ -11,7 +11,10 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 from custom_components.headroom.const import DOMAIN, PLATFORMS
-from custom_components.headroom.repairs import METER_LOST, STATION_PENDING, STATION_PROBLEM, STATION_PROBLEMS
+from custom_components.headroom.csms.security.own_files import FileProblem
+from custom_components.headroom.repairs import FLOWS, METER_LOST, REPAIRED, STATION_PENDING, STATION_PROBLEM, STATION_PROBLEMS
+from custom_components.headroom.security_issues import BELOW_PROFILE, CERTIFICATE_EXPIRING, CERTIFICATE_FAILED, LOGIN_FAILING
+from custom_components.headroom.station_security_flow import UPGRADE_ERRORS
 from tests.conftest import TEXTS
 
 COMPONENT = Path(__file__).parents[2] / "custom_components" / DOMAIN
@@ -90,21 +93,30 @@ def shown_steps(module: str) -> set[str]:
 
 def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
     # "kind" is the one step id that is no literal: the two kinds of meters
-    assert shown_steps("config_flow") | {"modbus", "entities"} == TEXTS["config"]["step"].keys() | TEXTS["options"]["step"].keys()
+    assert (
+        shown_steps("config_flow") | shown_steps("security_flow") | {"modbus", "entities"}
+        == TEXTS["config"]["step"].keys() | TEXTS["options"]["step"].keys()
+    )
     subentries = TEXTS["config_subentries"]
-    assert shown_steps("subentry_flow") | shown_steps("token_flow") == {step for texts in subentries.values() for step in texts["step"]}
-    assert shown_steps("repairs") == TEXTS["issues"][STATION_PENDING]["fix_flow"]["step"].keys()
+    of_station = shown_steps("station_security_flow")
+    assert shown_steps("subentry_flow") | shown_steps("token_flow") | of_station == {
+        step for texts in subentries.values() for step in texts["step"]
+    }
+    assert shown_steps("repairs") <= TEXTS["issues"][STATION_PENDING]["fix_flow"]["step"].keys()
+    for key in FLOWS:
+        assert TEXTS["issues"][key]["fix_flow"]["step"].keys() <= shown_steps("repairs") | of_station
     for texts in subentries.values():
         assert texts["entry_type"] and texts["initiate_flow"]["user"]
 
 
 def test_every_menu_option_has_a_text() -> None:
-    for call in called(MODULES["config_flow"], {"async_show_menu"}):
-        (step_id,) = strings(argument(call, "step_id"))
-        options = argument(call, "menu_options")
-        assert isinstance(options, ast.List)
-        literal = {option for element in options.elts for option in strings(element)}
-        assert literal <= TEXTS["config"]["step"][step_id]["menu_options"].keys()
+    for module, texts in (("config_flow", TEXTS["config"]), ("subentry_flow", TEXTS["config_subentries"]["station"])):
+        for call in called(MODULES[module], {"async_show_menu"}):
+            (step_id,) = strings(argument(call, "step_id"))
+            options = argument(call, "menu_options")
+            assert isinstance(options, ast.List)
+            literal = {option for element in options.elts for option in strings(element)}
+            assert literal <= texts["step"][step_id]["menu_options"].keys()
 
 
 def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
@@ -112,17 +124,23 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
         name: {node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         for name, module in MODULES.items()
     }
-    config = literals["config_flow"] | literals["fields"]
-    subentry = literals["subentry_flow"] | literals["token_flow"] | literals["station_form"] | literals["fields"]
+    config = literals["config_flow"] | literals["fields"] | literals["security_flow"] | set(FileProblem)
+    subentry = literals["subentry_flow"] | literals["station_form"] | literals["fields"] | literals["station_security_flow"]
+    subentry |= literals["token_flow"]
     assert TEXTS["config"]["error"].keys() <= config
     for texts in TEXTS["config_subentries"].values():
         assert texts["error"].keys() <= subentry
     known = set(TEXTS["config"]["error"]).union(*(texts["error"] for texts in TEXTS["config_subentries"].values()))
+    assert set(FileProblem) <= TEXTS["config"]["error"].keys()
+    assert set(UPGRADE_ERRORS.values()) <= TEXTS["issues"][BELOW_PROFILE]["fix_flow"]["error"].keys()
     returned = {
-        text for name in ("fields", "station_form", "config_flow") for node in ast.walk(MODULES[name]) for text in _error_keys(node)
+        text
+        for name in ("fields", "station_form", "config_flow", "security_flow", "station_security_flow")
+        for node in ast.walk(MODULES[name])
+        for text in _error_keys(node)
     }
     assert returned <= known
-    assert len(returned) == 10
+    assert len(returned) == 13
 
 
 def _error_keys(node: ast.AST) -> set[str]:
@@ -141,8 +159,12 @@ def test_every_reason_to_abort_has_a_text() -> None:
     aborts = {
         name: {key for call in called(MODULES[name], {"async_abort"}) for key in strings(argument(call, "reason"))} for name in MODULES
     }
-    assert aborts["repairs"] <= TEXTS["issues"][STATION_PENDING]["fix_flow"]["abort"].keys()
-    assert aborts["config_flow"] <= TEXTS["config"]["abort"].keys()
+    for key in FLOWS:
+        assert aborts["repairs"] <= TEXTS["issues"][key]["fix_flow"]["abort"].keys()
+    assert aborts["config_flow"] | aborts["security_flow"] <= TEXTS["config"]["abort"].keys()
+    finished = {key for call in called(MODULES["station_security_flow"], {"finish"}) for key in strings(call.args[0])}
+    assert finished <= TEXTS["config_subentries"]["station"]["abort"].keys()
+    assert finished - set(REPAIRED) - {"password_rotated"} <= TEXTS["issues"][BELOW_PROFILE]["fix_flow"]["abort"].keys()
     # async_add_subentry aborts a flow by itself
     assert "already_configured" in TEXTS["issues"][STATION_PENDING]["fix_flow"]["abort"]
     assert "already_configured" in TEXTS["config_subentries"]["station"]["abort"]
@@ -155,7 +177,16 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         for call in called(module, {"async_create_issue"})
         for key in strings(argument(call, "translation_key"))
     }
-    assert TEXTS["issues"].keys() == raised | {STATION_PENDING, METER_LOST, STATION_PROBLEM, *STATION_PROBLEMS.values()}
+    assert TEXTS["issues"].keys() == raised | {
+        STATION_PENDING,
+        METER_LOST,
+        STATION_PROBLEM,
+        *STATION_PROBLEMS.values(),
+        BELOW_PROFILE,
+        CERTIFICATE_EXPIRING,
+        CERTIFICATE_FAILED,
+        LOGIN_FAILING,
+    }
     for key, issue in TEXTS["issues"].items():
         assert issue["title"], key
         assert ("description" in issue) is not ("fix_flow" in issue), key
@@ -252,5 +283,7 @@ def test_every_action_has_its_texts_and_icon() -> None:
 def test_every_selector_that_is_translated_has_texts() -> None:
     services = json.dumps(load_yaml_dict(str(COMPONENT / "services.yaml")))
     asked = set(re.findall(r'"translation_key": "(\w+)"', services))
-    asked |= {key for call in called(MODULES["fields"], {"choice"}) for key in strings(argument(call, "translation_key"))}
+    asked |= {
+        key for module in MODULES.values() for call in called(module, {"choice"}) for key in strings(argument(call, "translation_key"))
+    }
     assert asked == TEXTS["selector"].keys()

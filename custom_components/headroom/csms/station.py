@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .authorization import Authorizing, IdToken, ReservationEnded
 from .dialect import Dialect, Handle
 from .learnt import Learnt
+from .security.commands import SecurityCommands
 from .upkeep import DiagnosticsCommands, DisplayCommands, FirmwareCommands, UpkeepEvent
 
 if TYPE_CHECKING:  # it reads values of this module
@@ -455,6 +456,10 @@ class Station(Protocol):
     @property
     def display(self) -> DisplayCommands:
         """Its display, and what its vendor adds to the protocol."""
+
+    @property
+    def certificates(self) -> SecurityCommands:
+        """Its password and certificates, and where it connects."""
 
     @property
     def clock_offset_s(self) -> float:

@@ -84,7 +84,8 @@ class SecurityWatch:
         self._monotonic = monotonic
         self._pass_on = pass_on
         self._told: OrderedDict[tuple[object, ...], float] = OrderedDict()
-        self._failing: OrderedDict[str, None] = OrderedDict()
+        self._failing: OrderedDict[str, tuple[int, str | None]] = OrderedDict()
+        """How often in a row each identity was told to have failed, and from where last."""
 
     def tell(self, event: SecurityEvent) -> None:
         """Log and pass on what was not told of late."""
@@ -102,10 +103,18 @@ class SecurityWatch:
         if len(self._told) > MOST_REMEMBERED:
             self._told.popitem(last=False)
         if event.kind is SecurityEventKind.LOGIN_FAILED and event.identity is not None:
-            self._failing[event.identity] = None
+            self._failing[event.identity] = (self.failures(event.identity) + 1, event.remote)
             if len(self._failing) > MOST_REMEMBERED:
                 self._failing.popitem(last=False)
         self._pass_on(event)
+
+    def failures(self, identity: str) -> int:
+        """Return how often in a row it was told that an identity is refused: at most once a minute; 0 once it was let in."""
+        return self._failing.get(identity, (0, None))[0]
+
+    def failing_from(self, identity: str) -> str | None:
+        """Return the address from which an identity was refused last."""
+        return self._failing.get(identity, (0, None))[1]
 
     def let_in(self, identity: str, remote: str) -> None:
         """Take note that a station was let in: what was amiss with it may be told, and logged, anew."""

@@ -1,0 +1,37 @@
+"""What may be asked of a station about its security, whatever version it speaks: passwords, certificates, where it connects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+INTERFACES = ("Wired0", "Wired1", "Wired2", "Wired3", "Wireless0", "Wireless1", "Wireless2", "Wireless3")
+"""OCPP's OCPPInterfaceEnumType."""
+CSMS_ROOT = "CSMSRootCertificate"
+ROOT_KINDS = (CSMS_ROOT, "ManufacturerRootCertificate", "MORootCertificate", "V2GRootCertificate")
+"""OCPP's InstallCertificateUseEnumType: what a station may be given."""
+INSTALLED_KINDS = (*ROOT_KINDS, "V2GCertificateChain")
+"""OCPP's GetCertificateIdUseEnumType: what it may be asked for."""
+
+
+class SecurityCommands(Protocol):
+    """Passwords, certificates and network profiles of one station. Commands raise StationError."""
+
+    async def set_password(self, password: str) -> None:
+        """Have the station use another Basic-auth password. Raises CallRejectedError where it keeps the old one."""
+
+    async def ask_for_signing(self, *, timeout_s: float) -> None:
+        """Have the station ask for a certificate of its own; returns once it has taken it."""
+
+    async def install(self, kind: str, certificate: str) -> None:
+        """Install a root certificate (PEM)."""
+
+    async def installed(self, kinds: Sequence[str] = ()) -> Sequence[Mapping[str, Any]]:
+        """Return the hashes of what is installed; all kinds where none is named."""
+
+    async def delete(self, hash_data: Mapping[str, str]) -> bool:
+        """Delete a certificate by its hashes; False where there was none."""
+
+    async def has_root(self, hash_data: Mapping[str, str]) -> bool:
+        """Return whether a root certificate is installed as the central system's."""
+
+    async def set_network_profile(self, slot: int, url: str, profile: int, interface: str, *, message_timeout_s: int = 30) -> None:
+        """Write where and how to connect into a slot."""

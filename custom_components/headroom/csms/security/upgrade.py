@@ -1,0 +1,155 @@
+"""Changing over the air how a station shows who it is: its password (A01) and its security profile (A05 with B09 and B10).
+
+Nothing here can lock a station out: an old password holds until the new one was used, and the slot by which a station connects now
+stays behind the new one, for the station to fall back to.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+import logging
+import re
+
+from ..station import CallError, CallRejectedError, Station, StationError, StationOfflineError, VariableKey
+from .access import CERTIFICATE, PASSWORD_OVER_TLS, Access
+from .authority import hash_data
+from .commands import CSMS_ROOT
+from .credentials import generate_password, hash_password
+from .events import SecurityEvent, SecurityEventKind
+
+_LOGGER = logging.getLogger(__name__)
+
+PRIORITY: VariableKey = ("OCPPCommCtrlr", "NetworkConfigurationPriority")
+ACTIVE: VariableKey = ("OCPPCommCtrlr", "ActiveNetworkProfile")
+SLOTS_TRIED = range(1, 10)
+"""The slots of a station that does not say which it has."""
+SIGNING_S = 60.0
+"""How long a station may take to make a key, ask for its certificate and take it."""
+
+
+class UpgradeStep(StrEnum):
+    """What is done for a higher profile, in this order."""
+
+    PASSWORD = "password"
+    ROOT = "root"
+    CERTIFICATE = "certificate"
+    NETWORK = "network"
+    PRIORITY = "priority"
+    RESTART = "restart"
+
+
+class UpgradeError(Exception):
+    """A step failed; everything is as before for the station's next connection. The cause is the station's."""
+
+    def __init__(self, step: UpgradeStep, cause: StationError | None = None) -> None:
+        """Keep both; no cause: the station has no slot that is free, or does not tell its slots."""
+        super().__init__(f"{step}: {cause or 'no free slot'}")
+        self.step = step
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """What a station is to connect by. `root` is the root certificate (PEM) that it has to trust for `url`, None where it need not be sent."""
+
+    profile: int
+    url: str
+    interface: str
+    root: str | None = None
+    restart: bool = True
+
+
+async def rotate_password(station: Station, access: Access) -> None:
+    """Give a station a new password over the air; the old one holds beside it until the new one was used.
+
+    Raises CallRejectedError where the station keeps the old one; after any other StationError it may have either.
+    """
+    identity = station.identity
+    if (kept := access.security(identity)) is None:
+        raise StationOfflineError(f"{identity} is not a station of this site")
+    password, before = generate_password(), kept.next_password
+    # First kept, then sent: it may come back with it before its answer is read.
+    access.keep(identity, replace(kept, next_password=hash_password(password)))
+    try:
+        await station.certificates.set_password(password)
+    except (CallRejectedError, CallError) as error:
+        if isinstance(error, CallRejectedError) and (now := access.security(identity)) is not None:
+            access.keep(identity, replace(now, next_password=before))
+        detail = error.status if isinstance(error, CallRejectedError) else error.code
+        access.watch.tell(SecurityEvent(kind=SecurityEventKind.PASSWORD_REFUSED, identity=identity, detail=detail))
+        raise
+
+
+def free_slot(priority: Sequence[int], offered: Sequence[int], active: int | None) -> int | None:
+    """Return the slot to write: an unused one, else the last one that is not in use now; None where the station has but one."""
+    unused = [slot for slot in offered or SLOTS_TRIED if slot not in priority]
+    if unused:
+        return unused[0]
+    in_use = active if active is not None else priority[0]
+    return next((slot for slot in reversed(priority) if slot != in_use), None)
+
+
+async def upgrade(station: Station, access: Access, wish: Upgrade, on_step: Callable[[UpgradeStep], None] = lambda step: None) -> int:
+    """Do what a higher profile takes, up to the restart; returns the slot that was written. Raises UpgradeError."""
+    step = UpgradeStep.NETWORK
+
+    def begin(next_step: UpgradeStep) -> None:
+        nonlocal step
+        step = next_step
+        on_step(step)
+
+    certificates = station.certificates
+    kept = access.security(station.identity)
+    try:
+        # What can't be done is found out before anything is changed.
+        begin(UpgradeStep.NETWORK)
+        priority, slot = await _slots(station)
+        if slot is None:
+            raise UpgradeError(UpgradeStep.NETWORK)
+        if wish.profile < CERTIFICATE and (kept is None or (kept.password or kept.next_password) is None):
+            begin(UpgradeStep.PASSWORD)
+            await rotate_password(station, access)
+        if wish.profile >= PASSWORD_OVER_TLS and wish.root is not None:
+            begin(UpgradeStep.ROOT)
+            if not await _trusts(station, wish.root):
+                await certificates.install(CSMS_ROOT, wish.root)
+        if wish.profile >= CERTIFICATE and not (kept and kept.certificates):
+            begin(UpgradeStep.CERTIFICATE)
+            await certificates.ask_for_signing(timeout_s=SIGNING_S)
+        begin(UpgradeStep.NETWORK)
+        await certificates.set_network_profile(slot, wish.url, wish.profile, wish.interface)
+        begin(UpgradeStep.PRIORITY)
+        order = ",".join(map(str, (slot, *(other for other in priority if other != slot))))
+        result = (await station.set_variables({PRIORITY: order}))[PRIORITY]
+        if not result.taken:
+            raise CallRejectedError("SetVariables", result.status, result.reason)
+        if wish.restart:
+            begin(UpgradeStep.RESTART)
+            await station.reset(immediate=False)
+    except StationError as error:
+        raise UpgradeError(step, error) from error
+    return slot
+
+
+async def _trusts(station: Station, root: str) -> bool:
+    """Return whether the root is installed; a station that can't say is sent it once more."""
+    try:
+        return await station.certificates.has_root(hash_data(root))
+    except (CallError, CallRejectedError) as error:
+        _LOGGER.debug("%s does not say what is installed: %s", station.identity, error)
+        return False
+
+
+async def _slots(station: Station) -> tuple[list[int], int | None]:
+    """Return the slots in the order in which the station tries them, and the one to write."""
+    found = await station.get_variables((PRIORITY, ACTIVE))
+    priority, active = _numbers(found[PRIORITY].value), _numbers(found[ACTIVE].value)
+    if not priority:
+        return [], None
+    described = station.inventory.device.get(".".join(PRIORITY))
+    offered = described.characteristics.values if described and described.characteristics else ()
+    return priority, free_slot(priority, [int(slot) for slot in offered if slot.isdecimal()], active[0] if active else None)
+
+
+def _numbers(text: str | None) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text or "")]
