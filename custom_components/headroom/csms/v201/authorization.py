@@ -1,6 +1,7 @@
 """Blocks C, D and H of OCPP 2.0.1: who may charge. The site judges tokens; here they are carried, and kept for when it can't be asked."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 import logging
 from typing import Any, override
@@ -136,7 +137,12 @@ class Authorization(Block):
             name = f"{component}.{variable}"
             described = inventory.device.get(name)
             there = inventory.variables.get(name, "" if described is not None else None)
-            if there is not None and there.lower() != value.lower() and (described is None or described.writable):
+            if (
+                name not in inventory.awaiting_reboot
+                and there is not None
+                and there.lower() != value.lower()
+                and (described is None or described.writable)
+            ):
                 found[component, variable] = value
         return found
 
@@ -146,6 +152,11 @@ class Authorization(Block):
         if not settings:
             return
         results = await self._link.ready_calls.set_variables(settings)
+        self._link.learn_values({key: settings[key] for key, result in results.items() if result.status == "Accepted"})
+        if waiting := {".".join(key) for key, result in results.items() if result.status == "RebootRequired"}:
+            inventory = self._link.inventory
+            self._link.memory.inventory = replace(inventory, awaiting_reboot=tuple(sorted({*inventory.awaiting_reboot, *waiting})))
+            self._link.inventory_changed()
         new = [f"{'.'.join(key)}={settings[key]}" for key, result in results.items() if not result.taken]
         if new:
             _LOGGER.info("%s does not let these be set: %s", self._link.identity, ", ".join(name.partition("=")[0] for name in new))
