@@ -14,7 +14,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 
 from .const import CONF_ID_TOKENS, CONF_SECURITY
-from .coordinator import HeadroomConfigEntry
+from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from .csms.frame_log import Line
 from .entity import EvseSubject, StationSubject, subjects
 from .site.config import EvseKey
 
@@ -110,7 +111,14 @@ async def async_get_device_diagnostics(hass: HomeAssistant, entry: HeadroomConfi
                 if (isinstance(subject, StationSubject) and key.station == subject.identity)
                 or (isinstance(subject, EvseSubject) and key == subject.key)
             ],
+            "frames": _frames(coordinator, subject.identity) if isinstance(subject, StationSubject) else [],
             "decisions": coordinator.site.documents(DECISIONS),
         },
     )
     return data
+
+
+def _frames(coordinator: HeadroomCoordinator, identity: str) -> list[Line]:
+    """Return a station's last frames, redacted; a capture for tests/replay is made of them."""
+    memory = coordinator.central_system.memories.get(identity)
+    return [] if memory is None else memory.frames.lines()

@@ -45,6 +45,9 @@ async def test_no_secret_leaves(hass: HomeAssistant, init_integration: MockConfi
     assert site["snapshot"]["evses"]["CP1/1"]["charging_state"] == "charging"
     assert site["subentries"][0]["title"] == "Garage"
     assert [evse["key"] for evse in device["evses"]] == ["CP1/1"]
+    requests = [line["frame"][2] for line in device["frames"] if line["frame"][0] == 2]
+    assert {"BootNotification", "SetChargingProfile", "TransactionEvent"} <= set(requests)
+    assert {line["direction"] for line in device["frames"]} == {"received", "sent"}
 
 
 async def test_an_evse_of_a_station_that_never_came(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:

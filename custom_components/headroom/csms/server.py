@@ -84,7 +84,13 @@ class CentralSystem:
         self._listener_failing = False
         self._access = access or Access(monotonic=lambda: asyncio.get_running_loop().time(), sleep=asyncio.sleep)
         self._desk = desk or NoDesk()
-        self._doors = Doors(self._access, self._judge, self._serve_peer)
+        self._doors = Doors(
+            self._access,
+            self._judge,
+            self._serve_peer,
+            ping_interval_s=self._timing.ping_interval_s,
+            ping_timeout_s=self._timing.ping_timeout_s,
+        )
         self._stopping = False
 
     @property

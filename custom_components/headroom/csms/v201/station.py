@@ -49,6 +49,9 @@ class Timing:
     heartbeat_interval_s: int = 60
     sample_interval_s: int = 5
     call_timeout_s: float = 10.0
+    ping_interval_s: float = 20.0
+    ping_timeout_s: float = 20.0
+    """A station that neither answers a ping for so long nor says anything is gone: with the interval, noticed within a minute."""
     pending_interval_s: int = 30
     """After this a pending station boots again by itself."""
     boot_wait_s: float = 10.0
