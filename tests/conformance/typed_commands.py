@@ -81,6 +81,7 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
         lambda station: station.change_availability(operative=True),
         lambda station: station.change_availability(operative=False, evse_id=1),
     ),
+    "check_composite": (lambda station: station.check_composite(1, 60),),
     "clear_charging_profile": (
         lambda station: station.clear_charging_profile(profile_id=10),
         lambda station: station.clear_charging_profile(evse_id=1, purpose="TxProfile", stack_level=0),
@@ -173,11 +174,14 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
     "install_station_limit": (lambda station: station.install_station_limit(63.0),),
     "read_inventory": (lambda station: station.read_inventory(),),
     "reset": (lambda station: station.reset(immediate=True), lambda station: station.reset(immediate=False, evse_id=1)),
-    "set_charging_profile": (lambda station: station.set_charging_profile(1, profile("TxDefaultProfile")),),
+    "set_charging_profile": (lambda station: station.set_charging_profile(0, profile("ChargingStationMaxProfile")),),
     "set_variables": (
         lambda station: station.set_variables({("AuthCtrlr", "Enabled"): "true", ("OCPPCommCtrlr", "OfflineThreshold"): "9"}),
     ),
-    "start_transaction": (lambda station: station.start_transaction(1, DRIVER, 7),),
+    "start_transaction": (
+        lambda station: station.start_transaction(1, DRIVER, 7, limit_a=10.0, valid_to=SOON),
+        lambda station: station.start_transaction(1, DRIVER, 7),
+    ),
     "stop_transaction": (lambda station: station.stop_transaction("T1"),),
     "trigger": (lambda station: station.trigger("Heartbeat"), lambda station: station.trigger("MeterValues", 1)),
     "survey": (lambda station: station.survey(),),

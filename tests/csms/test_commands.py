@@ -59,7 +59,6 @@ COMMANDS: dict[str, tuple[str, Any, dict[str, Any]]] = {
         lambda s: s.clear_leases(1),
         {"chargingProfileCriteria": {"evseId": 1, "chargingProfilePurpose": "TxProfile"}},
     ),
-    "own profile": ("SetChargingProfile", lambda s: s.set_charging_profile(1, PROFILE), {"evseId": 1, "chargingProfile": PROFILE}),
     "composite": (
         "GetCompositeSchedule",
         lambda s: s.get_composite_schedule(1, 60, "A"),

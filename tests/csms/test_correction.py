@@ -14,7 +14,8 @@ from custom_components.headroom.csms.correction import Drop, Put, Step, correcti
 from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
 from custom_components.headroom.csms.profiles import Placed, Rate, Wording
 from custom_components.headroom.csms.reconciliation import same
-from simulator.profiles import Abilities, ProfileRejectedError, ProfileStore
+from simulator.profile_rules import ProfileRejectedError
+from simulator.profiles import Abilities, ProfileStore
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MOST = 4

@@ -116,7 +116,7 @@ async def test_what_an_ev_needs_and_plans_is_answered_truly(house: House) -> Non
         "transactionInfo": {"transactionId": "T1"},
         "evse": {"id": 1},
     }
-    plan = {"timeBase": NOW, "evseId": 1, "chargingSchedule": SCHEDULE}
+    plan = {"timeBase": stamp(), "evseId": 1, "chargingSchedule": SCHEDULE}
     async with station(house.port) as client:
         await client.call("TransactionEvent", started)
         assert await client.call("NotifyEVChargingNeeds", NEEDS) == {"status": "Processing"}  # not ready for commands yet

@@ -34,7 +34,7 @@ CAN = SmartCharging(periods_per_schedule=3, stack_level_max=2)
         (0, {"chargingProfilePurpose": "ChargingStationMaxProfile", "chargingProfileKind": "Relative"}, "never Relative"),
         (0, {"chargingProfilePurpose": "TxProfile", "transactionId": "T"}, "FR.16"),
         (1, {"chargingProfilePurpose": "TxProfile"}, "FR.03"),
-        (1, {"chargingSchedule": user_profile()["chargingSchedule"] * 2}, "FR.34"),
+        (1, {"chargingSchedule": user_profile()["chargingSchedule"] * 2}, "several schedules only in"),
         (1, {"stackLevel": -1}, "stack level"),
         (1, {"stackLevel": 3}, "stack level"),
         (1, {"chargingProfileKind": "Recurring"}, "recurrencyKind"),
@@ -47,7 +47,7 @@ CAN = SmartCharging(periods_per_schedule=3, stack_level_max=2)
         (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6.25}]}}, "one decimal"),
         (1, {"schedule": {"minChargingRate": 6.25}}, "one decimal"),
         (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": -6}]}}, "not negative"),
-        (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6, "phaseToUse": 2, "numberPhases": 1}]}}, "FR.19"),
+        (1, {"schedule": {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6, "phaseToUse": 2, "numberPhases": 1}]}}, "FR.20"),
     ],
 )
 def test_a_users_profile_is_refused_by_the_rule_it_breaks(evse_id: int, changes: dict[str, Any], rule: str) -> None:

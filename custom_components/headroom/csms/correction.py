@@ -97,6 +97,13 @@ def conflict(one: Placed, other: Placed) -> bool:
     return bool(max(begins) < min(ends))
 
 
+def leads_over(other: Placed, ours: Placed) -> bool:
+    """Whether a profile of another leads over one of ours and allows more."""
+    above = _meets(other, ours) and other.stack_level >= ours.stack_level and _id(other) != _id(ours)
+    replaces = other.purpose == LEASE and ours.purpose == FALLBACK and other.evse_id == ours.evse_id
+    return (above or replaces) and _limit_a(other) > _limit_a(ours)
+
+
 def _validity(placed: Placed) -> tuple[datetime, datetime]:
     return optional_moment(placed.profile, "validFrom") or FIRST, optional_moment(placed.profile, "validTo") or LAST
 

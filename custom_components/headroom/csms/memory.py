@@ -10,6 +10,7 @@ from typing import Any
 from . import inventory as inventories
 from .frame_log import FrameLog
 from .learnt import Learnt
+from .needs import EvNeeds
 from .profiles import Placed
 from .station import Inventory, MeterSample, StationInfo
 from .transactions import KnownTransactions
@@ -83,8 +84,8 @@ class Memory:
     """What was set of its measurands and intervals, by variable; None where that is still to be done."""
     transactions: KnownTransactions = field(default_factory=KnownTransactions)
     draws: dict[int, Draw] = field(default_factory=dict)
-    leases_a: dict[int, float] = field(default_factory=dict)
-    """The lease each EVSE accepted last."""
+    needs: dict[int, EvNeeds] = field(default_factory=dict)
+    """What the EV at each EVSE said it needs, with the transaction it is about."""
     frames: FrameLog = field(default_factory=FrameLog)
     security: dict[str, Any] = field(default_factory=dict)
     """How it authenticates: JSON-able, and no secret in the clear."""

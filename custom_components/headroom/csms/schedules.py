@@ -1,7 +1,7 @@
 """What charging schedules that others made come to in amps per phase: limits from outside (K11–K14), and what an EV plans (K16)."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from .fields import optional_moment, optional_number, optional_whole, records
 from .frames import Payload
@@ -29,12 +29,21 @@ def limit_now_a(schedules: Sequence[Payload], now: datetime, voltage_v: float, s
     return min(found, default=None)
 
 
-def most_a(schedule: Payload, voltage_v: float) -> float | None:
-    """Return the highest current per phase that a schedule asks for, None where it has no periods."""
-    watts = schedule.get("chargingRateUnit") == "W"
-    found = [
-        limit / (voltage_v * (optional_whole(period, "numberPhases") or 3)) if watts else limit
-        for period in records(schedule, "chargingSchedulePeriod")
-        if (limit := optional_number(period, "limit")) is not None
-    ]
-    return max(found, default=None)
+def limits_over_time(schedules: Sequence[Payload], now: datetime, voltage_v: float) -> Sequence[tuple[datetime, float | None]]:
+    """Return every moment from `now` on at which schedules begin to say something else, with the lowest current per phase then.
+
+    None: they say nothing (any more). A schedule without startSchedule begins now.
+    """
+    points = {now}
+    for schedule in schedules:
+        begun = optional_moment(schedule, "startSchedule") or now
+        seconds = [optional_number(period, "startPeriod") for period in records(schedule, "chargingSchedulePeriod")]
+        points |= {begun + timedelta(seconds=second) for second in (*seconds, optional_number(schedule, "duration")) if second is not None}
+        points.add(begun)
+    found: list[tuple[datetime, float | None]] = []
+    for at in sorted(point for point in points if point >= now):
+        running = [one for one in schedules if (optional_moment(one, "startSchedule") or now) <= at]
+        limit_a = limit_now_a(running, at, voltage_v, now)
+        if not found or found[-1][1] != limit_a:
+            found.append((at, limit_a))
+    return found

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .authorization import Authorizing, IdToken, ReservationEnded
 from .dialect import Dialect, Handle
 from .learnt import Learnt
+from .needs import EvNeeds
 from .security.commands import SecurityCommands
 from .upkeep import DiagnosticsCommands, DisplayCommands, FirmwareCommands, UpkeepEvent
 
 if TYPE_CHECKING:  # it reads values of this module
+    from .prediction import CompositeCheck
     from .reconciliation import Installed
 
 type TerminalValues = tuple[float | None, float | None, float | None]
@@ -295,6 +297,9 @@ class ChargingLimit:
     evse_id: int | None = None
     limit_a: float | None = None
     cleared: bool = False
+    schedule: tuple[tuple[datetime, float | None], ...] = ()
+    """From each moment on (by our clock) the lowest current per phase; None: no limit. Empty where it gave no schedule."""
+    is_grid_critical: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,6 +365,7 @@ type StationEvent = (
     | EventsLost
     | Metered
     | ChargingLimit
+    | EvNeeds
     | Monitored
     | ClockChecked
     | ReservationEnded
@@ -511,7 +517,10 @@ class Station(Protocol):
         """Take the leases of an EVSE away so that its fallback holds; nothing to clear is no error."""
 
     async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> None:
-        """Send a profile of the caller's own, in this version's JSON (checked against its schema)."""
+        """Send a profile of the caller's own, in this version's JSON, which may only restrict what is installed.
+
+        Raises ValueError where it breaks a rule, or where the station would give more with it than without at any moment.
+        """
 
     async def clear_charging_profile(
         self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None
@@ -527,8 +536,23 @@ class Station(Protocol):
     async def get_composite_schedule(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeSchedule:
         """Return what the station reckons it will allow."""
 
-    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int, *, group: str | None = None) -> str | None:
-        """Ask for a transaction; returns its id where the station names one already. `group`: whose tokens may end it too."""
+    async def check_composite(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeCheck:
+        """Return what the station reckons it will allow, what it should by the profiles it holds, and where they differ."""
+
+    async def start_transaction(
+        self,
+        evse_id: int,
+        id_token: IdToken,
+        remote_start_id: int,
+        *,
+        group: str | None = None,
+        limit_a: float | None = None,
+        valid_to: datetime | None = None,
+    ) -> str | None:
+        """Ask for a transaction; returns its id where the station names one already.
+
+        `limit_a`, until `valid_to`, goes along as its first lease; a station that will not have it is asked once more without.
+        """
 
     async def stop_transaction(self, transaction_id: str) -> None:
         """Ask for a transaction's end."""

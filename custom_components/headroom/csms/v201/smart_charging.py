@@ -1,25 +1,52 @@
 """Block K of OCPP 2.0.1: smart charging."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 import logging
 from typing import Any, override
 
 from .. import profiles, schedules
 from ..abilities import Abilities, abilities, fitted, unit_of
+from ..composite import ALL_PHASES, NOMINAL_VOLTAGE_V, Situation, Supply, Transaction, composite_schedule, schedule_of
+from ..correction import leads_over
 from ..dialect import Dialect, Handle
-from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, record, records, text, whole
+from ..fields import (
+    optional_moment,
+    optional_number,
+    optional_record,
+    optional_text,
+    optional_whole,
+    record,
+    records,
+    text,
+    unknown_value,
+    whole,
+    written,
+)
 from ..frames import Payload
 from ..inventory import evse_phases, is_direct
 from ..learnt import Learnt
+from ..needs import read_needs
+from ..prediction import CompositeCheck, check_composite, exceeded_at, raised_at, situation
 from ..profile_rules import problems
 from ..profiles import Ours, Placed, Role, Wording
 from ..quirks import known_of
 from ..reconciliation import Installed, installed
-from ..station import CallError, CallRejectedError, CallTimeoutError, ChargingLimit, CompositeSchedule, Noticed, SchedulePeriod
+from ..station import (
+    CallError,
+    CallRejectedError,
+    CallTimeoutError,
+    ChargingLimit,
+    CompositeSchedule,
+    Noticed,
+    SchedulePeriod,
+    StationError,
+)
 from ..transactions import LONGEST_ID
-from .link import Block, Handler
+from .link import SCHEMAS, Block, Handler, Link
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +58,11 @@ SCHEDULE_TOLERANCE_A = 0.5
 
 class SmartCharging(Block):
     """Limits as charging profiles, and what the station says of them. Times are corrected to the station's clock."""
+
+    def __init__(self, link: Link) -> None:
+        """Take the connection; nothing is sent."""
+        super().__init__(link)
+        self._offers: set[asyncio.Task[None]] = set()
 
     @override
     def requests(self) -> Mapping[str, Handler]:
@@ -117,7 +149,6 @@ class SmartCharging(Block):
         ends = self._station_time(valid_to)
         placed = profiles.lease(evse_id, transaction_id, limit_a, ends, self._lease_words(evse_id), fallback_a=fallback_a)
         await self._install(placed)
-        self._link.memory.leases_a[evse_id] = limit_a
 
     async def withdraw(self, evse_id: int, handle: Handle, *, fallback: bool = False) -> None:
         """Clear the lease of an EVSE that was told by a handle, or its fallback (K10); nothing there is no error.
@@ -131,8 +162,6 @@ class SmartCharging(Block):
             if held is not None and profiles.ours(held) != Ours(Role.FALLBACK, evse_id):
                 return
         await self.clear_charging_profile(profile_id=profile_id)
-        if not fallback and handle is self.dialect.handle:
-            self._link.memory.leases_a.pop(evse_id, None)
 
     async def clear_leases(self, evse_id: int) -> None:
         """Take the leases of an EVSE away (K10)."""
@@ -140,7 +169,6 @@ class SmartCharging(Block):
             await self.withdraw(evse_id, handle)
             return
         await self.clear_charging_profile(evse_id=evse_id, purpose=profiles.LEASE)
-        self._link.memory.leases_a.pop(evse_id, None)
 
     async def survey(self) -> Installed:
         """Return what the station holds (K09), each of ours set beside what would be sent now."""
@@ -153,11 +181,71 @@ class SmartCharging(Block):
         leases = {evse_id: self._lease_words(evse_id) for evse_id in self._link.inventory.evse_connectors}
         return installed(placed, words, leases, clock_offset_s=self.clock_offset_s)
 
+    def remote_start_profile(self, evse_id: int, limit_a: float, valid_to: datetime | None) -> Payload | None:
+        """Return the first lease, which goes with a remote start (K05): a TxProfile without a transaction. None: it is told otherwise."""
+        words = self._lease_words(evse_id)
+        if words.dialect.handle is not Handle.TRANSACTION:
+            return None
+        ends = None if valid_to is None else self._station_time(valid_to)
+        return profiles.lease(evse_id, None, limit_a, ends, words).profile
+
     async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> None:
-        """Send a profile of the caller's own. Raises ValueError where it breaks its schema or a rule of block K."""
-        if found := problems(evse_id, profile, self._link.inventory.smart_charging):
+        """Send a profile of the caller's own that restricts.
+
+        Raises ValueError where it breaks its schema or a rule of block K, is one of ours by its id, or raises what is installed.
+        """
+        inventory, placed = self._link.inventory, Placed(evse_id, profile)
+        running = {one.evse_id: one.transaction_id for one in self._link.memory.transactions.running() if one.evse_id is not None}
+        needs = self._link.memory.needs.get(evse_id)
+        broken = partial(
+            problems,
+            evse_id,
+            profile,
+            inventory.smart_charging,
+            transactions=running,
+            direct=is_direct(inventory, evse_id),
+            after_needs=needs is not None and needs.transaction_id == running.get(evse_id),
+        )
+        if found := broken():
             raise ValueError("; ".join(found))
-        await self._install(Placed(evse_id, profile))
+        SCHEMAS.check_request("SetChargingProfile", {"evseId": evse_id, "chargingProfile": profile})
+        if profiles.ours(placed) is not None:
+            raise ValueError("a profile of this id and purpose is the house's own")
+        if not self._link.memory.told:
+            await self.survey()  # nothing is known of what it would stand beside
+        held = list(self._link.memory.told.values())
+        if found := broken(held=held, entries_most=self._entries_most):
+            raise ValueError("; ".join(found))
+        before = self._situation(held)
+        after = self._situation([*(one for one in held if one.profile_id != placed.profile_id), placed])
+        if (at := raised_at(before, after, self._station_time(self._link.now()))) is not None:
+            raise ValueError(f"it would allow more than the house does, at {written(at)}")
+        await self._install(placed)
+
+    @property
+    def _entries_most(self) -> int | None:
+        """How many profiles it keeps, where it says so."""
+        entries = self._link.inventory.device.get("SmartChargingCtrlr.Entries[ChargingProfiles]")
+        most = None if entries is None or entries.characteristics is None else entries.characteristics.max_limit
+        return None if most is None else int(most)
+
+    def _situation(self, held: Sequence[Placed]) -> Situation:
+        memory, inventory = self._link.memory, self._link.inventory
+        running = {
+            evse_id: Transaction(transaction_id=one.transaction_id, started_at=one.started_at or self._station_time(self._link.now()))
+            for evse_id in inventory.evse_connectors
+            if (one := memory.transactions.running_on(evse_id)) is not None
+        }
+        supplies = {evse_id: Supply(phases=evse_phases(inventory, evse_id) or ALL_PHASES) for evse_id in inventory.evse_connectors}
+        voltage_v = min((memory.draw(evse_id).voltage_v for evse_id in supplies), default=NOMINAL_VOLTAGE_V)
+        return situation(held, running, supplies, voltage_v)
+
+    async def check_composite(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeCheck:
+        """Return GetCompositeSchedule's answer beside what the profiles it holds should come to (K08)."""
+        told = await self.get_composite_schedule(evse_id, duration_s, unit)
+        start = told.start or self._station_time(self._link.now())
+        held = self._situation(list(self._link.memory.told.values()))
+        return check_composite(told, composite_schedule(held, evse_id, start, told.duration_s, told.unit))
 
     async def _install(self, placed: Placed) -> None:
         payload = {"evseId": placed.evse_id, "chargingProfile": placed.profile}
@@ -173,6 +261,19 @@ class SmartCharging(Block):
             raise
         if (profile_id := placed.profile_id) is not None:
             self._link.memory.told[profile_id] = placed
+        if profiles.ours(placed) is not None:
+            await self._clear_what_leads_over(placed)
+
+    async def _clear_what_leads_over(self, placed: Placed) -> None:
+        """Take away what a person set and what now allows more than a new limit of ours: a restriction must not become a loophole."""
+        for other in list(self._link.memory.told.values()):
+            if other.source != "CSO" or profiles.ours(other) is not None or (profile_id := other.profile_id) is None:
+                continue
+            if leads_over(other, placed):
+                try:
+                    await self.clear_charging_profile(profile_id=profile_id)
+                except CallRejectedError as error:
+                    _LOGGER.warning("%s keeps profile %d, which leads over a limit: %s", self._link.identity, profile_id, error)
 
     async def clear_charging_profile(
         self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None
@@ -269,11 +370,20 @@ class SmartCharging(Block):
 
     async def _on_charging_limit(self, payload: Payload) -> Payload:
         evse_id = optional_whole(payload, "evseId")
-        source = _source(text(record(payload, "chargingLimit"), "chargingLimitSource"))
-        limit_a = schedules.limit_now_a(
-            records(payload, "chargingSchedule"), self._link.now(), self._link.memory.draw(evse_id or 0).voltage_v
+        limit = record(payload, "chargingLimit")
+        source = text(limit, "chargingLimitSource")
+        told, voltage_v = records(payload, "chargingSchedule"), self._link.memory.draw(evse_id or 0).voltage_v
+        ahead = schedules.limits_over_time(told, self._station_time(self._link.now()), voltage_v)
+        behind = timedelta(seconds=self.clock_offset_s)
+        self._link.emit(
+            ChargingLimit(
+                source=source,
+                evse_id=evse_id,
+                limit_a=ahead[0][1],
+                schedule=tuple((at - behind, limit_a) for at, limit_a in ahead) if told else (),
+                is_grid_critical=limit.get("isGridCritical") is True,
+            )
         )
-        self._link.emit(ChargingLimit(source=source, evse_id=evse_id, limit_a=limit_a))
         return {}
 
     async def _on_cleared_charging_limit(self, payload: Payload) -> Payload:
@@ -284,18 +394,56 @@ class SmartCharging(Block):
     async def _on_charging_needs(self, payload: Payload) -> Payload:
         evse_id = whole(payload, "evseId")
         record(payload, "chargingNeeds")
-        if self._link.memory.transactions.running_on(evse_id) is None or not self._link.inventory.smart_charging.available:
+        running = self._link.memory.transactions.running_on(evse_id)
+        if running is None or not self._link.inventory.smart_charging.available:
             return {"status": "Rejected"}  # no TxProfile can follow (K15.FR.02)
-        self._link.emit(Noticed(action="NotifyEVChargingNeeds", payload=payload))
-        return {"status": "Accepted" if self._link.ready else "Processing"}
+        if (needs := read_needs(payload, evse_id, running.transaction_id)) is None:
+            raise unknown_value("requestedEnergyTransfer")
+        self._link.memory.needs[evse_id] = needs
+        self._link.emit(needs)
+        if not self._link.ready:
+            return {"status": "Processing"}
+        self._offer(evse_id)
+        return {"status": "Accepted"}
 
     async def _on_charging_schedule(self, payload: Payload) -> Payload:
         evse_id = whole(payload, "evseId")
-        wanted_a = schedules.most_a(record(payload, "chargingSchedule"), self._link.memory.draw(evse_id).voltage_v)
-        lease_a = self._link.memory.leases_a.get(evse_id)
+        plan = schedule_of(record(payload, "chargingSchedule"))
+        base = plan.start or optional_moment(payload, "timeBase") or self._station_time(self._link.now())
         self._link.emit(Noticed(action="NotifyEVChargingSchedule", payload=payload))
-        too_much = wanted_a is not None and lease_a is not None and wanted_a > lease_a + SCHEDULE_TOLERANCE_A
-        return {"status": "Rejected" if too_much else "Accepted"}
+        lease = self._told_lease(evse_id)
+        if lease is None:
+            return {"status": "Accepted"}
+        # Compared for as long as the lease lasts; what comes after is the next one's business.
+        now = self._station_time(self._link.now())
+        ends = optional_moment(lease.profile, "validTo") or now + timedelta(days=1)
+        held = self._situation(list(self._link.memory.told.values()))
+        if exceeded_at(held, evse_id, replace(plan, start=base), now, ends, tolerance_a=SCHEDULE_TOLERANCE_A) is None:
+            return {"status": "Accepted"}
+        self._offer(evse_id)  # K17: negotiate anew
+        return {"status": "Rejected"}
+
+    def _told_lease(self, evse_id: int) -> Placed | None:
+        """Return the TxProfile of ours that the transaction on an EVSE has."""
+        running = self._link.memory.transactions.running_on(evse_id)
+        lease = self._link.memory.told.get(profiles.lease_id(evse_id, Handle.TRANSACTION))
+        if running is None or lease is None or lease.profile.get("transactionId") != running.transaction_id:
+            return None
+        return lease
+
+    def _offer(self, evse_id: int) -> None:
+        """Send the TxProfile of an EVSE's transaction (once more): what an EV plans by is what came after its needs (K15.FR.07)."""
+        if (lease := self._told_lease(evse_id)) is None or not self._link.ready:
+            return  # the site's next lease is the first
+        task = asyncio.create_task(self._offered(lease))
+        self._offers.add(task)
+        task.add_done_callback(self._offers.discard)
+
+    async def _offered(self, lease: Placed) -> None:
+        try:
+            await self._install(lease)
+        except StationError as error:
+            _LOGGER.info("%s does not take the profile its EV waits for: %s", self._link.identity, error)
 
 
 def _placed(reported: Payload) -> Placed:

@@ -111,6 +111,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         self._recovery = Recovery(link, gap_wait_s=timing.gap_wait_s)
         self.on_gap = self._recovery.watch
         self.on_told = self._recovery.told
+        self.first_lease = self.remote_start_profile
         rooms: tuple[Block, ...] = (self.authorization, self.certificates, self.diagnostics, self.display, self.firmware)
         self._handlers: dict[str, Handler] = {
             **Provisioning.requests(self),

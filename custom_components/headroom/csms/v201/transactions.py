@@ -1,6 +1,7 @@
 """Blocks E, F, G and J of OCPP 2.0.1: transactions, their remote control, availability and meter values."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, override
 
 from ..authorization import IdToken
@@ -9,7 +10,16 @@ from ..frames import CallFailure, Payload
 from ..inventory import evse_phases, with_connector
 from ..memory import Draw
 from ..sampled_values import samples
-from ..station import ChargingState, ConnectorStatus, Metered, StatusChanged, TransactionEvent, TransactionPhase
+from ..station import (
+    CallError,
+    CallRejectedError,
+    ChargingState,
+    ConnectorStatus,
+    Metered,
+    StatusChanged,
+    TransactionEvent,
+    TransactionPhase,
+)
 from .authorization import read_token, written_group, written_token
 from .link import Block, Handler, Link, without_none
 
@@ -33,6 +43,8 @@ class Transactions(Block):
         self._judge = judge
         self.on_gap: Callable[[], None] = lambda: None
         """Called when events of a transaction are missing."""
+        self.first_lease: Callable[[int, float, datetime | None], Payload | None] = lambda evse_id, limit_a, valid_to: None
+        """Gives the profile that goes with a remote start (K05)."""
         self.on_told: Callable[[TransactionEvent], TransactionEvent] = lambda event: event
         """Fills in what an event leaves out and others know."""
 
@@ -44,7 +56,16 @@ class Transactions(Block):
             "TransactionEvent": self._on_transaction,
         }
 
-    async def start_transaction(self, evse_id: int, id_token: IdToken, remote_start_id: int, *, group: str | None = None) -> str | None:
+    async def start_transaction(
+        self,
+        evse_id: int,
+        id_token: IdToken,
+        remote_start_id: int,
+        *,
+        group: str | None = None,
+        limit_a: float | None = None,
+        valid_to: datetime | None = None,
+    ) -> str | None:
         """Ask for a transaction (F01, F02); returns its id where the station has one already."""
         payload = {
             "evseId": evse_id,
@@ -52,7 +73,14 @@ class Transactions(Block):
             "groupIdToken": written_group(group),
             "remoteStartId": remote_start_id,
         }
-        response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
+        first = None if limit_a is None else self.first_lease(evse_id, limit_a, valid_to)
+        try:
+            response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload | {"chargingProfile": first}))
+        except CallRejectedError, CallError:
+            if first is None:
+                raise
+            # Perhaps it is the profile that it will not have (K05 is not for every station): the fallback holds then.
+            response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
         return optional_text(response, "transactionId")
 
     async def stop_transaction(self, transaction_id: str) -> None:
@@ -150,11 +178,13 @@ class Transactions(Block):
     def _keep(self, event: TransactionEvent) -> None:
         if event.phase is not TransactionPhase.UPDATED:
             self._link.memory.changed()
+        if event.phase is TransactionPhase.ENDED:
+            told = self._link.memory.told
+            self._link.memory.told = {key: one for key, one in told.items() if one.profile.get("transactionId") != event.transaction_id}
         if (evse_id := event.evse_id) is None:
             return
         if event.phase is TransactionPhase.STARTED:
             self._link.memory.draws[evse_id] = Draw(voltage_v=self._link.memory.draw(evse_id).voltage_v)
-            self._link.memory.leases_a.pop(evse_id, None)
         self._link.memory.draw(evse_id).observe(event.samples, event.phases_used)
 
     async def _on_meter_values(self, payload: Payload) -> Payload:

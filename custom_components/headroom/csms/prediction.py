@@ -1,0 +1,71 @@
+"""What a station will do by the profiles it holds: predicted by our composite engine, and set beside what it says itself (K08)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from . import composite
+from .composite import Difference, Situation, Supply, Transaction
+from .profiles import Placed
+from .station import CompositeSchedule
+
+HORIZON_S = 8 * 86400
+"""So far ahead a profile is looked at: a weekly one has come round once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompositeCheck:
+    """A station's composite schedule, ours from what it holds, and where the two differ."""
+
+    told: CompositeSchedule
+    predicted: CompositeSchedule
+    differences: tuple[Difference, ...]
+
+
+def situation(
+    held: Iterable[Placed], transactions: Mapping[int, Transaction], supplies: Mapping[int, Supply], voltage_v: float
+) -> Situation:
+    """Return what to reckon from. Profiles that can't be read are left out."""
+    terms = [terms for one in held if (terms := composite.installed(one.profile, evse_id=one.evse_id)) is not None]
+    return Situation(installed=terms, transactions=transactions, supplies=supplies, voltage_v=voltage_v)
+
+
+def check_composite(told: CompositeSchedule, predicted: CompositeSchedule) -> CompositeCheck:
+    """Set a station's schedule beside ours; one without periods says nothing that could differ."""
+    found = composite.differences(told, predicted) if told.periods else ()
+    return CompositeCheck(told=told, predicted=predicted, differences=tuple(found))
+
+
+def raised_at(before: Situation, after: Situation, start: datetime, horizon_s: float = HORIZON_S) -> datetime | None:
+    """Return the first moment at which an EVSE or the station may give more after than before; None where there is none.
+
+    An EVSE without a transaction is looked at as if one began now: a TxDefaultProfile counts for whoever comes.
+    """
+    idle = {evse_id: Transaction(transaction_id="", started_at=start) for evse_id in before.supplies}
+    before, after = (replace(one, transactions=idle | dict(one.transactions)) for one in (before, after))
+    points = {*composite.change_points(before, start, horizon_s), *composite.change_points(after, start, horizon_s)}
+    for at in sorted(points):
+        for evse_id in before.supplies:
+            one, other = composite.limit(before, evse_id, at), composite.limit(after, evse_id, at)
+            if other.limit_a > one.limit_a + 1e-6 or (other.limit_a > 0 and other.phases > one.phases):
+                return at
+        if composite.station_limit(after, at).limit_a > composite.station_limit(before, at).limit_a + 1e-6:
+            return at
+    return None
+
+
+def exceeded_at(
+    held: Situation, evse_id: int, plan: composite.Schedule, start: datetime, until: datetime, *, tolerance_a: float
+) -> datetime | None:
+    """Return the first moment at which an EV's own schedule (K16) is above what its EVSE may give; None where there is none."""
+    end_s = max(0.0, (until - start).total_seconds())
+    asked = composite.Installed(profile_id=0, evse_id=evse_id, purpose=composite.TX, schedules=(plan,))
+    points = {start, *composite.change_points(held, start, end_s)}
+    if plan.start is not None:
+        points |= {plan.start + timedelta(seconds=period.start_s) for period in plan.periods}
+    phases = held.supplies.get(evse_id, Supply()).phases
+    for at in sorted(point for point in points if start <= point < max(until, start + timedelta(seconds=1))):
+        wanted = composite.said(asked, at, None, phases=phases, voltage_v=held.voltage_v)
+        if wanted is not None and wanted.limit_a > composite.limit(held, evse_id, at).limit_a + tolerance_a:
+            return at
+    return None

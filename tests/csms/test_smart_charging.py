@@ -1,0 +1,307 @@
+"""Smart charging with a station that keeps profiles by the standard's rules (the simulator's store, behind a real socket)."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.headroom.csms.authorization import IdToken
+from custom_components.headroom.csms.composite import Transaction
+from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
+from custom_components.headroom.csms.needs import EvNeeds
+from custom_components.headroom.csms.profile_builder import Period, Schedule, profile, thinned
+from custom_components.headroom.csms.profile_rules import problems
+from custom_components.headroom.csms.profiles import Placed
+from custom_components.headroom.csms.station import CallRejectedError, ChargingLimit, SmartCharging
+from simulator.profile_rules import ProfileRejectedError
+from simulator.profiles import Abilities, ProfileStore
+
+from .client import Client, stamp, station
+from .conftest import House
+
+ACCEPTED = {"status": "Accepted"}
+STARTED = {
+    "eventType": "Started",
+    "triggerReason": "CablePluggedIn",
+    "seqNo": 0,
+    "transactionInfo": {"transactionId": "T1"},
+    "evse": {"id": 1},
+}
+
+
+def soon(seconds: float = 300) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def keeping(client: Client, *, levels: int = 5) -> ProfileStore:
+    """Have a station keep its profiles by the rules, with a transaction T1 on its EVSE."""
+    store = ProfileStore((1,), Abilities(stack_level_max=levels))
+    running = {1: Transaction(transaction_id="T1", started_at=datetime.now(UTC))}
+
+    def install(payload: dict[str, Any]) -> dict[str, Any]:
+        try:
+            store.install(payload["evseId"], payload["chargingProfile"], datetime.now(UTC), running)
+        except ProfileRejectedError as error:
+            return {"status": "Rejected", "statusInfo": {"reasonCode": "InvalidProfile", "additionalInfo": str(error)}}
+        return ACCEPTED
+
+    def clear(payload: dict[str, Any]) -> dict[str, str]:
+        criteria = payload.get("chargingProfileCriteria", {})
+        gone = store.clear(
+            profile_id=payload.get("chargingProfileId"), evse_id=criteria.get("evseId"), purpose=criteria.get("chargingProfilePurpose")
+        )
+        return {"status": "Accepted" if gone else "Unknown"}
+
+    async def report(request_id: int) -> None:
+        for number, one in enumerate(store.installed, 1):
+            page = {"requestId": request_id, "chargingLimitSource": one.source, "evseId": one.evse_id, "chargingProfile": [one.profile]}
+            await client.call("ReportChargingProfiles", page | {"tbc": number < len(store.installed)})
+
+    def get(payload: dict[str, Any]) -> dict[str, str]:
+        if store.installed:
+            client._later(report(payload["requestId"]))
+        return ACCEPTED if store.installed else {"status": "NoProfiles"}
+
+    def composite(payload: dict[str, Any]) -> dict[str, Any]:
+        now = datetime.now(UTC).replace(microsecond=0)
+        return ACCEPTED | {"schedule": store.composite_schedule(payload["evseId"], now, payload["duration"], "A", running, {1: 32.0})}
+
+    client.answers |= {
+        "SetChargingProfile": install,
+        "ClearChargingProfile": clear,
+        "GetChargingProfiles": get,
+        "GetCompositeSchedule": composite,
+    }
+    return store
+
+
+@pytest.mark.parametrize("handle", Handle)
+async def test_what_a_station_was_told_is_found_again_and_only_a_new_dialect_words_it_anew(house: House, handle: Handle) -> None:
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        found.learnt.dialect = Dialect(handle=handle)
+        assert await found.install_station_limit(32) == (handle is not Handle.STATION)
+        await found.install_fallback(1, 6)
+        valid_to = soon()
+        await found.install_lease(1, "T1", 16, valid_to, fallback_a=6)
+        there = await found.survey()
+        assert (there.station_limit is not None) == (handle is not Handle.STATION)
+        assert (there.fallbacks[1].limit_a, there.fallbacks[1].as_worded) == (6, True)
+        lease = there.lease(1, handle)
+        assert lease is not None and (lease.limit_a, lease.as_worded) == (16, True)
+        assert lease.valid_to is not None and abs((lease.valid_to - valid_to).total_seconds()) < 1
+        assert lease.transaction_id == ("T1" if handle is Handle.TRANSACTION else None)
+        found.learnt.dialect = Dialect(handle=handle, unit="W")
+        again = (await found.survey()).fallbacks[1]
+        assert (again.limit_a, again.as_worded) == (6, False)
+        await found.withdraw(1, handle)
+        await found.withdraw(1, handle)  # nothing there is no error
+        assert not (await found.survey()).leases
+        found.learnt.dialect = Dialect(handle=handle, lease_end=LeaseEnd.NEVER)
+        await found.install_lease(1, "T1", 10, soon())
+        there = await found.survey()
+        if handle is Handle.TRANSACTION:
+            assert [held.valid_to for held in there.leases] == [None]
+        else:
+            assert not there.leases and there.fallbacks[1].limit_a == 10
+        assert len(store.installed) <= 3
+
+
+async def test_changing_the_handle_leaves_no_gap(house: House) -> None:
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await found.install_station_limit(32)
+        await found.install_fallback(1, 6)
+        await found.install_lease(1, "T1", 16, soon())
+        found.learnt.dialect = Dialect(handle=Handle.STATION)
+        await found.install_fallback(1, 6)  # in the ceiling's place
+        await found.install_lease(1, "T1", 10, soon())
+        await found.withdraw(1, Handle.TRANSACTION)
+        await found.withdraw(1, Handle.TRANSACTION, fallback=True)
+        assert sorted(one.profile["id"] for one in store.installed) == [1, 4001]
+        found.learnt.dialect = Dialect()
+        await found.install_fallback(1, 6)
+        await found.install_station_limit(32)
+        await found.withdraw(1, Handle.STATION)
+        await found.withdraw(1, Handle.STATION, fallback=True)  # the ceiling took its place: it stays
+        assert sorted(one.profile["id"] for one in store.installed) == [1, 1001]
+
+
+def users(limit: float, *, purpose: str = "TxDefaultProfile", level: int = 2, evse_id: int = 1, **more: Any) -> tuple[int, dict[str, Any]]:
+    schedule = Schedule(schedule_id=7, start=soon(-60), periods=[Period(start_s=0, limit=limit)])
+    placed = profile(evse_id, profile_id=70, purpose=purpose, stack_level=level, schedules=[schedule], **more)
+    return placed.evse_id, dict(placed.profile)
+
+
+async def test_a_persons_profile_may_restrict_and_never_raise(house: House) -> None:
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
+        await found.install_station_limit(32)
+        await found.install_fallback(1, 16)
+        await found.install_lease(1, "T1", 10, soon())
+        for evse_id, raising in (
+            users(32),
+            users(16, purpose="TxProfile", transaction_id="T1"),
+            users(40, purpose="ChargingStationMaxProfile", evse_id=0),
+        ):
+            with pytest.raises(ValueError, match="more than the house"):
+                await found.set_charging_profile(evse_id, raising)
+        with pytest.raises(ValueError, match="FR.33"):
+            await found.set_charging_profile(*users(6, purpose="TxProfile", transaction_id="T2"))
+        with pytest.raises(ValueError, match="FR.06"):
+            await found.set_charging_profile(*users(6, level=0))
+        assert len(store.installed) == 3
+        await found.set_charging_profile(*users(8))
+        assert [one.profile["id"] for one in store.installed][-1] == 70
+        await found.install_fallback(1, 8)
+        assert len(store.installed) == 4
+        await found.install_fallback(1, 6)  # now it would lead over less: it goes
+        assert sorted(one.profile["id"] for one in store.installed) == [1, 1001, 2001]
+
+
+async def test_a_composite_schedule_is_set_beside_what_the_profiles_come_to(house: House) -> None:
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
+        await found.install_fallback(1, 6)
+        await found.install_lease(1, "T1", 16, soon())
+        check = await found.check_composite(1, 600)
+        assert [period.limit for period in check.told.periods] == [16, 6]
+        assert not check.differences
+        store.clear(profile_id=2001)  # it forgets its lease
+        check = await found.check_composite(1, 600)
+        assert [(one.told, one.expected) for one in check.differences] == [(6, 16)]
+
+
+async def test_a_remote_start_takes_its_first_lease_along(house: House) -> None:
+    token, valid_to = IdToken(value="A", type="Central"), soon()
+
+    def refusing(payload: dict[str, Any]) -> dict[str, Any]:
+        return {"status": "Rejected"} if "chargingProfile" in payload else ACCEPTED
+
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        client.answers["RequestStartTransaction"] = ACCEPTED | {"transactionId": "T9"}
+        assert await found.start_transaction(1, token, 1, limit_a=10, valid_to=valid_to) == "T9"
+        sent = client.requests("RequestStartTransaction")[0]["chargingProfile"]
+        assert (sent["chargingProfilePurpose"], sent["id"], "transactionId" in sent) == ("TxProfile", 2001, False)
+        client.answers["RequestStartTransaction"] = refusing
+        await found.start_transaction(1, token, 2, limit_a=10, valid_to=valid_to)
+        assert ["chargingProfile" in request for request in client.requests("RequestStartTransaction")] == [True, True, False]
+        client.answers["RequestStartTransaction"] = {"status": "Rejected"}
+        with pytest.raises(CallRejectedError):
+            await found.start_transaction(1, token, 3, limit_a=10)
+        found.learnt.dialect = Dialect(handle=Handle.DEFAULT)
+        with pytest.raises(CallRejectedError):
+            await found.start_transaction(1, token, 4, limit_a=10)
+        assert "chargingProfile" not in client.requests("RequestStartTransaction")[-1]
+
+
+async def test_limits_of_others_are_told_over_time(house: House) -> None:
+    schedule = {
+        "id": 1,
+        "startSchedule": stamp(soon(100)),
+        "duration": 100,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}, {"startPeriod": 50, "limit": 8.0}],
+    }
+    async with station(house.port) as client:
+        limit = {"chargingLimitSource": "SO", "isGridCritical": True}
+        await client.call("NotifyChargingLimit", {"chargingLimit": limit, "evseId": 1, "chargingSchedule": [schedule]})
+        (told,) = house.of(ChargingLimit)
+        assert told.is_grid_critical
+        start = told.schedule[1][0]
+        steps = [(round((at - start).total_seconds()), limit_a) for at, limit_a in told.schedule[1:]]
+        assert told.schedule[0][1] is None and steps == [(0, 16), (50, 8), (100, None)]
+
+
+async def test_an_ev_is_heard_and_gets_its_profile_and_a_plan_above_it_is_negotiated_anew(house: House) -> None:
+    needs = {
+        "evseId": 1,
+        "maxScheduleTuples": 5,
+        "chargingNeeds": {
+            "requestedEnergyTransfer": "AC_three_phase",
+            "departureTime": "2026-01-01T08:00:00Z",
+            "acChargingParameters": {"energyAmount": 20000, "evMinCurrent": 6, "evMaxCurrent": 16, "evMaxVoltage": 400},
+        },
+    }
+    plan = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}, {"startPeriod": 60, "limit": 16}]}
+    async with station(house.port) as client:
+        keeping(client)
+        found = await house.boot(client)
+        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
+        await found.install_fallback(1, 6)
+        await found.install_lease(1, "T1", 10, soon(30))
+        writes = len(client.requests("SetChargingProfile"))
+        assert await client.call("NotifyEVChargingNeeds", needs) == {"status": "Accepted"}
+        assert (await client.until("SetChargingProfile", writes + 1))["chargingProfile"]["transactionId"] == "T1"
+        assert house.of(EvNeeds) == [
+            EvNeeds(
+                evse_id=1,
+                transaction_id="T1",
+                mode="AC_three_phase",
+                phases=3,
+                energy_wh=20000,
+                departure_at=datetime(2026, 1, 1, 8, tzinfo=UTC),
+                least_a=6,
+                most_a=16,
+                most_v=400,
+                schedules_most=3,
+            )
+        ]
+        told = {"timeBase": stamp(), "evseId": 1, "chargingSchedule": plan}
+        assert await client.call("NotifyEVChargingSchedule", told) == {"status": "Accepted"}  # the lease is over before it rises
+        await found.install_lease(1, "T1", 10, soon(300))
+        writes = len(client.requests("SetChargingProfile"))
+        assert await client.call("NotifyEVChargingSchedule", told) == {"status": "Rejected"}
+        await client.until("SetChargingProfile", writes + 1)
+
+
+periods = st.lists(
+    st.tuples(st.integers(1, 500), st.sampled_from((0.0, 6.0, 10.5, 16.0, 32.0)), st.sampled_from((None, 1, 3))), min_size=1, max_size=30
+)
+
+
+@given(steps=periods, most=st.integers(1, 12))
+def test_a_thinned_schedule_never_allows_more(steps: list[tuple[int, float, int | None]], most: int) -> None:
+    start_s, built = 0, []
+    for length_s, limit, phases in steps:
+        built.append(Period(start_s=start_s, limit=limit, phases=phases))
+        start_s += length_s
+    thin = thinned(built, most)
+    assert len(thin) <= most and thin[0].start_s == 0
+    for at in {period.start_s for period in built}:
+        held = [period for period in thin if period.start_s <= at][-1]
+        asked = [period for period in built if period.start_s <= at][-1]
+        assert held.limit <= asked.limit and (held.phases or 3) <= (asked.phases or 3)
+    if len(built) <= most:
+        assert [held.limit for held in thin] == [one.limit for index, one in enumerate(built) if one.start_s in {t.start_s for t in thin}]
+
+
+@pytest.mark.parametrize("recurrence", ["Daily", "Weekly"])
+def test_a_recurring_profile_of_three_schedules_is_only_for_a_car_that_asked(recurrence: Any) -> None:
+    schedules = [Schedule(schedule_id=number, start=soon(0), periods=[Period(start_s=0, limit=6.25)], min_rate=1.0) for number in (1, 2, 3)]
+    can = SmartCharging()
+    placed = profile(1, profile_id=70, purpose="TxProfile", schedules=schedules, recurrence=recurrence, transaction_id="T1")
+    assert problems(1, placed.profile, can, after_needs=True, transactions={1: "T1"}) == []
+    assert [text[:9] for text in problems(1, placed.profile, can, transactions={1: "T1"})] == ["K01.FR.34"]
+    assert [text[:9] for text in problems(1, placed.profile, can, after_needs=True, transactions={})] == ["K01.FR.09"]
+
+
+def test_what_stands_beside_a_profile_decides_too() -> None:
+    there = Placed(0, {"id": 5, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile"})
+    outside = Placed(1, {"id": 70, "stackLevel": 0, "chargingProfilePurpose": "ChargingStationExternalConstraints"})
+    evse_id, mine = users(6, level=0)
+    assert [text[:9] for text in problems(evse_id, mine, SmartCharging(), held=[there])] == ["K01.FR.53"]
+    assert [text[:9] for text in problems(0, mine, SmartCharging(), held=[Placed(1, dict(there.profile))])] == ["K01.FR.52"]
+    assert [text[:9] for text in problems(1, mine, SmartCharging(), held=[Placed(1, dict(there.profile))])] == ["K01.FR.06"]
+    assert [text[:9] for text in problems(1, mine, SmartCharging(), held=[outside])] == ["K01.FR.05"]
+    assert problems(1, users(6, level=1)[1], SmartCharging(), held=[there], entries_most=1) == ["the station keeps 1 profiles"]
+    in_phases = {**mine["chargingSchedule"][0], "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6, "numberPhases": 3}]}
+    assert [text[:9] for text in problems(1, mine | {"chargingSchedule": [in_phases]}, SmartCharging(), direct=True)] == ["K01.FR.44"]
