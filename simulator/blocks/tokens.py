@@ -35,6 +35,8 @@ class Tokens(Block):
         """Know nobody."""
         super().__init__(*arguments)
         self.cache: dict[str, Cached] = {}
+        self.shown: dict[str, str] = {}
+        """The status the CSMS gave each token last, as its driver was shown; nobody is let in by it."""
         self.list_version = 0
         self.listed: dict[str, Mapping[str, Any]] = {}
         """The local list's AuthorizationData by token."""
@@ -62,7 +64,8 @@ class Tokens(Block):
         return _still_good(cached.info, self.station.now)
 
     def learn(self, id_token: Token, info: TokenInfo) -> None:
-        """Keep what the CSMS said (C10)."""
+        """Show what the CSMS said, and keep it where there is a cache (C10)."""
+        self.shown[id_token["idToken"]] = info["status"]
         if self._enabled("AuthCacheCtrlr") and id_token["type"] != "NoAuthorization":
             self.cache[id_token["idToken"]] = Cached(token=id_token, info=dict(info), at=self.station.now)
 
@@ -72,18 +75,21 @@ class Tokens(Block):
         if evse.car is None or evse.token is None or evse.authorize_at is None or station.now < evse.authorize_at or not evse.usable:
             return
         id_token = evse.token
-        if station.reservations.blocks(evse_id, id_token, (self.known(id_token) or {}).get("groupIdToken")):
-            evse.authorize_at = station.now + timedelta(seconds=AUTHORIZE_AGAIN_S)
-        elif id_token["type"] == "NoAuthorization" or not self._enabled("AuthCtrlr"):
-            station.transactions_block.start(evse_id, id_token, "CablePluggedIn")
+        # Kept for another, as far as is known here: only the CSMS can say that the token is of the same group (H04).
+        kept = station.reservations.blocks(evse_id, id_token, (self.known(id_token) or {}).get("groupIdToken"))
+        if id_token["type"] == "NoAuthorization" or not self._enabled("AuthCtrlr"):
+            if kept:
+                evse.authorize_at = station.now + timedelta(seconds=AUTHORIZE_AGAIN_S)
+            else:
+                station.transactions_block.start(evse_id, id_token, "CablePluggedIn")
         elif not station.outbox.online:
-            if self.good_offline(id_token):
+            if not kept and self.good_offline(id_token):
                 station.transactions_block.start(evse_id, id_token, "Authorized")
             else:
                 evse.authorize_at = station.now + timedelta(seconds=ASK_AGAIN_S)
         elif station.outbox.registration is not Registration.ACCEPTED:
             evse.authorize_at = station.now + timedelta(seconds=ASK_AGAIN_S)
-        elif self._flag("AuthCtrlr", "LocalPreAuthorize") and (self.known(id_token) or {}).get("status") == "Accepted":
+        elif not kept and self._flag("AuthCtrlr", "LocalPreAuthorize") and (self.known(id_token) or {}).get("status") == "Accepted":
             station.transactions_block.start(evse_id, id_token, "Authorized")  # C14: the answer to the event still counts
         else:
             evse.authorize_at = None

@@ -146,6 +146,20 @@ def test_a_reservation_ends_by_time_by_the_evse_or_by_the_csms() -> None:
     simulate(test, spec=IDLE)
 
 
+def test_a_card_of_the_reserved_group_is_asked_for_and_let_in() -> None:
+    async def test(one: Run) -> None:
+        family = {"idToken": "FAMILY", "type": "Central"}
+        await one.hear("StatusNotification")
+        reserve = {"id": 9, "expiryDateTime": later(600), "idToken": token("ANNA"), "groupIdToken": family, "evseId": 1}
+        assert (await one.call("ReserveNow", **reserve))["status"] == "Accepted"
+        one.csms.replies["Authorize"] = {"idTokenInfo": {"status": "Accepted", "groupIdToken": family}}
+        come(one, "BO")
+        await one.csms.until(lambda: one.csms.events("Started"))
+        assert one.csms.events("Started")[0]["reservationId"] == 9
+
+    simulate(test, spec=IDLE)
+
+
 # Messages and costs
 
 

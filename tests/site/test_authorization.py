@@ -60,7 +60,12 @@ def test_where_charging_is_free_nobody_needs_a_token() -> None:
 
 def listed(s: Scenario, number: int) -> set[str]:
     """The tokens in a station's local list."""
-    return {entry["idToken"]["idToken"] for entry in s.model(number).kept["local_list"].values() if "idToken" in entry}
+    return set(s.model(number).tokens.listed)
+
+
+def judged(s: Scenario, number: int, value: str) -> str | None:
+    """What a station was told of a token last; None: nothing."""
+    return s.model(number).tokens.shown.get(value)
 
 
 def known(value: str, **more: Any) -> KnownToken:
@@ -84,7 +89,7 @@ def test_a_token_is_good_where_and_while_the_site_says_so() -> None:
         async with scenario(*(Place(token=token(card)) for card in cards), policy=policy, over_limit_s=0.0) as s:
             await s.until(60)
             assert [s.charges(number) for number in (1, 2, 3, 4)] == [False, False, False, True]
-            answers = [s.model(number).known_tokens.get(card) for number, card in enumerate(cards, 1)]
+            answers = [judged(s, number, card) for number, card in enumerate(cards, 1)]
             assert answers == ["Blocked", "Expired", "NotAtThisLocation", "Accepted"]
             assert s.evse(4).driver == "HERE's driver"
 
@@ -148,11 +153,12 @@ def test_a_transaction_goes_on_when_its_card_is_taken_away() -> None:
             s.configure(authorization=policy_of())
             await s.until(60)
             station = s.model(1)
-            assert "CARD" not in station.known_tokens, "the cache forgot what was withdrawn"
-            station.tell_transaction(1, "Updated", "Authorized", "TxUpdated", id_token=token("CARD"))
+            assert station.tokens.known(token("CARD")) is None, "the cache forgot what was withdrawn"
+            station.tokens.shown.clear()
+            station.transactions_block.tell(1, "Updated", "Authorized", "TxUpdated", id_token=token("CARD"))
             await s.until(80)
             assert s.charges(1) and s.transaction_ids() == transactions
-            assert station.known_tokens["CARD"] == "Accepted"
+            assert judged(s, 1, "CARD") == "Accepted"
 
     run(story())
 
@@ -175,7 +181,7 @@ def test_an_issued_token_is_good_for_one_transaction_also_over_a_restart() -> No
             await s.wait(5)
             await s.come_back(memory)
             await s.wait(30)
-            s.model(1).tell_transaction(1, "Updated", "Authorized", "TxUpdated", id_token=given)
+            s.model(1).transactions_block.tell(1, "Updated", "Authorized", "TxUpdated", id_token=given)
             await s.wait(20)
             assert s.charges(1), "it is the token of this transaction still"
             s.unplug(1)
@@ -249,7 +255,7 @@ def test_a_reserved_place_is_kept_for_its_card_and_its_group() -> None:
             s.plug_in(1, car(), "A")
             await s.until(60)
             assert not s.charges(1)
-            assert s.model(1).known_tokens["A"] == "NotAtThisTime"
+            assert judged(s, 1, "A") == "NotAtThisTime"
             s.unplug(1)
             await s.until(70)
             s.plug_in(1, car(), "C")
