@@ -20,7 +20,7 @@ import sys
 from time import perf_counter, process_time
 from typing import Any
 
-from .central_system.load import Request, Station, connected
+from .central_system.load import FIRST_NUMBER, Request, Station, connected
 from .central_system.messages import meter_values, transaction_event
 from .central_system.stations import Subject, answering, boot, status, subject
 
@@ -33,6 +33,8 @@ DRAWN_A = 7.0
 LOOP_AT_LEAST_EVERY_S = 1.0
 """The site's meter is read once a second, and each reading starts a turn."""
 READY_WITHIN_S = 120.0
+SETTLING_S = 10.0
+"""After a storm, known stations are still asked what they hold."""
 
 LEAST_SPEED_UP = 5.0
 MOST_CORES = 0.5
@@ -67,6 +69,11 @@ class Tally:
         }
 
 
+def started(event: dict[str, Any]) -> Request:
+    """Return the request with the first event of a transaction, numbered just before those that follow."""
+    return Request("TransactionEvent", event, FIRST_NUMBER - 1)
+
+
 class Flow:
     """Stations that ask as fast as they are answered."""
 
@@ -79,7 +86,7 @@ class Flow:
         ]
         for station in stations:
             if kind == "TransactionEvent":
-                station.request(Request(kind, transaction_event(f"T-{station.identity}", 0), 1).frame())
+                station.request(started(transaction_event(f"T-{station.identity}", 0)).frame())
 
     async def run(self, seconds: float, tally: Tally) -> None:
         """Ask for so long, then wait for the last answers."""
@@ -209,9 +216,9 @@ async def site_of_500(seconds: float) -> dict[str, Any]:
         sending.cancel()
         for station in stations:
             station.request(Request("StatusNotification", status() | {"connectorStatus": "Occupied"}).frame())
-            station.request(Request("TransactionEvent", transaction_event(f"T-{station.identity}", 0, DRAWN_A), 1).frame())
+            station.request(started(transaction_event(f"T-{station.identity}", 0, DRAWN_A)).frame())
         await asyncio.sleep(15)
-        events = [Request("TransactionEvent", transaction_event(f"T-{station.identity}", 1, DRAWN_A), 2) for station in stations]
+        events = [Request("TransactionEvent", transaction_event(f"T-{station.identity}", 1, DRAWN_A)) for station in stations]
         sending = asyncio.create_task(metering(stations, events))
         charging = await usage_over(central, seconds)
         sending.cancel()
@@ -220,11 +227,17 @@ async def site_of_500(seconds: float) -> dict[str, Any]:
             "stations": SITE_STATIONS,
             "first_ready_s": round(first_ready_s, 2),
             "rss_mb_without_stations": round(alone["rss_bytes"] / 1e6, 1),
-            "rss_kb_per_station": round((idle["rss_mb"] - alone["rss_bytes"] / 1e6) * 1000 / SITE_STATIONS, 1),
+            "rss_kb_per_station": kb_per_station(idle, alone),
+            "rss_kb_per_charging_station": kb_per_station(charging, alone),
             "meter_values": idle,
             "all_charging": charging,
             "storm": stormed,
         }
+
+
+def kb_per_station(used: dict[str, float], alone: dict[str, float]) -> float:
+    """Return what each station adds to what the central system and its control loop hold without them."""
+    return round((used["rss_mb"] - alone["rss_bytes"] / 1e6) * 1000 / SITE_STATIONS, 1)
 
 
 async def storm(central: Subject, stations: Sequence[Station]) -> dict[str, float]:
@@ -240,12 +253,14 @@ async def storm(central: Subject, stations: Sequence[Station]) -> dict[str, floa
     boot(again)
     await central.until_ready(len(again), READY_WITHIN_S)
     ready_s = perf_counter() - began
+    await asyncio.sleep(SETTLING_S)
     after = await central.ask("usage")
     for station in again:
         station.close()
     return {
         "connected_s": round(connected_s, 2),
         "ready_s": round(ready_s, 2),
+        "settling_s": SETTLING_S,
         "turns": after["turns"],
         "worst_turn_gap_s": round(after["worst_turn_gap_s"], 3),
         "worst_loop_lag_s": round(after["worst_lag_s"], 3),

@@ -48,6 +48,7 @@ class Request:
         numbered = {"seqNo": first} if "seqNo" in payload and action == "TransactionEvent" else {}
         text = json.dumps([2, str(first), action, {**payload, **numbered}], separators=(",", ":")).encode()
         self._parts = masked(TEXT, text).split(str(first).encode())
+        assert len(self._parts) == 2 + len(numbered), "the number stands elsewhere too"
         self._numbers = count(first)
 
     def frame(self) -> bytes:
