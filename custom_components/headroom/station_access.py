@@ -77,12 +77,11 @@ async def async_set_new_password(hass: HomeAssistant, entry: HeadroomConfigEntry
 
 async def async_rotate_password(coordinator: HeadroomCoordinator, identity: str) -> None:
     """Give a station a new password over the air, which nobody need know. Raises HomeAssistantError, translated."""
+    kept = kept_of(coordinator.config_entry, identity)
+    if (kept.password or kept.next_password) is None:
+        raise invalid("no_password", station=identity)
     with translated_errors(identity):
-        station = coordinator.station(identity)
-        kept = kept_of(coordinator.config_entry, identity)
-        if (kept.password or kept.next_password) is None:
-            raise invalid("no_password", station=identity)
-        await rotate_password(station, coordinator.security.access)
+        await rotate_password(coordinator.station(identity), coordinator.security.access)
 
 
 def higher_profiles(entry: HeadroomConfigEntry, identity: str) -> list[int]:
