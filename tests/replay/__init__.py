@@ -1,0 +1,1 @@
+"""Captures of real conversations, played again against a running central system."""
