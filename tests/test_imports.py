@@ -31,12 +31,14 @@ ROOMS: Mapping[str, Room] = {
     "demand_response": Room(may_import=("engine.model",)),
     "ledger": Room(may_import=("engine.model",)),
     "site": Room(may_import=(*LIBRARY_ROOMS, "engine")),
-    "coordinator": Room(may_import=("const", "configuration", "security", "site", *LIBRARY_ROOMS, "engine"), home_assistant=("*",)),
+    "coordinator": Room(
+        may_import=("const", "configuration", "concerns", "memories", "security", "site", *LIBRARY_ROOMS, "engine"), home_assistant=("*",)
+    ),
     "": Room(may_import=("*",), home_assistant=("*",)),
 }
 """The component's rooms: folders, and modules that are a room of their own. "" is the rest: Home Assistant's face."""
 
-BELOW_THE_COORDINATOR = ("const", "configuration", "security")
+BELOW_THE_COORDINATOR = ("const", "configuration", "concerns", "memories", "security")
 """Modules of the face that the coordinator builds on, and that therefore can't build on it."""
 
 

@@ -49,7 +49,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> 
 
     @callback
     def sync_issues() -> None:
-        async_sync_issues(hass, entry, coordinator.data)
+        async_sync_issues(hass, entry, coordinator.data, coordinator.concerns)
 
     entry.async_on_unload(coordinator.async_add_listener(sync_issues))
     sync_issues()

@@ -12,17 +12,19 @@ from homeassistant.const import CONF_HOST, CONF_PORT, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.storage import Store
+from homeassistant.helpers.storage import STORAGE_DIR, Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .concerns import Concerns
 from .configuration import meter_for, site_config
-from .const import CONF_FUSE_A, CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, DOMAIN
+from .const import CONF_FUSE_A, CONF_IDENTITY, CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, DOMAIN, SUBENTRY_STATION
 from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.server import CentralSystem
 from .csms.station import Noticed, Station, StationEvent, StationOfflineError
 from .ledger.ledger import Ledger
 from .ledger.records import LedgerError
+from .memories import StationMemories, remove_files
 from .metering.reading import MeterError
 from .security import SiteSecurity, vault_of
 from .site.authorization import Judgement
@@ -61,6 +63,10 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._listening_anew = asyncio.Lock()
         self._followers: dict[str, list[Callable[[StationEvent], None]]] = {}
         self._judgement_followers: list[Callable[[Judgement], None]] = []
+        self._memories = StationMemories(hass, entry.entry_id)
+        self.concerns = Concerns()
+        self.vendor_listeners: dict[str, int] = {}
+        """How many take what each station's vendor sends."""
 
     @override
     async def _async_setup(self) -> None:
@@ -74,6 +80,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     async def _async_begin(self) -> None:
         entry = self.config_entry
         kept = await self._store.async_load()
+        memories = await self._memories.async_load(self._approved())
         journal: Ledger | None = self._ledger
         try:
             await self._ledger.open()
@@ -88,7 +95,11 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             now=dt_util.utcnow,
             access=self.security.access,
             desk=self.security.desk,
+            takes_vendor=lambda identity, vendor_id: self.vendor_listeners.get(identity, 0) > 0,
+            memories=memories,
+            on_memory=self._memories.async_changed,
         )
+        self._memories.follow(self.central_system.memories)
         self.site = Site(
             site_config(entry),
             station=lambda identity: self.central_system.stations.get(identity),
@@ -99,6 +110,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             on_judgement=self._on_judgement,
         )
         self._begun.push_async_callback(self._save_now)
+        self._begun.push_async_callback(self._memories.async_save)
         self._begun.push_async_callback(self.central_system.stop)
         self._listens_by = self.security.listens_by()
         try:
@@ -162,6 +174,9 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         known = set(self.site.config.stations)
         self.site.configure(site_config(entry))
         approved = set(self.site.config.stations)
+        for identity, subentry_id in self._approved().items():
+            if identity not in known:
+                self._memories.async_add(identity, subentry_id)
         unproven = {identity for identity in approved if self._unproven(identity)}
         for identity in approved - known - unproven:
             entry.async_create_task(self.hass, self.central_system.approve(identity), f"{DOMAIN} approve {identity}")
@@ -170,9 +185,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
                 self.hass, self.central_system.disconnect(identity, "it has to show who it is"), f"{DOMAIN} disconnect {identity}"
             )
         for identity in known - approved:
-            entry.async_create_task(
-                self.hass, self.central_system.disconnect(identity, "The station was removed"), f"{DOMAIN} remove {identity}"
-            )
+            entry.async_create_task(self.hass, self._async_remove(identity), f"{DOMAIN} remove {identity}")
         if self._meter_settings != self._settings_of_meter():
             self._read_meter()
         return True
@@ -181,6 +194,18 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         """Whether somebody holds a station's connection who has not shown to be the station; that one comes back and does."""
         live, kept = self.central_system.profile(identity), self.security.access.security(identity)
         return live is not None and kept is not None and live < kept.profile
+
+    def _approved(self) -> dict[str, str]:
+        """Return the stations' subentries by identity."""
+        stations = self.config_entry.get_subentries_of_type(SUBENTRY_STATION)
+        return {station.data[CONF_IDENTITY]: station.subentry_id for station in stations}
+
+    async def _async_remove(self, identity: str) -> None:
+        await self.central_system.disconnect(identity, "The station was removed")
+        if identity not in self.site.config.stations:
+            self.concerns.forget(identity)
+            self.central_system.forget(identity)
+            await self._memories.async_forget(identity)
 
     async def _async_listen(self) -> None:
         """Listen as the entry says now; connections stay."""
@@ -255,6 +280,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
                 SecurityEvent(kind=SecurityEventKind.STATION_EVENT, identity=identity, detail=told["type"], info=told["techInfo"])
             )
         self.site.handle(identity, event)
+        if self.concerns.take(identity, event):
+            self.async_update_listeners()
         for follower in tuple(self._followers.get(identity, ())):
             follower(event)
 
@@ -289,6 +316,7 @@ def storage_paths(hass: HomeAssistant, entry: HeadroomConfigEntry) -> tuple[Path
 async def async_forget(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
     """Remove what an entry kept."""
     await Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
+    await hass.async_add_executor_job(remove_files, hass.config.path(STORAGE_DIR), entry.entry_id)
     await hass.async_add_executor_job(_remove_files, storage_paths(hass, entry))
     await hass.async_add_executor_job(vault_of(hass, entry.entry_id).remove)
 

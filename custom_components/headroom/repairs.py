@@ -10,6 +10,7 @@ from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
+from .concerns import Concerns
 from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
 from .issue import Issue
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
@@ -31,6 +32,9 @@ STATION_PROBLEMS: Mapping[str, str] = {
 }
 """The issue's translation key for each problem a station may have; any other has `STATION_PROBLEM`."""
 STATION_PROBLEM = "station_problem"
+STATION_AWAITS_REBOOT = "station_awaits_reboot"
+STATION_MONITOR = "station_monitor"
+STATION_CLOCK = "station_clock"
 REPAIRED = ("password_changed", "upgraded", "highest_profile")
 """Outcomes after which nothing is left to be done."""
 
@@ -53,7 +57,7 @@ def async_clear_pending_issue(hass: HomeAssistant, entry: HeadroomConfigEntry, i
 
 
 @callback
-def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot: SiteSnapshot) -> None:
+def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot: SiteSnapshot, concerns: Concerns | None = None) -> None:
     """Raise the issues that a snapshot gives cause for and clear the site's others. Cheap where nothing changed."""
     issues = {pending_issue_id(entry, pending.identity): _pending_issue(entry, pending) for pending in snapshot.pending.values()}
     for circuit_id, circuit in snapshot.circuits.items():
@@ -70,6 +74,24 @@ def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot:
             key = STATION_PROBLEMS.get(station.problem, STATION_PROBLEM)
             placeholders = {"station": names.get(identity, identity), "identity": identity, "problem": station.problem}
             issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, placeholders)
+        if station.inventory.awaiting_reboot:
+            placeholders = {"station": names.get(identity, identity), "variables": ", ".join(station.inventory.awaiting_reboot)}
+            issues[f"{STATION_AWAITS_REBOOT}_{entry.entry_id}_{identity}"] = Issue(
+                STATION_AWAITS_REBOOT, ir.IssueSeverity.WARNING, placeholders
+            )
+    concerns = concerns or Concerns()
+    for identity, event in concerns.monitors():
+        placeholders = {
+            "station": names.get(identity, identity),
+            "variable": f"{event.component}.{event.variable}",
+            "value": event.value,
+            "text": event.text or event.code or "–",
+        }
+        issue_id = f"{STATION_MONITOR}_{entry.entry_id}_{identity}_{event.component}_{event.variable}_{event.monitor_id}"
+        issues[issue_id] = Issue(STATION_MONITOR, ir.IssueSeverity.ERROR, placeholders)
+    for identity, offset_s in concerns.clocks():
+        placeholders = {"station": names.get(identity, identity), "offset_s": f"{offset_s:.0f}"}
+        issues[f"{STATION_CLOCK}_{entry.entry_id}_{identity}"] = Issue(STATION_CLOCK, ir.IssueSeverity.WARNING, placeholders)
     issues |= security_issues(entry)
     for issue_id in _raised(hass, entry) - issues.keys():
         ir.async_delete_issue(hass, DOMAIN, issue_id)

@@ -15,6 +15,9 @@ from websockets.typing import Subprotocol
 
 type Payload = dict[str, Any]
 
+STATION = {"vendorName": "Acme", "model": "Wallbox 2", "serialNumber": "SN-4711", "firmwareVersion": "1.2.3"}
+BOOT: Payload = {"reason": "PowerUp", "chargingStation": STATION}
+
 ANSWERS: dict[str, Payload] = {
     "GetBaseReport": {"status": "NotSupported"},
     "ClearChargingProfile": {"status": "Accepted"},
@@ -39,6 +42,8 @@ class RawStation:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.answers = dict(ANSWERS)
+        self.errors: dict[str, str] = {}
+        """Codes of CALLERRORs to answer with, by action."""
         self.asked: list[tuple[str, Payload]] = []
         self.news = asyncio.Condition()
         self._ids = itertools.count(1)
@@ -54,7 +59,9 @@ class RawStation:
         async for message in self.socket:
             match json.loads(message):
                 case [2, message_id, action, payload]:
-                    if (answer := self._answer(action, payload)) is not None:
+                    if (code := self.errors.get(action)) is not None:
+                        await self.socket.send(json.dumps([4, message_id, code, "", {}]))
+                    elif (answer := self._answer(action, payload)) is not None:
                         await self.socket.send(json.dumps([3, message_id, answer]))
                     async with self.news:
                         self.asked.append((action, payload))
@@ -99,7 +106,7 @@ class RawStation:
 
     async def boot(self, **extra: str) -> None:
         """Boot, and once more when asked to, until accepted."""
-        station = {"vendorName": "Acme", "model": "Wallbox 2", "serialNumber": "SN-4711", "firmwareVersion": "1.2.3"} | extra
+        station = STATION | extra
         answer = await self.call("BootNotification", {"reason": "PowerUp", "chargingStation": station})
         while answer["status"] != "Accepted":
             await self.heard("TriggerMessage", lambda asked: asked["requestedMessage"] == "BootNotification")

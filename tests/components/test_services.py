@@ -197,7 +197,8 @@ async def test_nonsense_from_the_station_is_told(hass: HomeAssistant, init_integ
     left.answers["RequestStartTransaction"] = {}
     with pytest.raises(HomeAssistantError) as failed:
         await act(hass, "start_charging", device(hass, init_integration, "CP1_1"))
-    assert failed.value.translation_key == "station_failed"
+    assert failed.value.translation_key == "station_violation"
+    assert failed.value.translation_placeholders["action"] == "RequestStartTransaction"
 
 
 @pytest.mark.parametrize("action", ["start_charging", "get_charging_profiles", "get_composite_schedule"])

@@ -12,7 +12,17 @@ import pytest
 
 from custom_components.headroom.const import DOMAIN, PLATFORMS
 from custom_components.headroom.csms.security.own_files import FileProblem
-from custom_components.headroom.repairs import FLOWS, METER_LOST, REPAIRED, STATION_PENDING, STATION_PROBLEM, STATION_PROBLEMS
+from custom_components.headroom.repairs import (
+    FLOWS,
+    METER_LOST,
+    REPAIRED,
+    STATION_AWAITS_REBOOT,
+    STATION_CLOCK,
+    STATION_MONITOR,
+    STATION_PENDING,
+    STATION_PROBLEM,
+    STATION_PROBLEMS,
+)
 from custom_components.headroom.security_issues import BELOW_PROFILE, CERTIFICATE_EXPIRING, CERTIFICATE_FAILED, LOGIN_FAILING
 from custom_components.headroom.station_security_flow import UPGRADE_ERRORS
 from tests.conftest import TEXTS
@@ -186,6 +196,9 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         CERTIFICATE_EXPIRING,
         CERTIFICATE_FAILED,
         LOGIN_FAILING,
+        STATION_AWAITS_REBOOT,
+        STATION_CLOCK,
+        STATION_MONITOR,
     }
     for key, issue in TEXTS["issues"].items():
         assert issue["title"], key

@@ -25,6 +25,8 @@ MOST_EVSES, MOST_CONNECTORS = 128, 16
 
 _REFERENCE = re.compile(r"(?P<name>[^\[@]+)(?:\[(?P<instance>[^\]]*)\])?(?:@(?P<evse>\d+)(?::(?P<connector>\d+))?)?")
 
+_KEY = re.compile(r"(?P<component>[^\[.]+(?:\[[^\]]*\])?[^\[.]*)\.(?P<variable>.+)")
+
 
 def reference(text: str) -> dict[str, Any]:
     """Return OCPP's component or variable for "Name[instance]@evse:connector", where all but the name may be left out."""
@@ -38,6 +40,15 @@ def reference(text: str) -> dict[str, Any]:
         if match["connector"] is not None:
             found["evse"]["connectorId"] = int(match["connector"])
     return found
+
+
+def key_of(text: str) -> VariableKey:
+    """Return component and variable of "Component[instance]@evse.Variable[instance]". Raises ValueError."""
+    if (match := _KEY.fullmatch(text)) is None:
+        raise ValueError(f"not a variable of a component: {text}")
+    component, variable = match["component"], match["variable"]
+    reference(component), reference(variable)
+    return component, variable
 
 
 def name(component_or_variable: Payload) -> str:

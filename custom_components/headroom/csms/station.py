@@ -5,7 +5,7 @@ and these commands into its messages. Currents are per phase at the station's ow
 grid's conductors is not the CSMS's business.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -444,6 +444,10 @@ class Station(Protocol):
         """As "2.0.1"."""
 
     @property
+    def commands(self) -> Collection[str]:
+        """The requests that `call` knows."""
+
+    @property
     def info(self) -> StationInfo:
         """What it said at its last boot."""
 
@@ -566,6 +570,14 @@ class Station(Protocol):
         self, values: Mapping[VariableKey, str], attribute: AttributeType = AttributeType.ACTUAL
     ) -> Mapping[VariableKey, VariableResult]:
         """Set one kind of value of variables, each with its own status; what was taken is in the inventory afterwards."""
+
+    async def get_report(
+        self, components: Sequence[tuple[str, str | None]] = (), criteria: Sequence[str] = ()
+    ) -> Mapping[str, DeviceVariable]:
+        """Return what it reports of components, by (component, variable or None) and OCPP's ComponentCriterionEnumType."""
+
+    async def read_inventory(self) -> None:
+        """Read its whole device model anew; it is in the inventory afterwards."""
 
     async def trigger(self, message: str, evse_id: int | None = None) -> None:
         """Ask for a message (OCPP's MessageTriggerEnumType)."""

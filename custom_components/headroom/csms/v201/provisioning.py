@@ -6,10 +6,44 @@ from typing import Any, override
 
 from ..fields import optional_moment, records, whole, written
 from ..frames import Payload
-from ..inventory import merged
-from ..station import AttributeType, CallError, VariableKey, VariableResult
+from ..inventory import from_report, merged, reference
+from ..station import AttributeType, CallError, CallTimeoutError, DeviceVariable, VariableKey, VariableResult
 from ..validation import PayloadError
-from .link import SCHEMAS, Block, Handler
+from .link import SCHEMAS, Block, Handler, without_none
+
+REPORT_PATIENCE = 6
+"""A report may take so many times as long as it may pause."""
+
+FROM_STATIONS = frozenset(
+    {
+        "Authorize",
+        "BootNotification",
+        "ClearedChargingLimit",
+        "FirmwareStatusNotification",
+        "Get15118EVCertificate",
+        "GetCertificateStatus",
+        "Heartbeat",
+        "LogStatusNotification",
+        "MeterValues",
+        "NotifyChargingLimit",
+        "NotifyCustomerInformation",
+        "NotifyDisplayMessages",
+        "NotifyEVChargingNeeds",
+        "NotifyEVChargingSchedule",
+        "NotifyEvent",
+        "NotifyMonitoringReport",
+        "NotifyReport",
+        "PublishFirmwareStatusNotification",
+        "ReportChargingProfiles",
+        "ReservationStatusUpdate",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "StatusNotification",
+        "TransactionEvent",
+    }
+)
+"""What only a station may ask."""
+FROM_CSMS = SCHEMAS.actions - FROM_STATIONS
 
 
 class Provisioning(Block):
@@ -20,9 +54,9 @@ class Provisioning(Block):
         return {"Heartbeat": self._on_heartbeat, "NotifyReport": self._on_report}
 
     async def call(self, action: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Send any request; both it and the response are checked. Raises PayloadError, StationError."""
-        if action not in SCHEMAS.actions:
-            raise ValueError(f"{action} is no action of OCPP 2.0.1")
+        """Send any request of a CSMS; both it and the response are checked. Raises ValueError for another, PayloadError, StationError."""
+        if action not in FROM_CSMS:
+            raise ValueError(f"{action} is no request of a CSMS in OCPP 2.0.1")
         response = await self._link.ready_calls.ask(action, payload)
         try:
             SCHEMAS.check_response(action, response)
@@ -52,6 +86,32 @@ class Provisioning(Block):
             # What a person sets is not set back after the next boot.
             configured |= {".".join(key): values[key] for key, result in results.items() if result.taken and ".".join(key) in configured}
         return results
+
+    async def get_report(
+        self, components: Sequence[tuple[str, str | None]] = (), criteria: Sequence[str] = ()
+    ) -> Mapping[str, DeviceVariable]:
+        """Return what the station reports of its components (B08); what was told is in the inventory afterwards.
+
+        `components` are (component, variable or None for all), `criteria` OCPP's ComponentCriterionEnumType. Raises CallTimeoutError
+        where the station promises a report and sends none.
+        """
+        asked = [
+            without_none({"component": reference(component), "variable": None if variable is None else reference(variable)})
+            for component, variable in components
+        ]
+        with self._link.reports.expect() as report:
+            payload = {"requestId": report.request_id} | without_none(
+                {"componentVariable": asked or None, "componentCriteria": list(criteria) or None}
+            )
+            response = await self._link.ready_calls.command("GetReport", payload, ("Accepted", "EmptyResultSet"))
+            if response["status"] == "EmptyResultSet":
+                return {}
+            items, any_page = await report.collect(idle_s=self._link.report_idle_s, total_s=REPORT_PATIENCE * self._link.report_idle_s)
+        if not any_page:
+            raise CallTimeoutError("GetReport: accepted, but nothing was reported")
+        self._link.memory.inventory = merged(self._link.memory.inventory, items)
+        self._link.inventory_changed()
+        return from_report(items).device
 
     async def reset(self, *, immediate: bool, evse_id: int | None = None) -> None:
         """Restart (B11, B12)."""

@@ -5,7 +5,7 @@ then it is asked to boot again and accepted (B01). One that comes back without a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -31,7 +31,7 @@ from .diagnostics import Diagnostics
 from .display import Display
 from .firmware import Firmware
 from .link import SCHEMAS, Block, Handler, Link
-from .provisioning import Provisioning
+from .provisioning import FROM_CSMS, Provisioning
 from .recovery import Recovery
 from .smart_charging import SmartCharging
 from .transactions import Transactions
@@ -139,6 +139,11 @@ class V201Station(Provisioning, Transactions, SmartCharging):
     def ocpp_version(self) -> str:
         """The version this adapter speaks."""
         return "2.0.1"
+
+    @property
+    def commands(self) -> Collection[str]:
+        """The requests that `call` knows."""
+        return FROM_CSMS
 
     @property
     def info(self) -> StationInfo:

@@ -1,0 +1,244 @@
+"""Actions on a station's device model and everything else OCPP has a request for, against a real station."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.csms.v201.link import SCHEMAS
+from custom_components.headroom.errors import ERROR_CODES
+from tests.conformance.messages import FROM_CSMS
+
+from .raw_station import RawStation, raw_station
+from .test_services import device
+
+USED: Mapping[str, str] = {
+    "CancelReservation": "cancel_reservation",
+    "CertificateSigned": "call",
+    "ChangeAvailability": "change_availability",
+    "ClearCache": "clear_authorization_cache",
+    "ClearChargingProfile": "clear_charging_profile",
+    "ClearDisplayMessage": "clear_message",
+    "ClearVariableMonitoring": "clear_monitors",
+    "CostUpdated": "set_cost",
+    "CustomerInformation": "customer_information",
+    "DataTransfer": "data_transfer",
+    "DeleteCertificate": "delete_certificate",
+    "GetBaseReport": "get_report",
+    "GetChargingProfiles": "get_charging_profiles",
+    "GetCompositeSchedule": "get_composite_schedule",
+    "GetDisplayMessages": "get_messages",
+    "GetInstalledCertificateIds": "get_installed_certificates",
+    "GetLocalListVersion": "call",
+    "GetLog": "call",
+    "GetMonitoringReport": "get_monitors",
+    "GetReport": "get_report",
+    "GetTransactionStatus": "call",
+    "GetVariables": "get_variables",
+    "InstallCertificate": "install_certificate",
+    "PublishFirmware": "call",
+    "RequestStartTransaction": "start_charging",
+    "RequestStopTransaction": "stop_charging",
+    "ReserveNow": "reserve",
+    "Reset": "reset",
+    "SendLocalList": "call",
+    "SetChargingProfile": "set_charging_profile",
+    "SetDisplayMessage": "show_message",
+    "SetMonitoringBase": "set_monitoring_base",
+    "SetMonitoringLevel": "set_monitoring_level",
+    "SetNetworkProfile": "set_network_profile",
+    "SetVariableMonitoring": "set_monitors",
+    "SetVariables": "set_variables",
+    "TriggerMessage": "trigger_message",
+    "UnlockConnector": "unlock_connector",
+    "UnpublishFirmware": "call",
+    "UpdateFirmware": "call",
+}
+"""By which action each request of a central system is used."""
+
+
+@pytest.fixture
+async def left(init_integration: MockConfigEntry) -> AsyncGenerator[RawStation]:
+    """The left station, ready for commands."""
+    async with raw_station(init_integration, "CP1") as station:
+        await station.boot()
+        await station.heard("SetChargingProfile")
+        yield station
+
+
+@pytest.fixture
+def cp1(hass: HomeAssistant, init_integration: MockConfigEntry) -> str:
+    """The left station's device."""
+    return device(hass, init_integration, "CP1")
+
+
+async def ask(hass: HomeAssistant, action: str, device_id: str, **fields: Any) -> Any:
+    """Call an action that answers."""
+    return await hass.services.async_call(DOMAIN, action, {"device_id": device_id, **fields}, blocking=True, return_response=True)
+
+
+async def tell(hass: HomeAssistant, action: str, device_id: str, **fields: Any) -> None:
+    """Call an action that need not answer."""
+    await hass.services.async_call(DOMAIN, action, {"device_id": device_id, **fields}, blocking=True)
+
+
+@pytest.mark.usefixtures("init_integration")
+async def test_each_request_has_an_action(hass: HomeAssistant) -> None:
+    """All of the standard's, by its own schemas."""
+    assert USED.keys() == FROM_CSMS.keys()
+    assert set(USED.values()) <= hass.services.async_services_for_domain(DOMAIN).keys()
+
+
+async def test_each_request_of_a_station_has_a_handler(left: RawStation) -> None:
+    """None is answered as unknown, whatever is wrong with it."""
+    inbound = (SCHEMAS.actions - FROM_CSMS.keys() | {"DataTransfer"}) - {"BootNotification"}
+    assert len(SCHEMAS.actions) == 64
+    for action in sorted(inbound):
+        [answer] = await asyncio.gather(left.call(action, {}), return_exceptions=True)
+        assert "NotImplemented" not in str(answer), action
+
+
+@pytest.mark.parametrize("request_name", sorted(name for name, action in USED.items() if action == "call"))
+async def test_call(hass: HomeAssistant, cp1: str, left: RawStation, request_name: str) -> None:
+    """Any request reaches the station as it was given; a station that has no such function says so in words."""
+    payload = dict(FROM_CSMS[request_name][0])
+    left.errors[request_name] = "NotImplemented"
+    with pytest.raises(HomeAssistantError) as failed:
+        await ask(hass, "call", cp1, request=request_name, payload=payload)
+    assert failed.value.translation_key == "station_not_implemented"
+    assert await left.heard(request_name) == payload
+
+
+async def test_call_returns_the_response(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
+    """As it came."""
+    left.answers["GetLocalListVersion"] = {"versionNumber": 7}
+    assert await ask(hass, "call", cp1, request="GetLocalListVersion") == {"response": {"versionNumber": 7}}
+
+
+@pytest.mark.parametrize("code", sorted(ERROR_CODES))
+async def test_each_error_code_has_words(hass: HomeAssistant, cp1: str, left: RawStation, code: str) -> None:
+    """Each code of OCPP-J."""
+    left.errors["Reset"] = code
+    with pytest.raises(HomeAssistantError) as failed:
+        await tell(hass, "reset", cp1)
+    assert failed.value.translation_key == ERROR_CODES[code]
+
+
+GUARDED = {"component": {"name": "smartchargingctrlr"}, "variable": {"name": "ENABLED"}, "attributeValue": "false"}
+
+
+@pytest.mark.parametrize(
+    ("request_name", "payload", "key"),
+    [
+        ("SetChargingProfile", {}, "request_guarded"),
+        ("ClearChargingProfile", {}, "request_guarded"),
+        ("RequestStartTransaction", {}, "request_guarded"),
+        ("SetVariables", {"setVariableData": [GUARDED]}, "variable_guarded"),
+        ("Heartbeat", {}, "request_unknown"),
+        ("Nonsense", {}, "request_unknown"),
+        ("Reset", {"type": "Softly"}, "payload_invalid"),
+    ],
+)
+async def test_what_call_refuses(
+    hass: HomeAssistant, cp1: str, left: RawStation, request_name: str, payload: dict[str, Any], key: str
+) -> None:
+    """Nothing goes around the allocator, and nothing invalid is sent."""
+    asked = len(left.asked)
+    with pytest.raises(ServiceValidationError) as refused:
+        await ask(hass, "call", cp1, request=request_name, payload=payload)
+    assert refused.value.translation_key == key
+    assert request_name not in [action for action, _ in left.asked[asked:]]
+
+
+async def test_variables(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
+    """Each is answered for itself; a no that nobody looks at is an error."""
+    response = await ask(hass, "get_variables", cp1, variables=["ClockCtrlr.TimeZone"])
+    assert response["variables"]["ClockCtrlr.TimeZone"]["status"] == "UnknownComponent"
+    response = await ask(hass, "set_variables", cp1, values={"TxCtrlr.StopTxOnEVSideDisconnect": True})
+    assert response["variables"]["TxCtrlr.StopTxOnEVSideDisconnect"]["status"] == "Accepted"
+    sent = await left.heard("SetVariables", lambda asked: asked["setVariableData"][0]["component"]["name"] == "TxCtrlr")
+    assert sent["setVariableData"][0]["attributeValue"] == "true"
+    inventory = await ask(hass, "get_inventory", cp1, component="TxCtrlr")
+    assert inventory["variables"]["TxCtrlr.StopTxOnEVSideDisconnect"]["attributes"][0]["value"] == "true"
+    for values, key in (({"nonsense": 1}, "not_a_variable"), ({"SmartChargingCtrlr.Enabled": False}, "variable_guarded")):
+        with pytest.raises(ServiceValidationError) as refused:
+            await tell(hass, "set_variables", cp1, values=values)
+        assert refused.value.translation_key == key
+
+
+async def test_a_report(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
+    """What the station reports is answered, and is in the inventory afterwards."""
+    item = {
+        "component": {"name": "ClockCtrlr"},
+        "variable": {"name": "TimeZone"},
+        "variableAttribute": [{"value": "Europe/Berlin", "mutability": "ReadOnly"}],
+    }
+
+    async def report(asked: dict[str, Any]) -> None:
+        page = {"requestId": asked["requestId"], "generatedAt": "2026-11-23T18:30:00Z", "seqNo": 0, "reportData": [item]}
+        await left.call("NotifyReport", page)
+
+    left.answers["GetReport"] = {"status": "Accepted"}
+    left.after("GetReport", report)
+    response = await ask(hass, "get_report", cp1, variables=["ClockCtrlr"])
+    assert response["variables"]["ClockCtrlr.TimeZone"]["attributes"][0]["value"] == "Europe/Berlin"
+    assert (await left.heard("GetReport"))["componentVariable"] == [{"component": {"name": "ClockCtrlr"}}]
+
+
+COMMANDS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
+    ("reset", {"when_idle": True}, "Reset", {"type": "OnIdle"}),
+    ("change_availability", {"operative": False}, "ChangeAvailability", {"operationalStatus": "Inoperative"}),
+    ("trigger_message", {"message": "Heartbeat"}, "TriggerMessage", {"requestedMessage": "Heartbeat"}),
+    ("unlock_connector", {}, "UnlockConnector", {"evseId": 1, "connectorId": 1}),
+    ("set_monitoring_base", {"base": "All"}, "SetMonitoringBase", {"monitoringBase": "All"}),
+    ("set_monitoring_level", {"severity": 4}, "SetMonitoringLevel", {"severity": 4}),
+    ("clear_message", {"id": 3}, "ClearDisplayMessage", {"id": 3}),
+    ("data_transfer", {"vendor_id": "org.example", "data": {"a": 1}}, "DataTransfer", {"vendorId": "org.example", "data": {"a": 1}}),
+    (
+        "show_message",
+        {"id": 3, "text": "Hello"},
+        "SetDisplayMessage",
+        {"message": {"id": 3, "priority": "NormalCycle", "message": {"format": "UTF8", "content": "Hello"}}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "fields", "request_name", "payload"), COMMANDS, ids=[row[0] for row in COMMANDS])
+async def test_commands(
+    hass: HomeAssistant, cp1: str, left: RawStation, action: str, fields: dict[str, Any], request_name: str, payload: dict[str, Any]
+) -> None:
+    """What is sent, and that a no is told."""
+    yes = left.answers.get(request_name, {"status": "Accepted"})
+    left.answers[request_name] = yes
+    await tell(hass, action, cp1, **fields)
+    assert await left.heard(request_name, lambda asked: asked == payload)
+    left.errors[request_name] = "InternalError"
+    with pytest.raises(HomeAssistantError) as failed:
+        await tell(hass, action, cp1, **fields)
+    assert failed.value.translation_key == "station_internal_error"
+
+
+async def test_monitors_and_customers(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
+    """They answer with what the station says."""
+    named = {"component": {"name": "EVSE", "evse": {"id": 1}}, "variable": {"name": "Power"}, "type": "UpperThreshold", "severity": 5}
+    left.answers["SetVariableMonitoring"] = {"setMonitoringResult": [named | {"id": 9, "status": "Accepted"}]}
+    monitor = {"variable": "EVSE@1.Power", "type": "UpperThreshold", "value": 11000, "severity": 5}
+    response = await ask(hass, "set_monitors", cp1, monitors=[monitor])
+    assert response["monitors"][0]["id"] == 9
+    left.answers["ClearVariableMonitoring"] = {"clearMonitoringResult": [{"id": 9, "status": "Accepted"}]}
+    response = await ask(hass, "clear_monitors", cp1, ids=[9])
+    assert response["monitors"][0]["status"] == "Accepted"
+    left.answers["GetMonitoringReport"] = {"status": "EmptyResultSet"}
+    assert await ask(hass, "get_monitors", cp1) == {"monitors": []}
+    left.answers["GetDisplayMessages"] = {"status": "Unknown"}
+    assert await ask(hass, "get_messages", cp1) == {"messages": []}
+    left.answers["CustomerInformation"] = {"status": "Accepted"}
+    assert await ask(hass, "customer_information", cp1, id_token="04AB", report=False, clear=True) == {"data": ""}
+    with pytest.raises(ServiceValidationError) as refused:
+        await ask(hass, "customer_information", cp1)
+    assert refused.value.translation_key == "one_customer"
