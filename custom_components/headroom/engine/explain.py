@@ -17,11 +17,11 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.FALLBACK: "the fallback installed on the station holds",
     ReasonCode.OFFLINE: "the station is not connected, what is installed on it holds",
     ReasonCode.RAMP: "there is room for more, it follows once the freed current is seen to be gone",
-    ReasonCode.EXTERNAL: "a limit from outside the site holds",
+    ReasonCode.EXTERNAL: "a limit from outside the site holds{source}",
     ReasonCode.METER_LOST: "the meter of {circuit} is silent, its worst case is reckoned with",
     ReasonCode.DISOBEDIENT: "the station does not follow its limit, what it draws is reserved for it",
 }
-"""One sentence for each code. `circuit` is its name, `place` the circuit and its phase, `shared` tells of the other sessions there."""
+"""One sentence for each code. `circuit` is its name, `place` the circuit and its phase, `source` who set it, `shared` tells of the other sessions there."""
 
 
 def explain(allocation_limit_a: float, reason: Reason, circuit_names: Mapping[str, str]) -> str:
@@ -31,7 +31,9 @@ def explain(allocation_limit_a: float, reason: Reason, circuit_names: Mapping[st
     """
     circuit = "the site" if reason.circuit_id is None else circuit_names.get(reason.circuit_id, reason.circuit_id)
     place = f"{circuit} (all phases together)" if reason.phase is None else f"{circuit} {reason.phase.name}"
-    why = SENTENCES[reason.code].format(circuit=circuit, place=place, shared=_shared(reason.others))
+    why = SENTENCES[reason.code].format(
+        circuit=circuit, place=place, shared=_shared(reason.others), source="" if reason.source is None else f" ({reason.source})"
+    )
     return f"{allocation_limit_a:g} A: {why}"
 
 

@@ -110,6 +110,8 @@ class Reason:
     circuit_id: str | None = None
     phase: Phase | None = None
     others: int = 0
+    source: str | None = None
+    """Who set a limit from outside, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,22 +1,29 @@
 """What the loop knows of one EVSE: what was said, what was measured, what is installed, what is wanted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from enum import StrEnum
 import math
 
-from ..csms.authorization import IdToken
+from ..csms.dialect import Dialect, Handle
 from ..csms.station import UNKNOWN, ChargingState, ConnectorStatus, MeterSample, TerminalValues
 from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand, observe
 from ..engine.model import ALL_PHASES, NONE_A, PerPhase, Phase
 from .config import EvseConfig, EvseKey
+from .limits import Lease, LeaseOrder, LimitsOverTime, lowest
+from .session import Session, energy_of
 
 OVERDRAW = 1.1
 OVERDRAW_A = 0.5
 OVERDRAW_S = 7.0
 """A car that draws more than limit × 1.1 + 0.5 A for this long does not obey (EVerest EvseManager)."""
+OVERDRAW_SLACK_S = 3.0
+"""…or for this much longer than its kind was seen to take."""
 UNSEEN_S = 30.0
 """A car that nobody measures counts as having followed a cut after this."""
+SAMPLE_AFTER_S = 2.0
+"""A car follows a change of its limit within 1–3 s: so long after it, it is asked what it draws."""
 SAMPLE_AGAIN_S = 1.0
 """A car on its way is asked again after this."""
 IDLE_A = 1.0
@@ -25,67 +32,11 @@ REACHED = 0.05
 """A car this near to its limit (and half an amp) has reached it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """A limit confirmed by the station for one transaction, until `expires_at` (monotonic)."""
+class Problem(StrEnum):
+    """Why an EVSE is not led as the others are: what it draws or holds is reserved, and nothing else is reckoned with."""
 
-    transaction_id: str
-    limit_a: float
-    expires_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseOrder:
-    """A lease the loop wants installed. `cut`: it gives less, or for less long, than what is installed."""
-
-    transaction_id: str
-    limit_a: float
-    length_s: float
-    cut: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A transaction as far as it is known."""
-
-    transaction_id: str
-    started_at: datetime
-    since: float
-    """Monotonic time from which it is known."""
-    queued_at: float
-    """Monotonic time from which it waits for its turn: what admission goes by."""
-    connector_id: int | None = None
-    energy_start_wh: float | None = None
-    id_token: IdToken | None = None
-    seq_no: int = -1
-
-
-def energy_of(session: Session, energy_wh: float | None) -> float | None:
-    """Return what a session took up to a register of `energy_wh`; None where either end is not known."""
-    if session.energy_start_wh is None or energy_wh is None:
-        return None
-    return max(0.0, energy_wh - session.energy_start_wh)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserProfile:
-    """Limits a person set over time: amps from so many seconds after `starts_at` (monotonic); ends at `ends_at`."""
-
-    starts_at: float
-    periods: tuple[tuple[float, float], ...]
-    ends_at: float = math.inf
-
-    def limit_a(self, now: float) -> float:
-        """Return the limit that holds now; infinite where the profile says nothing."""
-        if now >= self.ends_at:
-            return math.inf
-        started = [limit_a for start_s, limit_a in self.periods if now >= self.starts_at + start_s]
-        return started[-1] if started else math.inf
-
-    def next_change(self, now: float) -> float:
-        """Return the monotonic time of the next change, infinite where there is none."""
-        changes = [self.starts_at + start_s for start_s, _ in self.periods] + [self.ends_at]
-        return min((change for change in changes if change > now), default=math.inf)
+    REJECTS = "rejects_profiles"
+    DISOBEDIENT = "disobedient"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,14 +86,45 @@ class EvseState:
     changed_at: float = -math.inf
     """When the limit in force last changed."""
     overdraw_since: float | None = None
-    problem: str | None = None
-    """"rejects_profiles" or "disobedient"; what it draws or holds is reserved, and nothing else is reckoned with."""
+    followed: bool = True
+    """Since the last cut its car was seen at or below its limit."""
+    peak_a: float = 0.0
+    """The most its car was seen to draw in this transaction."""
+    problem: Problem | None = None
+
+    # What its station's obedience comes to (`obedience.py`).
+    uncontrolled: bool = False
+    """Nothing makes it obey: it is reckoned with what it would draw without us, its fallback included."""
+    dialect: Dialect = Dialect()
+    """How its station is told its limits."""
+    unproven: bool = False
+    """Nobody has seen yet whether its leases end: its station is to be asked."""
+    follows_s: float = 0.0
+    """So long its car may take to follow a limit, as learnt."""
+    followed_s: float | None = None
+    """How long its car took to follow the last cut, until that is learnt."""
+    resend: bool = False
+    """Its limit is to be told again, changed or not."""
+    resumed_at: float | None = None
+    """When it last went on after a suspension."""
+    former: Lease | None = None
+    """A lease told by a handle that is no longer in use: it may hold beside the present one until it is withdrawn or lapses."""
+    withdraw: list[tuple[Handle, bool]] = field(default_factory=list)
+    """What a former dialect left and is to be taken away: the lease told by a handle, or (True) the fallback."""
+
+    # What a survey of its station showed.
+    found_lease: Lease | None = None
+    """A lease of ours whose transaction was not told yet."""
+    foreign: bool = False
+    """Somebody else's profile may lead over its fallback."""
 
     allowed: bool = True
     user_max_a: float = math.inf
-    profile: UserProfile | None = None
-    external_a: dict[str, float] = field(default_factory=dict)
-    """Limits somebody else set at the station, by source (NotifyChargingLimit)."""
+    profile: LimitsOverTime | None = None
+    external: dict[str, LimitsOverTime] = field(default_factory=dict)
+    """Limits somebody else set on this EVSE, by source (NotifyChargingLimit)."""
+    station_external: Mapping[str, LimitsOverTime] = field(default_factory=dict)
+    """Those on its whole station, all EVSEs together."""
 
     wanted_fallback_a: float | None = None
     wanted_lease: LeaseOrder | None = None
@@ -173,8 +155,20 @@ class EvseState:
 
     @property
     def held_fallback_a(self) -> float:
-        """The most its fallback may be: the confirmed one, or one on its way; the rating while neither is known."""
-        return self.rated_a if self.fallback_a is None else min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a))
+        """The most that holds without a lease: the confirmed fallback, or one on its way, or a limit that does not end.
+
+        The rating while nobody knows, while somebody else's profile may lead, and where nothing is obeyed.
+        """
+        if self.fallback_a is None or self.foreign or self.uncontrolled:
+            return self.rated_a
+        lasting_a = (lease.limit_a for lease in (self.lease, self.former) if lease is not None and lease.lasts)
+        doubt_a = self.unanswered_lease_a if not self.dialect.holds_leases else 0.0
+        return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, *lasting_a))
+
+    @property
+    def response_s(self) -> float:
+        """So long after a change its car may still draw by the limit before."""
+        return max(RESPONSE_S, min(self.follows_s, UNSEEN_S))
 
     @property
     def rated_a(self) -> float:
@@ -196,6 +190,14 @@ class EvseState:
         """What the running transaction has taken so far, None where that is not known."""
         return None if self.session is None else energy_of(self.session, self.energy_wh)
 
+    def external_a(self, now: float) -> tuple[float, str | None]:
+        """Return the lowest limit that somebody else set on it, and whose it is."""
+        return lowest(self.external, now) if self.external else (math.inf, None)
+
+    def station_external_a(self, now: float) -> tuple[float, str | None]:
+        """Return the lowest limit that somebody else set on its whole station, and whose it is."""
+        return lowest(self.station_external, now) if self.station_external else (math.inf, None)
+
     def limit_a(self, now: float) -> float:
         """Return the limit in force as confirmed: the lease, else the fallback, else the rating."""
         if self.lease is not None and now < self.lease.expires_at:
@@ -204,8 +206,15 @@ class EvseState:
 
     def installed_a(self, now: float) -> float:
         """Return the most that we have installed: the limit in force, one on its way, a lease that lapsed only just."""
-        lapsing_a = self.lease.limit_a if self.lease is not None and now < self.lease.expires_at + RESPONSE_S else 0.0
-        return max(self.limit_a(now), lapsing_a, self.unanswered_lease_a)
+        if self.uncontrolled:
+            return self.unled_a(now)
+        still_a = (lease.limit_a for lease in (self.lease, self.former) if lease is not None and now < lease.expires_at + self.response_s)
+        return max(self.limit_a(now), self.unanswered_lease_a, *still_a)
+
+    def unled_a(self, now: float) -> float:
+        """Return what its car draws without being led: the most it was seen to, the rating until it had the time to show it."""
+        shown = self.drawing_since is not None and now - self.drawing_since >= UNSEEN_S
+        return min(self.rated_a, self.peak_a) if shown else self.rated_a
 
     def reserved_a(self, now: float) -> float:
         """Return the most the car may draw for all that is known.
@@ -215,14 +224,14 @@ class EvseState:
         """
         if self.ready and self.heard and self.session is None:
             return 0.0
-        lapsing = self.lease is not None and now < self.lease.expires_at + RESPONSE_S
+        lapsing = self.lease is not None and now < self.lease.expires_at + self.response_s
         seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0
         leaving_a = self.previous_a if now < self.changed_at + UNSEEN_S and not self.settled(now) else 0.0
         return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a)
 
     def settled(self, now: float) -> bool:
         """Tell whether its last sample is not of a car on its way from one limit to another."""
-        if self.measured_at >= self.changed_at + RESPONSE_S:
+        if self.measured_at >= self.changed_at + self.response_s:
             return True
         limit_a = self.limit_a(now)
         return self.measured_at >= self.changed_at and abs(self.draw_a - limit_a) <= REACHED * limit_a + OVERDRAW_A
@@ -276,7 +285,10 @@ class EvseState:
             self.drawing_since = None
         elif self.drawing_since is None:
             self.drawing_since = now
+        self.peak_a = max(self.peak_a, self.draw_a)
         limit_a = self.limit_a(now)
+        if not self.followed and self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A:
+            self.followed, self.followed_s = True, now - self.changed_at
         before = self.demand
         self.demand = observe(
             self.demand,
@@ -300,12 +312,55 @@ class EvseState:
 
     def overdraws(self) -> bool:
         """Tell whether the car was seen to ignore its limit for too long."""
-        return self.overdraw_since is not None and self.measured_at - max(self.overdraw_since, self.changed_at) > OVERDRAW_S
+        patience_s = max(OVERDRAW_S, min(self.follows_s + OVERDRAW_SLACK_S, UNSEEN_S))
+        return self.overdraw_since is not None and self.measured_at - max(self.overdraw_since, self.changed_at) > patience_s
 
     def forget_lapsed(self, now: float) -> None:
         """Let go of a lease that lapsed long enough ago for its car to have followed."""
-        if self.lease is not None and now >= self.lease.expires_at + RESPONSE_S:
+        if self.lease is not None and now >= self.lease.expires_at + self.response_s:
             self.lease = None
+        if self.former is not None and now >= self.former.expires_at + self.response_s:
+            self.former = None
+
+    def change(self, before_a: float, now: float) -> None:
+        """Take note that another limit than `before_a` may be in force from now on."""
+        limit_a = self.limit_a(now)
+        if limit_a == before_a:
+            return
+        self.changed_at, self.previous_a = now, before_a
+        self.sample_at = now + SAMPLE_AFTER_S
+        self.followed = self.session is None or self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A
+
+    def supersede(self, *, outlasts: bool, dialect: Dialect) -> None:
+        """Take note that limits are told in another dialect from now on. `outlasts`: what was told so far does not end by itself."""
+        if outlasts and self.lease is not None:
+            self.lease = replace(self.lease, expires_at=math.inf)
+        if dialect.handle is not self.dialect.handle:
+            self._put_aside(self.lease)
+            self.lease = None
+        self.dialect, self.resend = dialect, True
+
+    def _put_aside(self, lease: Lease | None) -> None:
+        """Reckon with what was told so far beside what will be told, until it is withdrawn or lapses."""
+        held = [each for each in (self.former, lease) if each is not None]
+        if self.unanswered_lease_a:
+            held.append(Lease(transaction_id="", limit_a=self.unanswered_lease_a, expires_at=math.inf))
+            self.unanswered_lease_a = 0.0
+        if not held:
+            return
+        self.former = Lease(
+            transaction_id=held[-1].transaction_id,
+            limit_a=max(each.limit_a for each in held),
+            expires_at=max(each.expires_at for each in held),
+        )
+        if (mark := (self.dialect.handle, False)) not in self.withdraw:
+            self.withdraw.append(mark)
+
+    def taken_away(self, handle: Handle) -> None:
+        """Take note that no lease told by a handle is there any more but the present one."""
+        self.withdraw = [each for each in self.withdraw if each != (handle, False)]
+        if all(of_fallback for _, of_fallback in self.withdraw):
+            self.former = None
 
     def requeue(self, now: float) -> None:
         """Send its session to the end of the queue."""
@@ -319,7 +374,15 @@ class EvseState:
         self.session = None
         self.served_since = None
         self.charging_state = None
-        self.lease = None
+        if self.lease is not None and self.dialect.overwrites:
+            # It lies where the fallback did, and stays.
+            self.fallback_a, self.fallback_current = max(self.lease.limit_a, self.unanswered_lease_a), False
+        elif self.dialect.handle is not Handle.TRANSACTION:
+            # It would hold for the next car too.
+            self._put_aside(self.lease)
+        elif not any(handle is not Handle.TRANSACTION for handle, of_fallback in self.withdraw if not of_fallback):
+            self.former = None
+        self.lease = self.found_lease = None
         self.wanted_lease = None
         self.wanted_clear = False
         self.unanswered_lease_a = self.inherited_a = 0.0
@@ -330,4 +393,7 @@ class EvseState:
         self.drawing_since = None
         self.overdraw_since = None
         self.sample_at = math.inf
-        self.problem = None
+        self.followed, self.followed_s, self.peak_a = True, None, 0.0
+        self.resend, self.resumed_at = False, None
+        if not self.uncontrolled and self.fallback_current:
+            self.problem = None

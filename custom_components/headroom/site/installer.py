@@ -2,29 +2,36 @@
 
 The loop writes its wishes into the EVSEs' states and wakes the installer; the installer writes back what the station confirmed.
 What it may raise was reckoned by the loop against everything that is installed or on its way, so the order among stations is free.
+After every connect the station is asked what it holds, and only what differs is written; what others left goes once ours holds.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 import logging
 import math
 from typing import NamedTuple, Protocol
 
+from ..csms.profiles import Placed
+from ..csms.reconciliation import Installed
 from ..csms.station import CallError, CallRejectedError, Station, StationError, StationOfflineError
 from .clock import Clock
 from .config import EvseKey
-from .evse import EvseState, Lease
+from .evse import EvseState
+from .limits import Lease
+from .obedience import Obedience
+from .proof import REACH_S
+from .reconcile import adopt, conflicts, in_force
 
 _LOGGER = logging.getLogger(__name__)
 
 TICK_S = 0.01
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-SAMPLE_AFTER_S = 2.0
-"""A car follows a change of its limit within 1–3 s: so long after it, it is asked what it draws."""
-REJECTIONS = 2
-"""So many refusals in a row make a station that does not take limits."""
+SURVEY_S = 3.0
+"""For so long nothing but cuts is written while a station is asked what it holds."""
+NO_WRITES = frozenset({"sample", "status", "proof", "survey"})
 
 
 class Report(Protocol):
@@ -61,6 +68,7 @@ class Installer:
         self._identity = identity
         self._clock = clock
         self._report = report
+        self.obedience = Obedience(identity, clock)
         self._woken = asyncio.Event()
         self._backoff: dict[EvseKey | None, _Backoff] = {}
         self._failing = False
@@ -68,7 +76,7 @@ class Installer:
         """Nothing at all is to be sent."""
         self.station: Station | None = None
         """The open connection, None while the station is away or not ready."""
-        self.evses: Sequence[EvseState] = ()
+        self._evses: Sequence[EvseState] = ()
         self.wanted_station_a: float | None = None
         self.station_a: float | None = None
         """The station's ceiling as confirmed."""
@@ -77,47 +85,76 @@ class Installer:
         self.writes_today = 0
         self.latency_s: float | None = None
         self._samples_on_request = True
-        self._foreign_profiles = True
-        """Somebody else's profiles may be installed and lead over ours."""
+        self._survey: asyncio.Task[Installed] | None = None
+        self._survey_wanted = False
+        self._survey_until = -math.inf
+        self._written: set[EvseKey | None] = set()
+        """What was written since the survey was asked for: it may not show that yet."""
+        self._foreign: list[Placed] = []
+        """Somebody else's profiles, to be cleared once ours hold."""
 
     def wake(self) -> None:
         """Look again at what is wanted."""
         self._woken.set()
 
+    @property
+    def evses(self) -> Sequence[EvseState]:
+        """The EVSEs of the site that it writes to."""
+        return self._evses
+
+    @evses.setter
+    def evses(self, evses: Sequence[EvseState]) -> None:
+        self._evses = self.obedience.evses = evses
+
     def connected(self, station: Station, *, booted: bool) -> None:
-        """Start to talk to a station that is ready; after a boot everything that lasts is installed afresh."""
+        """Start to talk to a station that is ready: what it holds is asked first; after a boot all that lasts has to be confirmed again."""
         self.station = station
         self._backoff.clear()
         self._samples_on_request = True
+        self._stop_survey()
+        self._foreign, self._survey_wanted = [], True
         if booted:
-            self.station_current, self._foreign_profiles = False, True
+            self.station_current = False
+        self.obedience.meet(station, booted=booted)
         self.wake()
 
     def disconnected(self) -> None:
         """Stop talking."""
         self.station = None
+        self._stop_survey()
+        for evse in self.evses:
+            evse.found_lease = None
         self.wake()
+
+    def _stop_survey(self) -> None:
+        if self._survey is not None:
+            self._survey.cancel()
+        self._survey = None
 
     async def run(self) -> None:
         """Make the calls that are wanted, for ever."""
-        while True:
-            self._woken.clear()
-            now = self._clock.monotonic()
-            step = self._next_step(now) if self.station is not None and not self.quiet else None
-            if step is not None and self.station is not None:
-                await self._make(step, self.station)
-                continue
-            try:
-                async with asyncio.timeout(self._idle_s(now)):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
+        try:
+            while True:
+                self._woken.clear()
+                now = self._clock.monotonic()
+                step = self._next_step(now) if self.station is not None and not self.quiet else None
+                if step is not None and self.station is not None:
+                    await self._make(step, self.station)
+                    continue
+                try:
+                    async with asyncio.timeout(self._idle_s(now)):
+                        await self._woken.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            self._stop_survey()
 
     def _idle_s(self, now: float) -> float | None:
         if self.station is None or self.quiet:
             return None
         due = [backoff.not_before for backoff in self._backoff.values()]
         due += [evse.sample_at for evse in self.evses if evse.session is not None]
+        due.append(self._survey_until)
         soonest = min((each for each in due if each > now), default=math.inf)
         return None if math.isinf(soonest) else max(TICK_S, soonest - now)
 
@@ -138,71 +175,123 @@ class Installer:
             self._succeeded(step, self._clock.monotonic() - started)
 
     def _succeeded(self, step: _Step, latency_s: float) -> None:
-        if step.evse is None or step.name in ("sample", "status"):
+        if step.evse is None or step.name in NO_WRITES:
             return
         self._backoff.pop(step.evse.key, None)
         self.writes_today += 1
         self.latency_s = latency_s
-        if step.evse.problem == "rejects_profiles" and not step.evse.unanswered_lease_a:
-            step.evse.problem = None
-            _LOGGER.info("Station %s takes limits again", self._identity)
+        if step.name in ("lease", "fallback"):
+            self.obedience.confirmed(step.evse, step.name, latency_s)
         self._report.confirmed(step.evse, latency_s)
 
     def _failed(self, step: _Step, error: StationError) -> None:
         refused = isinstance(error, CallRejectedError | CallError)
-        if step.name in ("sample", "status"):
+        if step.name in NO_WRITES:
             self._samples_on_request = self._samples_on_request and not (refused and step.name == "sample")
             return
-        if step.name == "foreign profiles" and not isinstance(error, StationOfflineError):
-            self._foreign_profiles = False
-            _LOGGER.debug("Station %s does not tell which profiles it holds: %s", self._identity, error)
-            return
-        if step.evse is not None and step.evse.session is None and step.name == "lease":
+        evse = step.evse
+        if evse is not None and evse.session is None and step.name == "lease":
             return  # its transaction ended meanwhile
-        key = None if step.evse is None else step.evse.key
+        key = None if evse is None else evse.key
         failures = self._backoff[key].failures + 1 if key in self._backoff else 1
         delay_s = RETRY_S[min(failures, len(RETRY_S)) - 1]
         self._backoff[key] = _Backoff(failures, self._clock.monotonic() + delay_s)
         _LOGGER.debug("Station %s: %s failed: %s; again in %.0f s", self._identity, step.name, error, delay_s)
-        if step.evse is None:
-            if refused and step.name == "station limit":
+        if evse is None:
+            if refused and step.name == "station limit" and not any(conflicts(one, None) for one in self._foreign):
                 # Some stations refuse the ceiling of the whole station and hold the EVSEs' own; nothing is reckoned on it.
                 self.station_current, self.station_a = True, None
+                self.obedience.refused_station_limit()
             return
-        if (not refused or failures >= REJECTIONS) and step.evse.problem is None and not isinstance(error, StationOfflineError):
-            step.evse.problem = "rejects_profiles"
-            _LOGGER.warning("Station %s does not take limits (%s): what it may draw is reserved for it", self._identity, error)
-        self._report.failed(step.evse)
+        if isinstance(error, CallRejectedError | CallError):
+            blocked = step.name == "fallback" and any(conflicts(one, evse.key.evse_id) for one in self._foreign)
+            if step.name in ("lease", "fallback") and not blocked and self.obedience.refused(evse, step.name, failures, error):
+                del self._backoff[key]
+        elif not isinstance(error, StationOfflineError):
+            self.obedience.unanswered(evse)
+        self._report.failed(evse)
 
     def _next_step(self, now: float) -> _Step | None:
+        if self._survey_wanted:
+            return _Step(0, "survey", None, self._begin_survey)
+        surveying = self._survey is not None and now < self._survey_until
         held_back = {key for key, backoff in self._backoff.items() if now < backoff.not_before}
         steps = [step for evse in self.evses if evse.key not in held_back and (step := self._evse_step(evse, now)) is not None]
-        if None in held_back:
-            return min(steps, key=lambda step: step.urgency, default=None)
-        if self.wanted_station_a is not None and (not self.station_current or self.station_a not in (None, self.wanted_station_a)):
-            steps.append(_Step(2, "station limit", None, self._install_station_limit))
-        if self._foreign_profiles and self.wanted_station_a is not None:
-            steps.append(_Step(1, "foreign profiles", None, self._clear_foreign_profiles))
+        if surveying:
+            steps = [step for step in steps if step.urgency in (0, 6)]
+        elif None not in held_back:
+            steps += self._station_steps()
         return min(steps, key=lambda step: step.urgency, default=None)
+
+    def _station_steps(self) -> list[_Step]:
+        steps = []
+        if self.obedience.station_limit_stale:
+            self.obedience.station_limit_stale = self.station_current = False
+        wanted_a = self.wanted_station_a
+        if wanted_a is not None and (not self.station_current or self.station_a not in (None, wanted_a)):
+            steps.append(_Step(2, "station limit", None, self._install_station_limit))
+        if self._foreign and wanted_a is not None:
+            in_the_way = [
+                one for one in self._foreign for evse in self.evses if not evse.fallback_current and conflicts(one, evse.key.evse_id)
+            ]
+            if in_the_way or all(evse.fallback_current for evse in self.evses):
+                first = (in_the_way or self._foreign)[0]
+                steps.append(_Step(1 if in_the_way else 3, "foreign profile", None, partial(self._clear_foreign, first)))
+        return steps
 
     def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
         order = evse.wanted_lease
         fallback_differs = evse.wanted_fallback_a is not None and (
             not evse.fallback_current or evse.fallback_a != evse.wanted_fallback_a or evse.unanswered_fallback_a > 0
         )
+        if evse.dialect.overwrites and evse.lease is not None:
+            fallback_differs = False  # the limit lies in its place
         if order is not None and order.cut:
-            return _Step(0, "lease", evse, lambda station: self._install_lease(station, evse))
+            return _Step(0, "lease", evse, partial(self._install_lease, evse))
         if fallback_differs:
-            return _Step(1, "fallback", evse, lambda station: self._install_fallback(station, evse))
+            return _Step(1, "fallback", evse, partial(self._install_fallback, evse))
         if order is not None:
-            return _Step(3, "lease", evse, lambda station: self._install_lease(station, evse))
+            return _Step(3, "lease", evse, partial(self._install_lease, evse))
         if evse.wanted_clear:
-            return _Step(4, "clear", evse, lambda station: self._clear(station, evse))
+            return _Step(4, "clear", evse, partial(self._clear, evse))
+        if evse.withdraw and evse.fallback_current:
+            return _Step(4, "withdraw", evse, partial(self._withdraw, evse))
+        if self.obedience.wants_proof(evse, now):
+            return _Step(5, "proof", evse, partial(self._prove, evse))
         if evse.sample_at <= now and evse.session is not None:
-            return _Step(5, "sample", evse, lambda station: self._sample(station, evse))
+            return _Step(6, "sample", evse, partial(self._sample, evse))
         if evse.status_unknown:
-            return _Step(5, "status", evse, lambda station: self._ask_status(station, evse))
+            return _Step(6, "status", evse, partial(self._ask_status, evse))
         return None
+
+    async def _begin_survey(self, station: Station) -> None:
+        self._survey_wanted = False
+        self._written.clear()
+        self._survey_until = self._clock.monotonic() + SURVEY_S
+        self._survey = asyncio.get_running_loop().create_task(station.survey(), name=f"headroom survey {self._identity}")
+        self._survey.add_done_callback(self._surveyed)
+
+    def _surveyed(self, survey: asyncio.Task[Installed]) -> None:
+        if survey is not self._survey:
+            return
+        self._survey, self._survey_until = None, -math.inf
+        self.wake()
+        if survey.cancelled() or (error := survey.exception()) is not None:
+            if not survey.cancelled():
+                _LOGGER.debug("Station %s does not tell which profiles it holds: %s", self._identity, error)
+            return
+        found, now = survey.result(), self._clock.monotonic()
+        if found.station_limit is not None and None not in self._written and found.station_limit.as_worded:
+            self.station_a, self.station_current = found.station_limit.limit_a, True
+            if self.wanted_station_a is not None and in_force(found.station_limit, self.wanted_station_a):
+                self.station_a = self.wanted_station_a
+        self._foreign = list(found.foreign)
+        for evse in self.evses:
+            if evse.key not in self._written:
+                before_a = max(evse.installed_a(now), evse.inherited_a)
+                adopt(evse, found, now, self._clock.utcnow())
+                evse.change(before_a, now)
+            self._report.confirmed(evse, 0.0)
 
     async def _install_station_limit(self, station: Station) -> None:
         limit_a = self.wanted_station_a
@@ -210,70 +299,124 @@ class Installer:
             return
         told = await station.install_station_limit(limit_a)
         self.station_a, self.station_current = limit_a if told else None, True
+        self._written.add(None)
+        self.writes_today += told
 
-    async def _clear_foreign_profiles(self, station: Station) -> None:
-        cleared = await station.clear_foreign_profiles()
-        self._foreign_profiles = False
-        if cleared:
-            _LOGGER.info("Station %s: %d charging profiles of another central system are cleared", self._identity, cleared)
+    async def _clear_foreign(self, one: Placed, station: Station) -> None:
+        self._foreign = [each for each in self._foreign if each is not one]
+        if one.profile_id is None:
+            return
+        try:
+            await station.clear_charging_profile(profile_id=one.profile_id)
+        except CallRejectedError as error:
+            _LOGGER.warning("Station %s keeps the profile %d of another system: %s", self._identity, one.profile_id, error)
+            return  # what it may let the EVSE draw stays reserved
+        except StationError:
+            self._foreign.append(one)
+            raise
+        _LOGGER.info("Station %s: the profile %d of another system is cleared", self._identity, one.profile_id)
+        now = self._clock.monotonic()
+        for evse in self.evses:
+            if evse.foreign and not any(conflicts(each, evse.key.evse_id, any_level=True) for each in self._foreign):
+                before_a, evse.foreign = evse.limit_a(now), False
+                evse.change(before_a, now)
+                self._report.confirmed(evse, 0.0)
 
-    async def _install_fallback(self, station: Station, evse: EvseState) -> None:
+    async def _install_fallback(self, evse: EvseState, station: Station) -> None:
         limit_a = evse.wanted_fallback_a
         if limit_a is None:
             return
         before_a, doubt_a = evse.limit_a(self._clock.monotonic()), evse.unanswered_fallback_a
+        dialect = evse.dialect
         evse.unanswered_fallback_a = max(doubt_a, limit_a)
         try:
             await station.install_fallback(evse.key.evse_id, limit_a)
         except CallRejectedError, CallError:
             evse.unanswered_fallback_a = doubt_a
             raise
+        if evse.dialect != dialect:
+            return  # it was told in words that are out of use meanwhile
+        self._written.add(evse.key)
         evse.fallback_a, evse.fallback_current, evse.unanswered_fallback_a = limit_a, True, 0.0
-        self._settle(evse, before_a)
+        evse.change(before_a, self._clock.monotonic())
 
-    async def _install_lease(self, station: Station, evse: EvseState) -> None:
+    async def _install_lease(self, evse: EvseState, station: Station) -> None:
         order = evse.wanted_lease
         if order is None:
             return
-        now = self._clock.monotonic()
+        now, dialect = self._clock.monotonic(), evse.dialect
         before_a, doubt_a = max(evse.installed_a(now), evse.inherited_a), evse.unanswered_lease_a
         evse.unanswered_lease_a = max(doubt_a, order.limit_a)
         valid_to = self._clock.utcnow() + timedelta(seconds=order.length_s)
         evse.in_flight_a = order.limit_a
         try:
-            await station.install_lease(evse.key.evse_id, order.transaction_id, order.limit_a, valid_to)
+            await station.install_lease(
+                evse.key.evse_id, order.transaction_id, order.limit_a, valid_to, fallback_a=evse.wanted_fallback_a or 0.0
+            )
         except CallRejectedError, CallError:
             evse.unanswered_lease_a = doubt_a
             raise
         finally:
             evse.in_flight_a = None
-        if evse.session is None or evse.session.transaction_id != order.transaction_id:
+        if evse.session is None or evse.session.transaction_id != order.transaction_id or evse.dialect != dialect:
             return
-        evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=now + order.length_s)
+        self._written.add(evse.key)
+        ends_at = now + order.length_s if dialect.holds_leases else math.inf
+        evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at)
         evse.unanswered_lease_a = evse.inherited_a = 0.0
+        evse.resend = False
+        evse.taken_away(dialect.handle)
         wanted = evse.wanted_lease
         if wanted is not None and (wanted.limit_a, wanted.transaction_id) == (order.limit_a, order.transaction_id):
             evse.wanted_lease = None
-        self._settle(evse, before_a)
+        evse.change(before_a, self._clock.monotonic())
 
-    async def _clear(self, station: Station, evse: EvseState) -> None:
+    async def _clear(self, evse: EvseState, station: Station) -> None:
         before_a = evse.limit_a(self._clock.monotonic())
         await station.clear_leases(evse.key.evse_id)
         evse.lease, evse.wanted_clear = None, False
         evse.unanswered_lease_a = evse.inherited_a = 0.0
-        self._settle(evse, before_a)
+        evse.change(before_a, self._clock.monotonic())
 
-    def _settle(self, evse: EvseState, before_a: float) -> None:
+    async def _withdraw(self, evse: EvseState, station: Station) -> None:
+        """Take away what a former dialect left; what the station keeps is reckoned with until it lapses."""
+        handle, of_fallback = evse.withdraw[0]
         now = self._clock.monotonic()
-        if evse.limit_a(now) != before_a:
-            evse.changed_at, evse.previous_a = now, before_a
-            evse.sample_at = now + SAMPLE_AFTER_S
+        before_a = evse.installed_a(now)
+        try:
+            await station.withdraw(evse.key.evse_id, handle, fallback=of_fallback)
+        except CallRejectedError as error:
+            evse.withdraw.remove((handle, of_fallback))
+            _LOGGER.debug("Station %s keeps its former %s: %s", self._identity, handle, error)
+            return
+        if of_fallback:
+            evse.withdraw.remove((handle, of_fallback))
+        else:
+            evse.taken_away(handle)
+        evse.change(before_a, self._clock.monotonic())
 
-    async def _sample(self, station: Station, evse: EvseState) -> None:
+    async def _prove(self, evse: EvseState, station: Station) -> None:
+        """Ask once for a schedule that reaches past the lease (K08)."""
+        if (lease := evse.lease) is None:
+            return
+        asked_at = self._clock.monotonic()
+        duration_s = math.ceil(lease.expires_at - asked_at) + REACH_S
+        schedule = None
+        try:
+            schedule = await station.get_composite_schedule(evse.key.evse_id, duration_s, self.obedience.unit)
+        except StationOfflineError:
+            return
+        except StationError as error:
+            _LOGGER.debug("Station %s gives no composite schedule: %s", self._identity, error)
+        if evse.lease == lease:
+            self.obedience.proof(evse, schedule, asked_at)
+            self._report.confirmed(evse, self.latency_s or 0.0)
+
+    async def _sample(self, evse: EvseState, station: Station) -> None:
         evse.sample_at = self._clock.monotonic() + 60.0
         if self._samples_on_request:
             await station.trigger("MeterValues", evse.key.evse_id)
 
-    async def _ask_status(self, station: Station, evse: EvseState) -> None:
+    async def _ask_status(self, evse: EvseState, station: Station) -> None:
         evse.status_unknown = False
         await station.trigger("StatusNotification", evse.key.evse_id)

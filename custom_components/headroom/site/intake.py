@@ -3,15 +3,32 @@
 from collections.abc import Mapping
 from dataclasses import replace
 import logging
+import math
 
-from ..csms.station import ChargingState, ConnectorStatus, Metered, MeterSample, StatusChanged, TransactionEvent, TransactionPhase
-from ..ledger.records import SessionRecord
+from ..csms.needs import EvNeeds
+from ..csms.station import (
+    ChargingLimit,
+    ChargingState,
+    ConnectorStatus,
+    EventsLost,
+    Metered,
+    MeterSample,
+    StatusChanged,
+    TransactionEvent,
+    TransactionPhase,
+)
+from ..ledger.records import DecisionRecord, SessionRecord
 from .clock import Clock
 from .config import EvseKey
-from .evse import EvseState, Session, energy_of
+from .evse import EvseState
+from .limits import LimitsOverTime
+from .session import Session, energy_of
 from .stations import Journal
 
 _LOGGER = logging.getLogger(__name__)
+
+
+SUSPENDED = (ChargingState.SUSPENDED_EV, ChargingState.SUSPENDED_EVSE)
 
 
 class Intake:
@@ -33,6 +50,50 @@ class Intake:
             case Metered():
                 if (evse := self._evses.get(EvseKey(identity, event.evse_id))) is not None:
                     self._measure(evse, event.samples)
+
+    def needs(self, identity: str, needs: EvNeeds) -> None:
+        """Take in what a car needs; a limit is told at once, changed or not, for the car waits for one (K15.FR.07)."""
+        evse = self._evses.get(EvseKey(identity, needs.evse_id))
+        if evse is not None and evse.session is not None:
+            evse.session, evse.resend = replace(evse.session, needs=needs), True
+
+    def lost(self, identity: str, event: EventsLost) -> None:
+        """Take note that a station will not deliver some events of a transaction: its record shows it."""
+        gaps = ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in event.gaps)
+        _LOGGER.warning("Station %s has lost events %s of the transaction %s", identity, gaps, event.transaction_id)
+        if self._journal is not None:
+            self._journal.record_decision(
+                DecisionRecord(
+                    at=self._clock.utcnow(),
+                    trigger="events_lost",
+                    document={
+                        "station": identity,
+                        "evse_id": event.evse_id,
+                        "transaction_id": event.transaction_id,
+                        "gaps": [list(gap) for gap in event.gaps],
+                    },
+                )
+            )
+
+    def limit(self, identity: str, event: ChargingLimit, station: dict[str, LimitsOverTime]) -> None:
+        """Take in a limit that somebody else set at the station, or that is gone; one of the whole station goes into `station`."""
+        evses = [evse for key, evse in self._evses.items() if key.station == identity]
+        wide = event.evse_id in (None, 0)
+        held = [station] if wide else [evse.external for evse in evses if evse.key.evse_id == event.evse_id]
+        if event.cleared and wide:
+            held += [evse.external for evse in evses]  # K13: no EVSE named, all of them
+        for limits in held:
+            limits.pop(event.source, None)
+            if not event.cleared and any(limit_a is not None for _, limit_a in event.schedule):
+                limits[event.source] = self._over_time(event)
+
+    def _over_time(self, event: ChargingLimit) -> LimitsOverTime:
+        now, utcnow = self._clock.monotonic(), self._clock.utcnow()
+        course = [((at - utcnow).total_seconds(), math.inf if limit_a is None else limit_a) for at, limit_a in event.schedule]
+        return LimitsOverTime(
+            starts_at=now,
+            periods=tuple((min(0.0, after_s) if number == 0 else after_s, limit_a) for number, (after_s, limit_a) in enumerate(course)),
+        )
 
     def _status(self, identity: str, event: StatusChanged) -> None:
         if (evse := self._evses.get(EvseKey(identity, event.evse_id))) is None:
@@ -91,15 +152,21 @@ class Intake:
             evse.session = replace(last, queued_at=now)
         else:
             evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=now, queued_at=now)
-        if event.phase is not TransactionPhase.STARTED:
+        found = evse.found_lease
+        if found is not None and found.transaction_id in ("", event.transaction_id):
+            evse.lease = replace(found, transaction_id=event.transaction_id)
+        elif event.phase is not TransactionPhase.STARTED:
             # It began before we knew of it: a lease of an earlier life of ours may still hold.
             evse.inherited_a = evse.rated_a
+        evse.found_lease = None
         evse.finished, evse.finished_energy_wh = False, None
 
     def _charging_state(self, evse: EvseState, state: ChargingState, now: float) -> None:
         if state is not evse.charging_state and ChargingState.CHARGING in (state, evse.charging_state):
             # What the car draws changes with it: worth a look sooner than the next sample.
             evse.sample_at = min(evse.sample_at, now)
+        if state is ChargingState.CHARGING and evse.charging_state in SUSPENDED:
+            evse.resumed_at, evse.resend = now, evse.resend or evse.dialect.resend_on_resume
         evse.charging_state = state
 
     def _ended(self, evse: EvseState, event: TransactionEvent) -> None:

@@ -5,8 +5,9 @@ import math
 
 from .circuit import CircuitState
 from .config import EvseKey, Mode
-from .evse import EvseState, LeaseOrder
+from .evse import EvseState
 from .installer import Installer
+from .limits import LeaseOrder
 from .turn import Turn, controllable, fallbacks
 
 RENEW_SHARE = 0.3
@@ -40,8 +41,8 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         return
     evse.wanted_clear = False
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
-    too_long = remaining_s > turn.lease_s + RENEW_MIN_S
-    certain = lease is not None and lease.limit_a == told_a and not evse.unanswered_lease_a
+    too_long = turn.lease_s + RENEW_MIN_S < remaining_s < math.inf
+    certain = lease is not None and lease.limit_a == told_a and not evse.unanswered_lease_a and not evse.resend
     if certain and remaining_s > renew_s(turn.lease_s, latency_s) and not too_long:
         evse.wanted_lease = None
         return
@@ -49,7 +50,7 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         transaction_id=session.transaction_id,
         limit_a=told_a,
         length_s=turn.lease_s,
-        cut=told_a < evse.limit_a(now) or too_long,
+        cut=told_a < evse.limit_a(now) or too_long or evse.resend,
     )
 
 

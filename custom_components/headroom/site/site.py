@@ -13,12 +13,14 @@ import time
 from typing import Any
 
 from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, ReservationEnded
+from ..csms.needs import EvNeeds
 from ..csms.station import (
     Admission,
     Booted,
     ChargingLimit,
     Connected,
     Disconnected,
+    EventsLost,
     Inventory,
     InventoryRead,
     Metered,
@@ -37,9 +39,10 @@ from .circuit import CircuitState
 from .clock import Clock, LoopClock
 from .config import EvseKey, Mode, SiteConfig
 from .decision import Decision, DecisionLog, circuit_document, evse_document
-from .evse import EvseState, UserProfile
+from .evse import EvseState
 from .installer import Installer
 from .intake import Intake
+from .limits import LimitsOverTime
 from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
 from .orders import limits_wanted, order_lasting, order_lease, renew_s, rotate, sample_doubtful
@@ -154,6 +157,7 @@ class Site:
                     evse.user_max_a = evse_config.max_a
                 evse.config, evse.circuit_id = evse_config, station_config.circuit_id
                 evse.user_max_a = min(evse.user_max_a, evse_config.max_a)
+                evse.station_external = self._stations.setdefault(identity, StationState(identity=identity)).external
             installer = self._installers.setdefault(identity, Installer(identity, self._clock, self))
             installer.evses = [self._evses[EvseKey(identity, evse.evse_id)] for evse in station_config.evses]
             self._stations.setdefault(identity, StationState(identity=identity)).config = station_config
@@ -189,7 +193,7 @@ class Site:
         """Cap an EVSE over time: (seconds from now, amps) in order; it goes through the allocator like every other limit."""
         now = self._clock.monotonic()
         ends_at = math.inf if duration_s is None else now + duration_s
-        self._evses[key].profile = UserProfile(starts_at=now, periods=tuple(sorted(periods)), ends_at=ends_at)
+        self._evses[key].profile = LimitsOverTime(starts_at=now, periods=tuple(sorted(periods)), ends_at=ends_at)
         self.request_turn("user")
 
     def clear_profile(self, key: EvseKey) -> None:
@@ -316,12 +320,12 @@ class Site:
                     del self._stations[identity]
             case StatusChanged() | TransactionEvent() | Metered():
                 self._intake.take(identity, event)
-            case ChargingLimit(source=source, evse_id=evse_id, limit_a=limit_a, cleared=cleared):
-                for evse in self._of(identity):
-                    if evse_id in (None, 0, evse.key.evse_id):
-                        evse.external_a.pop(source, None)
-                        if limit_a is not None and not cleared:
-                            evse.external_a[source] = limit_a
+            case ChargingLimit():
+                self._intake.limit(identity, event, state.external)
+            case EvNeeds():
+                self._intake.needs(identity, event)
+            case EventsLost():
+                self._intake.lost(identity, event)
             case ReservationEnded():
                 pass  # taken above
             case _:
@@ -342,8 +346,6 @@ class Site:
         for evse in self._of(identity):
             evse.ready = evse.status_unknown = True
             evse.sample_at = self._clock.monotonic()
-            if evse.problem == "rejects_profiles":
-                evse.problem = None
         installer.connected(station, booted=state.booted)
         self._keeper.connected(identity, station)
         state.booted = False
@@ -420,6 +422,8 @@ class Site:
         ]
         due += [evse.lease.expires_at for evse in self._evses.values() if evse.lease is not None]
         due += [evse.profile.next_change(now) for evse in self._evses.values() if evse.profile is not None]
+        due += [each.next_change(now) for evse in self._evses.values() for each in evse.external.values()]
+        due += [each.next_change(now) for state in self._stations.values() for each in state.external.values()]
         due += [self._external.next_change_s(now) or math.inf]
         for state in self._circuits.values():
             ages = (self.config.meter_stale_after_s, self.config.meter_lost_after_s)
@@ -435,7 +439,8 @@ class Site:
         self._keeper.changed(self.authorization.version)
         for evse in evses:
             evse.forget_lapsed(now)
-        self._watch_obedience(evses, now)
+        for installer in self._installers.values():
+            installer.obedience.watch(now)
         read(self._circuits, evses, self.config, now)
         turn = decide(self._circuits, evses, self._external, self.config, self.mode, now)
         self._lease_s = turn.lease_s
@@ -452,15 +457,6 @@ class Site:
         self._record(trigger, turn, changed, now, (time.perf_counter() - started) * 1000)
         self.snapshot = self._snapshot(turn)
         self._on_turn(self.snapshot)
-
-    def _watch_obedience(self, evses: Sequence[EvseState], now: float) -> None:
-        for evse in evses:
-            if evse.overdraws() and evse.problem is None:
-                evse.problem = "disobedient"
-                _LOGGER.warning("EVSE %s draws %.1f A at a limit of %.1f A: its draw is reserved", evse.key, evse.draw_a, evse.limit_a(now))
-            elif evse.problem == "disobedient" and evse.overdraw_since is None:
-                evse.problem = None
-                _LOGGER.info("EVSE %s obeys its limit again", evse.key)
 
     def _latency_s(self, evse: EvseState) -> float | None:
         return self._installers[evse.key.station].latency_s

@@ -60,6 +60,27 @@ class CircuitSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Obeying:
+    """How a station is told its limits, what was tried and seen, and why: for whoever looks for the cause of a trouble."""
+
+    dialect: str = ""
+    """In words."""
+    why: tuple[str, ...] = ()
+    """What is known of its kind."""
+    attempts: tuple[str, ...] = ()
+    """What was tried and what came of it, the oldest first."""
+    searching: bool = False
+    """A way to be obeyed is being looked for."""
+    exhausted: bool = False
+    """Nothing that could be tried was obeyed."""
+    lease_ends: bool | None = None
+    """Whether it lets a lease end as told; None: nothing has shown it."""
+    acknowledges_s: float | None = None
+    follows_s: float | None = None
+    """Nine of ten times it acknowledged, and its cars followed, within these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StationSnapshot:
     """One approved station."""
 
@@ -75,6 +96,7 @@ class StationSnapshot:
     ack_latency_s: float | None = None
     """How long the station took to acknowledge its last limit."""
     profile_writes_today: int = 0
+    obeying: Obeying = Obeying()
     problem: str | None = None
     """Key of what is wrong with it ("rejects_profiles", "disobedient"), None where nothing is."""
 

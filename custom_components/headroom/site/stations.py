@@ -1,12 +1,13 @@
 """What the loop knows of one station, beside its EVSEs; and the narrow face of what keeps the records."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from ..csms.station import Inventory, StationInfo
 from ..ledger.records import DecisionRecord, SessionRecord
 from .config import StationConfig
+from .limits import LimitsOverTime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class StationState:
     inventory: Inventory = Inventory()
     since: datetime | None = None
     last_heard: datetime | None = None
+    external: dict[str, LimitsOverTime] = field(default_factory=dict)
+    """Limits somebody else set on the whole station, by source (NotifyChargingLimit)."""
 
 
 class Journal(Protocol):

@@ -10,10 +10,10 @@ from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, path, sums, violations
 from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Circuit, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
 from ..engine.stability import Holding, steady
-from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract
+from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract, total
 from .circuit import CircuitState
 from .config import Mode, SiteConfig
-from .evse import EvseState
+from .evse import EvseState, Problem
 from .snapshot import MeterHealth
 
 
@@ -41,6 +41,21 @@ def path_ids(states: Mapping[str, CircuitState], circuit_id: str) -> set[str]:
 def controllable(evse: EvseState, mode: Mode) -> bool:
     """Tell whether a lease on this EVSE would be heard and obeyed."""
     return mode is Mode.DYNAMIC and evse.ready and evse.session is not None and evse.problem is None
+
+
+def doubtful(evse: EvseState) -> bool:
+    """Tell whether an EVSE is to be reckoned with what it would draw if it heeds nothing at all."""
+    return evse.uncontrolled or evse.problem is Problem.DISOBEDIENT
+
+
+def lease_most_a(evse: EvseState) -> float:
+    """Return the most that a lease may be told, whatever room there is.
+
+    A limit that lasts is its fallback's share at most, for it is one.
+    """
+    if evse.dialect.holds_leases or evse.wanted_fallback_a is None:
+        return math.inf
+    return evse.wanted_fallback_a
 
 
 def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config: SiteConfig, now: float) -> None:
@@ -104,7 +119,25 @@ def headrooms(
         ]
         sum_a = min(ceilings) - sum(unmanaged_a) - sum(reserved[circuit_id]) if ceilings else None
         rows.append(Headroom(circuit_id=circuit_id, parent_id=circuit.parent_id, available_a=(l1, l2, l3), sum_a=sum_a))
-    return rows
+    return [*rows, *_station_rows(evses, mode, now)]
+
+
+def station_row(identity: str) -> str:
+    """Return the id of the row of headroom that a limit on a whole station makes."""
+    return f"station {identity}"
+
+
+def _station_rows(evses: Iterable[EvseState], mode: Mode, now: float) -> Iterable[Headroom]:
+    """Yield what is left of each limit that somebody else set on a whole station, for its EVSEs together."""
+    limited: dict[str, list[EvseState]] = {}
+    for evse in evses:
+        if evse.station_external_a(now)[0] < math.inf:
+            limited.setdefault(evse.key.station, []).append(evse)
+    for identity, of_station in limited.items():
+        limit_a, _ = of_station[0].station_external_a(now)
+        taken = total(evse.per_phase(evse.reserved_a(now)) for evse in of_station if not controllable(evse, mode))
+        left = subtract((limit_a, limit_a, limit_a), taken)
+        yield Headroom(circuit_id=station_row(identity), parent_id=of_station[0].circuit_id, available_a=left)
 
 
 def request(evse: EvseState, now: float) -> Request:
@@ -116,14 +149,16 @@ def request(evse: EvseState, now: float) -> Request:
         (evse.rated_a, ReasonCode.STATION),
         (evse.user_max_a, ReasonCode.USER),
         (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),
-        (min(evse.external_a.values(), default=math.inf), ReasonCode.EXTERNAL),
+        (evse.external_a(now)[0], ReasonCode.EXTERNAL),
+        (lease_most_a(evse), ReasonCode.FALLBACK),
+        (_needed_a(evse), ReasonCode.CAR),
         (evse.demand.ceiling_a if evse.demand.ceiling_a is not None and offered else math.inf, ReasonCode.CAR),
     ]
     max_a, ceiling = min(ceilings, key=lambda each: each[0])
     idle = ceiling is ReasonCode.CAR and max_a <= LEAST_CURRENT_A and evse.sleeps(now)
     return Request(
         request_id=str(evse.key),
-        circuit_id=evse.circuit_id,
+        circuit_id=station_row(evse.key.station) if evse.station_external_a(now)[0] < math.inf else evse.circuit_id,
         phases=evse.grid_phases(),
         max_a=max_a,
         ceiling=ceiling,
@@ -131,6 +166,14 @@ def request(evse: EvseState, now: float) -> Request:
         tier=1 if idle else 0,
         queue_key=evse.session.queued_at if evse.session is not None else 0.0,
     )
+
+
+def _needed_a(evse: EvseState) -> float:
+    """Return the most a car said it can take; infinite where it did not, or said what can't be."""
+    needs = None if evse.session is None else evse.session.needs
+    if needs is None or needs.most_a is None or not needs.phases or needs.most_a < evse.config.min_a:
+        return math.inf
+    return needs.most_a
 
 
 def decide(
@@ -181,20 +224,23 @@ def decide(
         allocations=allocations,
         told_a=told,
         reasons={
-            str(evse.key): _reason(evse, mode, allocations.get(str(evse.key)), told.get(str(evse.key)), lost, outside) for evse in evses
+            str(evse.key): _reason(evse, mode, allocations.get(str(evse.key)), told.get(str(evse.key)), lost, outside, now)
+            for evse in evses
         },
         lease_s=length_s,
         limits_a=limits_a,
     )
 
 
-def _reason(evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: set[str]) -> Reason:
+def _reason(
+    evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: set[str], now: float
+) -> Reason:
     if mode is Mode.OFF:
         return Reason(code=ReasonCode.UNMANAGED)
     if not evse.ready:
         return Reason(code=ReasonCode.OFFLINE)
     if evse.problem is not None:
-        return Reason(code=ReasonCode.DISOBEDIENT if evse.problem == "disobedient" else ReasonCode.FALLBACK)
+        return Reason(code=ReasonCode.DISOBEDIENT if evse.problem is Problem.DISOBEDIENT else ReasonCode.FALLBACK)
     if not evse.allowed:
         return Reason(code=ReasonCode.PAUSED)
     if evse.session is None:
@@ -204,6 +250,10 @@ def _reason(evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: 
     if allocation is None or told_a is None:
         return Reason(code=ReasonCode.FALLBACK)
     reason = allocation.reason
+    if reason.circuit_id == station_row(evse.key.station):
+        return Reason(code=ReasonCode.EXTERNAL, source=evse.station_external_a(now)[1])
+    if reason.code is ReasonCode.EXTERNAL:
+        return Reason(code=ReasonCode.EXTERNAL, source=evse.external_a(now)[1])
     if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in lost:
         return Reason(code=ReasonCode.METER_LOST, circuit_id=reason.circuit_id)
     if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in outside:
@@ -225,7 +275,8 @@ def installed(evse: EvseState, now: float, told_a: float | None = None) -> Insta
 def dead_man_violations(states: Mapping[str, CircuitState], evses: Iterable[EvseState], now: float) -> int:
     """Return on how many circuits and phases the dead-man rule does not hold, from what is installed."""
     evses = list(evses)
-    remaining_s = max((evse.lease.expires_at - now for evse in evses if evse.lease is not None), default=0.0)
+    leases = [lease for evse in evses for lease in (evse.lease, evse.former) if lease is not None and not lease.lasts]
+    remaining_s = max((lease.expires_at - now for lease in leases), default=0.0)
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     return len(violations(circuits, [installed(evse, now) for evse in evses], max(0.0, remaining_s)))
 
@@ -247,10 +298,17 @@ def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) ->
     """Return the fallback to tell each EVSE now: the fixed shares of what is left when the building draws its worst.
 
     Every EVSE counts on all its conductors, a car or not, and keeps its share whatever a person sets: it is written rarely.
-    Raises wait until the others' cuts are confirmed.
+    Raises wait until the others' cuts are confirmed. An EVSE in doubt keeps what it has, and the others give way to its rating.
     """
+    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    led, doubted = [evse for evse in evses if not doubtful(evse)], [evse for evse in evses if doubtful(evse)]
+    taken = sums(circuits, ((evse.circuit_id, evse.rated_per_phase(evse.rated_a)) for evse in doubted))
     rows = [
-        Headroom(circuit_id=circuit_id, parent_id=state.circuit.parent_id, available_a=_not_negative(fallback_room(state.circuit)))
+        Headroom(
+            circuit_id=circuit_id,
+            parent_id=state.circuit.parent_id,
+            available_a=_not_negative(subtract(fallback_room(state.circuit), taken[circuit_id])),
+        )
         for circuit_id, state in states.items()
     ]
     requests = [
@@ -261,11 +319,12 @@ def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) ->
             max_a=evse.rated_a,
             min_a=evse.config.min_a,
         )
-        for evse in evses
+        for evse in led
     ]
-    holdings = {str(evse.key): Holding(limit_a=held_a, reserved_a=held_a) for evse in evses for held_a in (evse.held_fallback_a,)}
+    holdings = {str(evse.key): Holding(limit_a=held_a, reserved_a=held_a) for evse in led for held_a in (evse.held_fallback_a,)}
     ids = {each.request_id for each in requests}
     shares = steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=ids)
+    shares |= {str(evse.key): evse.fallback_a or 0.0 for evse in doubted}
     return {
         str(evse.key): _at_least_or_nothing(min(shares[str(evse.key)], evse.user_max_a), evse.config.min_a) if evse.allowed else 0.0
         for evse in evses

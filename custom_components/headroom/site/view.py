@@ -13,7 +13,7 @@ from .clock import Clock
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .installer import Installer
-from .snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, PendingStation, SiteSnapshot, StationSnapshot
+from .snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, Obeying, PendingStation, SiteSnapshot, StationSnapshot
 from .stations import StationState
 from .turn import Turn, path_ids
 
@@ -117,6 +117,7 @@ def _station(state: StationState, installer: Installer | None, evses: list[EvseS
         last_heard=state.last_heard,
         ack_latency_s=None if installer is None else installer.latency_s,
         profile_writes_today=0 if installer is None else installer.writes_today,
+        obeying=Obeying() if installer is None else installer.obedience.shown(),
         problem=next((evse.problem for evse in evses if evse.problem is not None), None),
     )
 

@@ -1,0 +1,56 @@
+"""Limits as values: what a station holds for a while, what it is to hold, and what somebody allows over time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import math
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A limit confirmed by the station for one transaction, until `expires_at` (monotonic)."""
+
+    transaction_id: str
+    limit_a: float
+    expires_at: float
+    """Infinite: it lasts until something takes its place."""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it does not end by itself."""
+        return math.isinf(self.expires_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseOrder:
+    """A lease the loop wants installed. `cut`: it gives less, or for less long, than what is installed."""
+
+    transaction_id: str
+    limit_a: float
+    length_s: float
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsOverTime:
+    """What somebody allows over time: amps from so many seconds after `starts_at` (monotonic); ends at `ends_at`."""
+
+    starts_at: float
+    periods: tuple[tuple[float, float], ...]
+    ends_at: float = math.inf
+
+    def limit_a(self, now: float) -> float:
+        """Return the limit that holds now; infinite where it says nothing."""
+        if now >= self.ends_at:
+            return math.inf
+        started = [limit_a for start_s, limit_a in self.periods if now >= self.starts_at + start_s]
+        return started[-1] if started else math.inf
+
+    def next_change(self, now: float) -> float:
+        """Return the monotonic time of the next change, infinite where there is none."""
+        changes = [self.starts_at + start_s for start_s, _ in self.periods] + [self.ends_at]
+        return min((change for change in changes if change > now), default=math.inf)
+
+
+def lowest(limits: Mapping[str, LimitsOverTime], now: float) -> tuple[float, str | None]:
+    """Return the lowest of several limits now, and whose it is; infinite and None where none says anything."""
+    return min(((each.limit_a(now), source) for source, each in limits.items()), default=(math.inf, None))

@@ -1,0 +1,324 @@
+"""Whether one station does what it is told, and what is done where it does not: the ladder (`ladder.py`), step by step.
+
+Nothing here makes the site less safe: from the first doubt on, what the car draws is reserved for it, and it is told the least it
+can charge with; only a measured draw below that ends the doubt. Each step is taken when the one before was given the time a station of
+this kind needs, is logged once, and is kept with its reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+import logging
+
+from ..csms.abilities import Abilities, abilities, fitted, unit_of
+from ..csms.dialect import Dialect, Handle
+from ..csms.learnt import Attempt, Learnt, Outcome
+from ..csms.quirks import Known, known_of
+from ..csms.station import CallError, CallRejectedError, CompositeSchedule, Station
+from .clock import Clock
+from .config import EvseKey
+from .evse import IDLE_A, EvseState, Problem
+from .ladder import described, fallback_words, next_dialect
+from .proof import ends, worth_asking
+from .snapshot import Obeying
+
+_LOGGER = logging.getLogger(__name__)
+
+REFUSALS = 2
+"""So many refusals in a row of what was never seen to work lead to another dialect…"""
+REFUSALS_WHERE_IT_WORKED = 4
+"""…and so many where it worked before."""
+RESENDS, RESENDS_WHERE_IT_WORKED = 1, 3
+"""How often a limit that is ignored is sent again before another dialect is tried."""
+PATIENCE_S = 35.0
+"""How long a station that nobody has seen follow may take for it (some take 30 s)."""
+PATIENCE_LEAST_S = 10.0
+PATIENCE_LATENCIES = 2.0
+GROSS = 1.5
+GROSS_A = 1.0
+"""A car may draw a little above its limit; what is above limit × 1.5 + 1 A does not listen."""
+RESUMED_S = 60.0
+"""What is ignored so soon after a suspension is put down to it."""
+PROOFS = 2
+"""So often a station is asked for a schedule that shows whether its leases end; one that shows nothing then is believed."""
+NO_SUCH_TRANSACTION = frozenset({"TxNotFound", "InvalidTransaction", "UnknownTransaction", "UnknownEvse"})
+NO_SMART_CHARGING = frozenset({"NotImplemented", "NotSupported"})
+
+
+@dataclass(slots=True)
+class _Trial:
+    """How it stands with an EVSE in doubt."""
+
+    since: float | None = None
+    """When a limit was confirmed in the present words; None while none was."""
+    resends: int = 0
+    resumed: bool = False
+    """The doubt began soon after a suspension."""
+    refused: str | None = None
+    """The first step that was refused."""
+    stuck: bool = False
+    """Nothing more is tried: its station obeys elsewhere, or nothing is left."""
+
+
+class Obedience:
+    """What one station is told, and whether it obeys. `evses` are those of the site."""
+
+    def __init__(self, identity: str, clock: Clock) -> None:
+        """Know nothing yet."""
+        self._identity = identity
+        self._clock = clock
+        self._station: Station | None = None
+        self.learnt = Learnt()
+        self.known = Known()
+        self._can = Abilities()
+        self._start = Dialect()
+        self._trials: dict[EvseKey, _Trial] = {}
+        self._proofs_left = PROOFS
+        self.evses: Sequence[EvseState] = ()
+        self._shown: Obeying | None = None
+        self.station_limit_stale = False
+        """The ceiling of the station has to be told anew."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it is told its limits now."""
+        return self.learnt.dialect or self._start
+
+    @property
+    def patience_s(self) -> float:
+        """How long it is given to follow a limit before it counts as ignored."""
+        slow_s = self.learnt.follows.slow_s
+        return PATIENCE_S if slow_s is None else max(PATIENCE_LEAST_S, PATIENCE_LATENCIES * slow_s)
+
+    def _trial(self, evse: EvseState) -> _Trial:
+        return self._trials.setdefault(evse.key, _Trial())
+
+    def _searches(self, evse: EvseState) -> bool:
+        return evse.problem is not None and not self.learnt.exhausted and not self._trial(evse).stuck
+
+    def meet(self, station: Station, *, booted: bool) -> None:
+        """Take up a station that is ready: as it was left, or from the start where its firmware is new; a boot lets all be tried again."""
+        self._station, self.learnt = station, station.learnt
+        self._proofs_left = PROOFS
+        info = station.info
+        self.known = known_of(info)
+        self._can = abilities(station.inventory, self.known.habits)
+        self._start = fitted(self.known.dialect, self._can)
+        if self.learnt.meet((info.vendor, info.model, info.firmware_version or "")):
+            _LOGGER.info("Station %s has another firmware: what was learnt of it is learnt anew", self._identity)
+        elif booted and self.learnt.exhausted:
+            self.learnt.begin_again()
+            self.learnt.dialect = None
+        if self.learnt.dialect is not None:
+            self.learnt.dialect = fitted(self.learnt.dialect, self._can)
+        for evse in self.evses:
+            if booted:
+                self._trials.pop(evse.key, None)
+            if evse.problem is Problem.REJECTS:
+                evse.problem = None
+            evse.dialect = self.dialect
+        self._apply()
+
+    def _apply(self) -> None:
+        self._shown = None
+        slow_s = self.learnt.follows.slow_s
+        ignored = any(one.outcome is Outcome.IGNORED for one in self.learnt.attempts)
+        for evse in self.evses:
+            evse.dialect = self.dialect
+            evse.unproven = self.dialect.holds_leases and self.learnt.lease_ends is None and self._proofs_left > 0
+            evse.follows_s = 0.0 if slow_s is None else slow_s
+            stuck = evse.problem is Problem.DISOBEDIENT and self._trial(evse).stuck
+            evse.uncontrolled = stuck or (self.learnt.exhausted and ignored)
+            if evse.uncontrolled and evse.problem is None:
+                evse.problem = Problem.DISOBEDIENT
+                self._trial(evse).stuck = True
+
+    def _keep(self) -> None:
+        self._apply()
+        if self._station is not None:
+            self._station.learnt_changed()
+
+    # What the installer tells.
+
+    def confirmed(self, evse: EvseState, step: str, latency_s: float) -> None:
+        """Take note that the station accepted a limit of an EVSE: a `step` is a lease or a fallback."""
+        self.learnt.acknowledges.observe(latency_s)
+        trial = self._trial(evse)
+        if step == "lease":
+            trial.since = self._clock.monotonic()
+        if evse.problem is Problem.REJECTS and step in (trial.refused, "lease") and not evse.unanswered_lease_a:
+            evse.problem, trial.refused, trial.stuck = None, None, False
+            self.learnt.exhausted = False
+            _LOGGER.info("Station %s takes %s", self._identity, described(self.dialect, self._can))
+        self._keep()
+
+    def unanswered(self, evse: EvseState) -> None:
+        """Take note that a limit was not answered at all: nobody knows what holds."""
+        if evse.problem is None:
+            evse.problem = Problem.REJECTS
+            _LOGGER.warning("Station %s does not answer its limits: what it may draw is reserved for it", self._identity)
+
+    def refused(self, evse: EvseState, step: str, failures: int, error: CallRejectedError | CallError) -> bool:
+        """Take note that it refused a lease or a fallback, `failures` times in a row; returns whether another dialect is tried now."""
+        if failures < REFUSALS and not self._searches(evse):
+            return False
+        if evse.problem is None:
+            evse.problem = Problem.REJECTS
+            words = described(self.dialect, self._can)
+            _LOGGER.warning("Station %s does not take %s (%s): what it may draw is reserved for it", self._identity, words, error)
+        trial = self._trial(evse)
+        trial.refused = trial.refused or step
+        code = error.reason if isinstance(error, CallRejectedError) else error.code
+        if code in NO_SUCH_TRANSACTION or not self._searches(evse):
+            return False
+        if isinstance(error, CallError) and code in NO_SMART_CHARGING:
+            self._give_up("it has no smart charging")
+            return False
+        if self.learnt.obeyed_by and failures < REFUSALS_WHERE_IT_WORKED and not self.learnt.attempts:
+            return False
+        outcome = Outcome.REFUSED_FALLBACK if step == "fallback" else Outcome.REFUSED_LEASE
+        return self._climb(evse, outcome, str(error))
+
+    def refused_station_limit(self) -> None:
+        """Take note that it holds no ceiling of the whole station: none is sent any more, for its EVSEs' limits hold."""
+        if self.dialect.takes_station_limit:
+            self.learnt.dialect = replace(self.dialect, takes_station_limit=False)
+            self._start = replace(self._start, takes_station_limit=False)
+            _LOGGER.info("Station %s takes no ceiling of its own: its EVSEs' limits hold", self._identity)
+            self._keep()
+
+    def wants_proof(self, evse: EvseState, now: float) -> bool:
+        """Tell whether a composite schedule would show now that a lease ends at this station."""
+        return evse.unproven and evse.problem is None and worth_asking(evse, now)
+
+    @property
+    def unit(self) -> str:
+        """The unit it is told limits in."""
+        return unit_of(self.dialect, self._can)
+
+    def proof(self, evse: EvseState, schedule: CompositeSchedule | None, asked_at: float) -> None:
+        """Judge by a composite schedule that reaches past the lease whether the lease ends; None: it gave none."""
+        shown = None if schedule is None else ends(evse, schedule, asked_at)
+        if shown is None:
+            self._proofs_left -= 1
+        else:
+            self.learnt.lease_ends = shown
+            _LOGGER.debug("Station %s reckons %s the end of its leases", self._identity, "with" if shown else "without")
+        if shown is False:
+            self._climb(evse, Outcome.OUTLASTED, "its composite schedule goes on after the lease's end as before")
+        self._keep()
+
+    # What each turn sees.
+
+    def watch(self, now: float) -> None:
+        """Compare what each EVSE draws with what it was told, and take the next step where the time for it has come."""
+        for evse in self.evses:
+            if evse.followed_s is not None:
+                self.learnt.follows.observe(evse.followed_s)
+                self.learnt.obeyed_by.add(evse.key.evse_id)
+                evse.followed_s = None
+                self._keep()
+            if evse.problem is None and evse.overdraws():
+                self._begin(evse, now)
+            elif evse.problem is Problem.DISOBEDIENT and self._seen_to_obey(evse):
+                self._healed(evse)
+            elif evse.problem is Problem.DISOBEDIENT and evse.ready and evse.session is not None:
+                self._step(evse, now)
+
+    def _seen_to_obey(self, evse: EvseState) -> bool:
+        if not evse.uncontrolled:
+            return evse.overdraw_since is None
+        since, charges = self._trial(evse).since, evse.draw_a >= IDLE_A
+        return evse.overdraw_since is None and charges and since is not None and evse.measured_at >= since + evse.response_s
+
+    def _begin(self, evse: EvseState, now: float) -> None:
+        resumed = evse.resumed_at is not None and now - evse.resumed_at < RESUMED_S
+        evse.problem, evse.resend = Problem.DISOBEDIENT, True
+        self._trials[evse.key] = _Trial(resends=1, resumed=resumed, stuck=self.learnt.exhausted)
+        self._apply()
+        _LOGGER.warning("EVSE %s draws %.1f A at a limit of %.1f A: its draw is reserved", evse.key, evse.draw_a, evse.limit_a(now))
+
+    def _healed(self, evse: EvseState) -> None:
+        trial, searched = self._trials.pop(evse.key, _Trial()), self._searches(evse)
+        evse.problem = None
+        if trial.resumed and trial.resends == 1 and trial.since is not None and not self.dialect.resend_on_resume:
+            self.learnt.dialect = replace(self.dialect, resend_on_resume=True)
+            _LOGGER.info("Station %s forgets its limit over a suspension: it is told again each time", self._identity)
+        elif searched and trial.resends > 1:
+            self.learnt.note(Attempt(dialect=self.dialect, outcome=Outcome.OBEYED, at=self._clock.utcnow()))
+        self.learnt.exhausted = False
+        if self.dialect.handle is Handle.STATION:
+            evse.withdraw.append((Handle.DEFAULT, True))  # a fallback that it may heed after all would lie below the leases
+        _LOGGER.info("EVSE %s obeys %s", evse.key, described(self.dialect, self._can))
+        self._keep()
+
+    def _step(self, evse: EvseState, now: float) -> None:
+        limit_a, trial = evse.limit_a(now), self._trial(evse)
+        if trial.since is None or evse.measured_at < trial.since + self.patience_s or not self._searches(evse):
+            return
+        if evse.draw_a <= limit_a * GROSS + GROSS_A:
+            return  # it follows, and draws a little more than it may: no other words would change that
+        worked = bool(self.learnt.obeyed_by) and not self.learnt.attempts
+        if trial.resends < (RESENDS_WHERE_IT_WORKED if worked else RESENDS):
+            trial.resends, trial.since, evse.resend = trial.resends + 1, None, True
+            return
+        self._climb(evse, Outcome.IGNORED, f"{evse.draw_a:.1f} A at a limit of {limit_a:.1f} A")
+        self._keep()
+
+    def _climb(self, evse: EvseState, outcome: Outcome, detail: str) -> bool:
+        self.learnt.note(Attempt(dialect=self.dialect, outcome=outcome, at=self._clock.utcnow(), detail=detail))
+        if outcome is not Outcome.OUTLASTED and self.learnt.obeyed_by - {evse.key.evse_id}:
+            # Another EVSE of the station obeys what is told in these words: they are not what is wrong.
+            self._trial(evse).stuck = True
+            _LOGGER.warning("EVSE %s does not obey, though its station does elsewhere (%s)", evse.key, detail)
+            self._keep()
+            return False
+        following = next_dialect(self._start, self._can, self.learnt.attempts)
+        if following is None:
+            self._give_up(detail)
+            return False
+        words, next_words = described(self.dialect, self._can), described(following, self._can)
+        _LOGGER.info("Station %s: %s came to nothing (%s); trying %s", self._identity, words, detail, next_words)
+        self._speak(following, outlasts=outcome is Outcome.OUTLASTED)
+        self._trial(evse).resends = RESENDS + 1
+        return True
+
+    def _give_up(self, detail: str) -> None:
+        self.learnt.exhausted = True
+        _LOGGER.warning("Station %s obeys nothing that could be tried (%s): what it draws stays reserved", self._identity, detail)
+        self._speak(self._start, outlasts=False)
+
+    def _speak(self, dialect: Dialect, *, outlasts: bool) -> None:
+        """Change the dialect. What was told in the one before may hold beside what is told now, until it is withdrawn or lapses."""
+        before, self.learnt.dialect = self.dialect, None if dialect == self._start else dialect
+        self.learnt.obeyed_by = set()
+        if (before.lease_end, before.handle) != (dialect.lease_end, dialect.handle):
+            self.learnt.lease_ends, self._proofs_left = None, PROOFS
+        elsewhere = Handle.STATION in (before.handle, dialect.handle) and before.handle is not dialect.handle
+        for evse in self.evses:
+            evse.supersede(outlasts=outlasts or not before.holds_leases, dialect=dialect)
+            self._trial(evse).since = None
+            if fallback_words(before, self._can) != fallback_words(dialect, self._can) or before.overwrites:
+                evse.fallback_current = False
+            if elsewhere and before.handle is Handle.STATION and not dialect.tells_station_limit:
+                evse.withdraw.append((Handle.STATION, True))
+        self.station_limit_stale = self.station_limit_stale or elsewhere
+        self._keep()
+
+    def shown(self) -> Obeying:
+        """Return what people are shown of it, with the why."""
+        if self._shown is not None:
+            return self._shown
+        self._shown = Obeying(
+            dialect=described(self.dialect, self._can),
+            why=self.known.why,
+            attempts=tuple(
+                f"{one.at:%Y-%m-%d %H:%M} {described(one.dialect, self._can)}: {one.outcome} {one.detail}".strip()
+                for one in self.learnt.attempts
+            ),
+            searching=any(self._searches(evse) for evse in self.evses),
+            exhausted=self.learnt.exhausted,
+            lease_ends=self.learnt.lease_ends,
+            acknowledges_s=self.learnt.acknowledges.slow_s,
+            follows_s=self.learnt.follows.slow_s,
+        )
+        return self._shown

@@ -1,0 +1,55 @@
+"""Whether a lease ends at a station, by its own composite schedule that reaches past the end. Plain functions."""
+
+from collections.abc import Sequence
+
+from ..csms.station import CompositeSchedule, SchedulePeriod
+from .evse import EvseState
+
+AFTER_S = 5.0
+"""A composite schedule is looked at so long after the end of the lease in it."""
+REACH_S = 10
+"""So much longer than the lease is the schedule that is asked for."""
+LEAST_A = 1.0
+"""Lease and fallback have to differ by so much for it to show anything."""
+NEAR = 0.25
+VOLTAGE_V = 230.0
+
+
+def worth_asking(evse: EvseState, now: float) -> bool:
+    """Tell whether a composite schedule would show the end of the lease that an EVSE holds now."""
+    lease, fallback_a = evse.lease, evse.fallback_a
+    return (
+        lease is not None
+        and not lease.lasts
+        and now < lease.expires_at
+        and fallback_a is not None
+        and evse.fallback_current
+        and abs(lease.limit_a - fallback_a) >= LEAST_A
+    )
+
+
+def ends(evse: EvseState, schedule: CompositeSchedule, asked_at: float) -> bool | None:
+    """Tell whether a schedule asked for at `asked_at` has the lease end in the fallback; None where it shows neither."""
+    lease, fallback_a = evse.lease, evse.fallback_a
+    if lease is None or lease.lasts or fallback_a is None:
+        return None
+    ends_s = lease.expires_at - asked_at
+    during, after = _limit(schedule.periods, ends_s / 2), _limit(schedule.periods, ends_s + AFTER_S)
+    if during is None or after is None or schedule.duration_s < ends_s + AFTER_S:
+        return None
+    if lease.limit_a <= 0:
+        return after > 0 if during <= 0 else None
+    if not _is(during, lease.limit_a, schedule.unit):
+        return None  # something else leads
+    middle = during * (1 + fallback_a / lease.limit_a) / 2
+    return after <= middle if fallback_a < lease.limit_a else after >= middle
+
+
+def _is(limit: float, limit_a: float, unit: str) -> bool:
+    amps = [limit] if unit == "A" else [limit / (VOLTAGE_V * phases) for phases in (1, 2, 3)]
+    return any(abs(each - limit_a) <= NEAR * limit_a for each in amps)
+
+
+def _limit(periods: Sequence[SchedulePeriod], at_s: float) -> float | None:
+    begun = [period.limit for period in periods if period.start_s <= at_s]
+    return begun[-1] if begun else None
