@@ -143,7 +143,7 @@ class Obedience:
         """Take note that the station accepted a limit of an EVSE: a `step` is a lease or a fallback."""
         self.learnt.acknowledges.observe(latency_s)
         trial = self._trial(evse)
-        if step == "lease":
+        if step == "lease" and trial.since is None:
             trial.since = self._clock.monotonic()
         if evse.problem is Problem.REJECTS and step in (trial.refused, "lease") and not evse.unanswered_lease_a:
             evse.problem, trial.refused, trial.stuck = None, None, False

@@ -207,7 +207,8 @@ def decide(
         now=now,
         may_raise={request_id for request_id, evse in sessions.items() if not unsure & path_ids(states, evse.circuit_id)},
     )
-    holding = [installed(evse, now, told.get(str(evse.key))) for evse in evses]
+    # The others' leases are short enough for what one in doubt really draws.
+    holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key))) for evse in evses]
     length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in _arrivals(evses))])
     limits_a = {
         circuit_id: limit_a(circuit, external.lowest(circuit_id, now, config.voltage_v)) for circuit_id, circuit in circuits.items()
