@@ -140,6 +140,7 @@ class Installer:
                 step = self._next_step(now) if self.station is not None and not self.quiet else None
                 if step is not None and self.station is not None:
                     await self._make(step, self.station)
+                    await asyncio.sleep(0)  # one that fails at once must not keep everybody else waiting
                     continue
                 try:
                     async with asyncio.timeout(self._idle_s(now)):
@@ -186,13 +187,15 @@ class Installer:
 
     def _failed(self, step: _Step, error: StationError) -> None:
         refused = isinstance(error, CallRejectedError | CallError)
+        evse = step.evse
+        key = None if evse is None else evse.key
         if step.name in NO_WRITES:
             self._samples_on_request = self._samples_on_request and not (refused and step.name == "sample")
+            self._backoff.setdefault(key, _Backoff(0, self._clock.monotonic() + RETRY_S[0]))
             return
-        evse = step.evse
         if evse is not None and evse.session is None and step.name == "lease":
-            return  # its transaction ended meanwhile
-        key = None if evse is None else evse.key
+            evse.wanted_lease = None  # its transaction ended meanwhile
+            return
         failures = self._backoff[key].failures + 1 if key in self._backoff else 1
         delay_s = RETRY_S[min(failures, len(RETRY_S)) - 1]
         self._backoff[key] = _Backoff(failures, self._clock.monotonic() + delay_s)
@@ -405,7 +408,7 @@ class Installer:
         try:
             schedule = await station.get_composite_schedule(evse.key.evse_id, duration_s, self.obedience.unit)
         except StationOfflineError:
-            return
+            raise
         except StationError as error:
             _LOGGER.debug("Station %s gives no composite schedule: %s", self._identity, error)
         if evse.lease == lease:
