@@ -23,6 +23,7 @@ def _rows() -> Iterator[tuple[str, Row[Any]]]:
     for module in PLATFORMS:
         for rows in module.ROWS.values():
             yield from ((module.__name__.rpartition(".")[2], row) for row in rows)
+    yield from (("sensor", row) for row in sensor._security(None))
 
 
 @pytest.mark.parametrize(("platform", "row"), _rows(), ids=lambda value: getattr(value, "key", value))

@@ -64,6 +64,10 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
         lambda station: station.authorization.reserve_now(4, DRIVER, SOON),
         lambda station: station.authorization.reserve_now(5, ODD, SOON, evse_id=1, connector_type="cType2", group=OVERLONG),
     ),
+    "get_report": (
+        lambda station: station.get_report(),
+        lambda station: station.get_report([("EVSE@1", "AvailabilityState"), ("SmartChargingCtrlr", None)], ["Active", "Problem"]),
+    ),
     "call": (lambda station: station.call("GetLocalListVersion", {}),),
     "certificates.ask_for_signing": (_ask_for_signing,),
     "certificates.delete": (lambda station: station.certificates.delete(HASH),),

@@ -174,7 +174,7 @@ async def test_wrong_profiles_never_leave_the_house(house: House) -> None:
             await found.set_charging_profile(1, PROFILE | {"chargingProfilePurpose": "ChargingStationMaxProfile"})
         with pytest.raises(PayloadError):
             await found.set_charging_profile(1, PROFILE | {"colour": "blue"})
-        with pytest.raises(ValueError, match="no action"):
+        with pytest.raises(ValueError, match="no request of a CSMS"):
             await found.call("Nonsense", {})
         with pytest.raises(PayloadError):
             await found.call("Reset", {"type": "Softly"})

@@ -305,3 +305,18 @@ def test_what_stands_beside_a_profile_decides_too() -> None:
     assert problems(1, users(6, level=1)[1], SmartCharging(), held=[there], entries_most=1) == ["the station keeps 1 profiles"]
     in_phases = {**mine["chargingSchedule"][0], "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6, "numberPhases": 3}]}
     assert [text[:9] for text in problems(1, mine | {"chargingSchedule": [in_phases]}, SmartCharging(), direct=True)] == ["K01.FR.44"]
+
+
+async def test_limits_of_others_may_begin_and_end_past_all_reckoning(house: House) -> None:
+    schedule = {
+        "id": 1,
+        "startSchedule": "9999-12-31T23:59:59Z",
+        "duration": 10**12,
+        "chargingRateUnit": "A",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16.0}, {"startPeriod": 10**14, "limit": 8.0}],
+    }
+    async with station(house.port) as client:
+        limit = {"chargingLimitSource": "SO"}
+        assert await client.call("NotifyChargingLimit", {"chargingLimit": limit, "chargingSchedule": [schedule]}) == {}
+        (told,) = house.of(ChargingLimit)
+        assert told.schedule[0][1] is None

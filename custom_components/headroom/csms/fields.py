@@ -9,6 +9,8 @@ from .frames import LARGEST_EXACT_INTEGER, CallFailure, Payload
 
 LONGEST_KEPT = 255
 """Characters of a name or an id that is kept; OCPP's own have at most 50."""
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these a moment can be reckoned with; what lies beyond, such as "for ever", is as good as they."""
 NUMBERS = (float, int, str)
 """Types, exactly: a bool is none."""
 
@@ -100,15 +102,16 @@ def records(source: Payload, key: str) -> Sequence[Mapping[str, Any]]:
 
 
 def optional_moment(source: Payload, key: str) -> datetime | None:
-    """Return a point in time; one without a zone is UTC. None where there is none."""
+    """Return a point in time; one without a zone is UTC, one past all reckoning as far as can be reckoned. None where there is none."""
     value = source.get(key)
     if not isinstance(value, str):
         return None
     try:
         moment = datetime.fromisoformat(value.strip().upper())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except ValueError, OverflowError:
         return None
+    return min(max(moment, EARLIEST), LATEST)
 
 
 def moment(source: Payload, key: str) -> datetime:

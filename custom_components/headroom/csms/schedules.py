@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from .fields import optional_moment, optional_number, optional_whole, records
 from .frames import Payload
 
+LONGEST_S = 10 * 366 * 86_400
+"""What begins later is nobody's business, and no date."""
+
 
 def limit_now_a(schedules: Sequence[Payload], now: datetime, voltage_v: float, start: datetime | None = None) -> float | None:
     """Return the lowest current per phase that schedules of the station's own allow at `now`; None where they say nothing.
@@ -38,7 +41,8 @@ def limits_over_time(schedules: Sequence[Payload], now: datetime, voltage_v: flo
     for schedule in schedules:
         begun = optional_moment(schedule, "startSchedule") or now
         seconds = [optional_number(period, "startPeriod") for period in records(schedule, "chargingSchedulePeriod")]
-        points |= {begun + timedelta(seconds=second) for second in (*seconds, optional_number(schedule, "duration")) if second is not None}
+        seconds.append(optional_number(schedule, "duration"))
+        points |= {begun + timedelta(seconds=second) for second in seconds if second is not None and 0 <= second < LONGEST_S}
         points.add(begun)
     found: list[tuple[datetime, float | None]] = []
     for at in sorted(point for point in points if point >= now):
