@@ -13,11 +13,11 @@ from custom_components.headroom.csms.needs import EvNeeds
 from custom_components.headroom.csms.profile_builder import Period, Schedule, profile, thinned
 from custom_components.headroom.csms.profile_rules import problems
 from custom_components.headroom.csms.profiles import Placed
-from custom_components.headroom.csms.station import CallRejectedError, ChargingLimit, SmartCharging
+from custom_components.headroom.csms.station import CallRejectedError, ChargingLimit, Disconnected, Ready, SmartCharging, StationError
 from simulator.profile_rules import ProfileRejectedError
 from simulator.profiles import Abilities, ProfileStore
 
-from .client import Client, stamp, station
+from .client import BOOT, Client, stamp, station
 from .conftest import House
 
 ACCEPTED = {"status": "Accepted"}
@@ -34,9 +34,9 @@ def soon(seconds: float = 300) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def keeping(client: Client, *, levels: int = 5) -> ProfileStore:
+def keeping(client: Client, *, levels: int = 5, store: ProfileStore | None = None) -> ProfileStore:
     """Have a station keep its profiles by the rules, with a transaction T1 on its EVSE."""
-    store = ProfileStore((1,), Abilities(stack_level_max=levels))
+    store = store or ProfileStore((1,), Abilities(stack_level_max=levels))
     running = {1: Transaction(transaction_id="T1", started_at=datetime.now(UTC))}
 
     def install(payload: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +164,37 @@ async def test_a_persons_profile_may_restrict_and_never_raise(house: House) -> N
         assert sorted(one.profile["id"] for one in store.installed) == [1, 1001, 2001]
 
 
+async def test_a_persons_profile_is_judged_by_what_the_station_holds_now(house: House) -> None:
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await found.install_fallback(1, 16)
+        await found.set_charging_profile(*users(8))
+        assert len(client.requests("GetChargingProfiles")) == 1
+        await found.set_charging_profile(*users(7))
+        assert len(client.requests("GetChargingProfiles")) == 1  # it was read on this connection
+    await house.until(Disconnected)
+    async with station(house.port) as client:  # meanwhile its owner's app cut it down
+        keeping(client, store=store)
+        evse_id, others = users(5, level=4)
+        store.install(evse_id, others | {"id": 90}, datetime.now(UTC), {})
+        assert (await client.call("BootNotification", BOOT))["status"] == "Accepted"
+        await house.until(Ready, times=2)
+        found = house.station()
+        with pytest.raises(ValueError, match="more than the house"):
+            await found.set_charging_profile(*users(7, level=5))
+        assert len(client.requests("SetChargingProfile")) == 0
+        client.answers["GetChargingProfiles"] = None
+    await house.until(Disconnected, times=2)
+    async with station(house.port) as client:
+        client.answers["GetChargingProfiles"] = None
+        assert (await client.call("BootNotification", BOOT))["status"] == "Accepted"
+        await house.until(Ready, times=3)
+        with pytest.raises(StationError):
+            await house.station().set_charging_profile(*users(4, level=5))
+        assert len(client.requests("SetChargingProfile")) == 0
+
+
 async def test_a_composite_schedule_is_set_beside_what_the_profiles_come_to(house: House) -> None:
     async with station(house.port) as client:
         store = keeping(client)
@@ -261,6 +292,32 @@ async def test_an_ev_is_heard_and_gets_its_profile_and_a_plan_above_it_is_negoti
         writes = len(client.requests("SetChargingProfile"))
         assert await client.call("NotifyEVChargingSchedule", told) == {"status": "Rejected"}
         await client.until("SetChargingProfile", writes + 1)
+
+
+async def test_a_cut_is_negotiated_by_the_next_lease_with_no_schedule_beside_it(house: House) -> None:
+    needs = {"evseId": 1, "maxScheduleTuples": 3, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
+
+    def plan(limit: int) -> dict[str, Any]:
+        schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
+        return {"timeBase": stamp(), "evseId": 1, "chargingSchedule": schedule}
+
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
+        await found.install_fallback(1, 6)
+        store.negotiating.add(1)
+        await client.call("NotifyEVChargingNeeds", needs)
+        await found.install_lease(1, "T1", 16, soon())
+        assert await client.call("NotifyEVChargingSchedule", plan(16)) == {"status": "Accepted"}
+        await found.install_lease(1, "T1", 10, soon())  # the limit changed: its EV gets this to plan by (K17)
+        told = client.requests("SetChargingProfile")[-1]["chargingProfile"]
+        (schedule,) = told["chargingSchedule"]
+        assert (told["transactionId"], schedule["chargingSchedulePeriod"][0]["limit"]) == ("T1", 10)
+        writes = len(client.requests("SetChargingProfile"))
+        assert await client.call("NotifyEVChargingSchedule", plan(16)) == {"status": "Rejected"}
+        assert (await client.until("SetChargingProfile", writes + 1))["chargingProfile"] == told
+        assert await client.call("NotifyEVChargingSchedule", plan(10)) == {"status": "Accepted"}
 
 
 periods = st.lists(

@@ -5,35 +5,42 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from .fields import whole
 from .frames import Payload
 
 MOST_ITEMS = 20_000
 """A report that goes on longer is cut here: anyone may connect, and memory is not theirs."""
+UNTOLD_IDLE_S = 1.0
+"""How long a report may pause whose pages do not say whether more is to come. A page follows on the answer to the one before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report under way. `pages` holds (items, whether more is to come)."""
+    """A report under way. `pages` holds (items, whether more is to come, None where a page does not say)."""
 
     request_id: int
-    pages: asyncio.Queue[tuple[Sequence[Payload], bool]] = field(default_factory=asyncio.Queue)
+    pages: asyncio.Queue[tuple[Sequence[Payload], bool | None]] = field(default_factory=asyncio.Queue)
 
     async def collect(self, *, idle_s: float, total_s: float) -> tuple[list[Payload], bool]:
         """Return the items of all pages, and whether any page came.
 
         Ends with the page that has tbc false, or when none comes for `idle_s`, or after `total_s`, or with MOST_ITEMS: stations forget the last one.
+        A page without tbc is the last, by the standard's default, where an earlier one has it. Where none has, it may mean nothing:
+        some stations send several without. Then the report ends when none comes for UNTOLD_IDLE_S.
         """
         items: list[Payload] = []
-        any_page = False
+        any_page = tells = False
+        wait_s = idle_s
         try:
             async with asyncio.timeout(total_s):
                 while True:
-                    async with asyncio.timeout(idle_s):
+                    async with asyncio.timeout(wait_s):
                         page, more = await self.pages.get()
-                    any_page = True
+                    any_page, tells = True, tells or more is not None
                     items += page
-                    if not more or len(items) >= MOST_ITEMS:
+                    if (tells and not more) or len(items) >= MOST_ITEMS:
                         break
+                    wait_s = idle_s if tells else min(idle_s, UNTOLD_IDLE_S)
         except TimeoutError:
             pass  # what has come is what there is
         return items, any_page
@@ -62,9 +69,10 @@ class Reports:
         self._next_id += 1
         return self._next_id - 1
 
-    def add(self, request_id: int, items: Sequence[Payload], *, more: bool) -> bool:
-        """Take a page in; False where nobody asked for it (any more)."""
-        if request_id not in self._open:
+    def add(self, page: Payload, items: Sequence[Payload]) -> bool:
+        """Take in a page, of which `items` were read; False where nobody asked for it (any more). Raises CallFailure without a requestId."""
+        if (report := self._open.get(whole(page, "requestId"))) is None:
             return False
-        self._open[request_id].pages.put_nowait((items, more))
+        more = page.get("tbc")
+        report.pages.put_nowait((items, more if isinstance(more, bool) else None))
         return True

@@ -6,7 +6,7 @@ from itertools import batched
 import logging
 from typing import Any, override
 
-from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, text, unknown_value, whole
+from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, text, unknown_value
 from ..frames import Payload
 from ..inventory import name, reference
 from ..station import CallTimeoutError, Monitored, Noticed, StationError
@@ -139,7 +139,7 @@ class Diagnostics(Block):
 
     async def _on_monitoring_report(self, payload: Payload) -> Payload:
         self._observe_clock(payload)
-        if not self._link.reports.add(whole(payload, "requestId"), records(payload, "monitor"), more=payload.get("tbc") is True):
+        if not self._link.reports.add(payload, records(payload, "monitor")):
             self._link.emit(Noticed(action="NotifyMonitoringReport", payload=payload))
         return {}
 
@@ -217,7 +217,7 @@ class Diagnostics(Block):
     async def _on_customer_information(self, payload: Payload) -> Payload:
         self._observe_clock(payload)
         page = {"data": text(payload, "data")}
-        if not self._link.reports.add(whole(payload, "requestId"), [page], more=payload.get("tbc") is True):
+        if not self._link.reports.add(payload, [page]):
             # What nobody asked for is nobody's business: it is about a person.
             _LOGGER.debug("%s tells of a customer unasked", self._link.identity)
         return {}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, override
 
-from ..fields import optional_text, records, text, whole
+from ..fields import optional_text, records, text
 from ..frames import Payload
 from ..station import CallTimeoutError, Noticed
 from ..upkeep import DataTransfer, DisplayMessage
@@ -72,8 +72,7 @@ class Display(Block):
         return (await self._link.ready_calls.command("DataTransfer", payload)).get("data")
 
     async def _on_display_messages(self, payload: Payload) -> Payload:
-        request_id = whole(payload, "requestId")
-        if not self._link.reports.add(request_id, records(payload, "messageInfo"), more=payload.get("tbc") is True):
+        if not self._link.reports.add(payload, records(payload, "messageInfo")):
             self._link.emit(Noticed(action="NotifyDisplayMessages", payload=payload))
         return {}
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, override
 
-from ..fields import optional_moment, records, whole, written
+from ..fields import optional_moment, records, written
 from ..frames import Payload
 from ..inventory import from_report, merged, reference
 from ..station import AttributeType, CallError, CallTimeoutError, DeviceVariable, VariableKey, VariableResult
@@ -128,7 +128,7 @@ class Provisioning(Block):
             self._link.clock.observe(generated, self._link.now())
         items = records(payload, "reportData")
         known = self._link.memory.inventory
-        if not self._link.reports.add(whole(payload, "requestId"), items, more=payload.get("tbc") is True) and known is not None:
+        if not self._link.reports.add(payload, items) and known is not None:
             # Nobody waits for it: it tells what changed.
             self._link.memory.inventory = merged(known, items)
             self._link.inventory_changed()

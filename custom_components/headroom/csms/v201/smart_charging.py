@@ -63,6 +63,8 @@ class SmartCharging(Block):
         """Take the connection; nothing is sent."""
         super().__init__(link)
         self._offers: set[asyncio.Task[None]] = set()
+        self._surveyed = False
+        """Whether what it holds was read on this connection; before, what others left on it since is not known."""
 
     @override
     def requests(self) -> Mapping[str, Handler]:
@@ -175,6 +177,7 @@ class SmartCharging(Block):
         found = await self.get_charging_profiles()
         placed = [_placed(profile) for profile in found]
         self._link.memory.told = {profile_id: one for one in placed if (profile_id := one.profile_id) is not None}
+        self._surveyed = True
         words = {0: self._station_words()}
         for evse_id in self._link.inventory.evse_connectors:
             words[evse_id] = self._fallback_words(evse_id)
@@ -192,7 +195,8 @@ class SmartCharging(Block):
     async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> None:
         """Send a profile of the caller's own that restricts.
 
-        Raises ValueError where it breaks its schema or a rule of block K, is one of ours by its id, or raises what is installed.
+        Raises ValueError where it breaks its schema or a rule of block K, is one of ours by its id, or raises what is installed; and
+        StationError where the station does not say what is: what it does not report is not known to restrict anything.
         """
         inventory, placed = self._link.inventory, Placed(evse_id, profile)
         running = {one.evse_id: one.transaction_id for one in self._link.memory.transactions.running() if one.evse_id is not None}
@@ -211,8 +215,8 @@ class SmartCharging(Block):
         SCHEMAS.check_request("SetChargingProfile", {"evseId": evse_id, "chargingProfile": profile})
         if profiles.ours(placed) is not None:
             raise ValueError("a profile of this id and purpose is the house's own")
-        if not self._link.memory.told:
-            await self.survey()  # nothing is known of what it would stand beside
+        if not self._surveyed:
+            await self.survey()  # what it would stand beside
         held = list(self._link.memory.told.values())
         if found := broken(held=held, entries_most=self._entries_most):
             raise ValueError("; ".join(found))
@@ -365,7 +369,7 @@ class SmartCharging(Block):
         if source := optional_text(payload, "chargingLimitSource"):
             where["chargingLimitSource"] = source
         found = [dict(profile) | where for profile in records(payload, "chargingProfile")]
-        self._link.reports.add(whole(payload, "requestId"), found, more=payload.get("tbc") is True)
+        self._link.reports.add(payload, found)
         return {}
 
     async def _on_charging_limit(self, payload: Payload) -> Payload:
@@ -432,7 +436,12 @@ class SmartCharging(Block):
         return lease
 
     def _offer(self, evse_id: int) -> None:
-        """Send the TxProfile of an EVSE's transaction (once more): what an EV plans by is what came after its needs (K15.FR.07)."""
+        """Send the TxProfile of an EVSE's transaction (once more): what an EV plans by is what came after its needs (K15.FR.07).
+
+        It has one schedule, however many the EV would take (maxScheduleTuples): the lease is all that the site gives this car now, so
+        an alternative could only give less. An EV chooses among schedules by price, and what the site gives has none here. When the
+        limit changes, the next lease replaces it, and the station negotiates anew with its EV (K17).
+        """
         if (lease := self._told_lease(evse_id)) is None or not self._link.ready:
             return  # the site's next lease is the first
         task = asyncio.create_task(self._offered(lease))
