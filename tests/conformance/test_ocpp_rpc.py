@@ -24,7 +24,7 @@ from .strict_station import RefusedError, StrictStation, strict_station
 from .typed_commands import TYPED, commands
 
 BOTH_WAYS = {"DataTransfer"}
-ANSWERS_ONLY = {"CertificateSigned", "GetReport", "GetTransactionStatus"}
+ANSWERS_ONLY = {"CertificateSigned", "GetTransactionStatus"}
 """What no command sends: it answers what a station does, or goes by `call`."""
 
 

@@ -8,7 +8,7 @@ from custom_components.headroom.csms.station import Station, StationOfflineError
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.installer import Installer
-from custom_components.headroom.site.session import Lease
+from custom_components.headroom.site.limits import Lease
 
 TURNS = 1000
 
