@@ -72,6 +72,8 @@ class Learnt:
     """Nothing that could be tried made it obey: it is uncontrolled until it boots or heals."""
     lease_ends: bool | None = None
     """Whether a lease ends at the station as told; None while nothing shows it."""
+    answers_pings: bool | None = None
+    """Whether it ever answered a WebSocket ping; False: it spoke on without."""
     acknowledges: Latency = field(default_factory=Latency)
     follows: Latency = field(default_factory=Latency)
     """From the confirmation of a cut to the sample that shows the car at or below it."""
@@ -82,7 +84,7 @@ class Learnt:
             return False
         known = bool(self.fingerprint)
         self.fingerprint = tuple(fingerprint)
-        self.follows, self.lease_ends, self.dialect = Latency(), None, None
+        self.follows, self.lease_ends, self.dialect, self.answers_pings = Latency(), None, None, None
         self.begin_again()
         return known
 
@@ -108,6 +110,7 @@ class Learnt:
             "obeyed_by": sorted(self.obeyed_by),
             "exhausted": self.exhausted,
             "lease_ends": self.lease_ends,
+            "answers_pings": self.answers_pings,
             "acknowledges_s": list(self.acknowledges.seconds),
             "follows_s": list(self.follows.seconds),
         }
@@ -123,6 +126,7 @@ class Learnt:
             obeyed_by={evse_id for evse_id in _listed(document, "obeyed_by") if isinstance(evse_id, int)},
             exhausted=document.get("exhausted") is True,
             lease_ends=ends if isinstance(ends := document.get("lease_ends"), bool) else None,
+            answers_pings=answers if isinstance(answers := document.get("answers_pings"), bool) else None,
             acknowledges=_latency(document, "acknowledges_s"),
             follows=_latency(document, "follows_s"),
         )

@@ -30,7 +30,7 @@ IDENTITY = re.compile(r"[A-Za-z0-9*\-_=:+|@.]{1,48}")
 """OCPP's identifierString, as long as BasicAuth's user name may be (Part 4, 3.1.1)."""
 LARGEST_FRAME_BYTES = 1 << 20
 CLOSE_TIMEOUT_S = 2
-GOING_AWAY, POLICY_VIOLATION = 1001, 1008
+POLICY_VIOLATION = 1008
 
 type Judge = Callable[[str, Verdict], Awaitable[tuple[HTTPStatus, str] | None]]
 """Whether an identity that was recognised is served; else with which words it is turned away."""
@@ -48,6 +48,8 @@ class SeatedConnection(ServerConnection):
         super().__init__(*args, **settings)
         self._access = access
         self._address: str | None = None
+        self.heard_at_s = access.monotonic()
+        """When a byte came last."""
 
     @property
     def remote(self) -> str:
@@ -70,6 +72,7 @@ class SeatedConnection(ServerConnection):
     @override
     def data_received(self, data: bytes) -> None:
         if self._address is not None:
+            self.heard_at_s = self._access.monotonic()
             super().data_received(data)
 
     @override
@@ -111,15 +114,20 @@ class Peer(WebSocketTransport):
         self._identity = identity
         self._access = access
         self._ration = Ration(access.limits, access.monotonic())
+        self._seat = connection
         self.heard = False
-        """Whether anything came."""
-        self.heard_at_s = access.monotonic()
+        """Whether any message came."""
+
+    @property
+    def heard_at_s(self) -> float:
+        """When anything came last, be it a ping or half a message; monotonic."""
+        return self._seat.heard_at_s
 
     @override
     async def recv(self) -> str:
         text = await super().recv()
         self.heard = True
-        now = self.heard_at_s = self._access.monotonic()
+        now = self._access.monotonic()
         if wait_s := self._ration.spend(len(text), now):
             if self._ration.flooding(now):
                 self._access.watch.tell(SecurityEvent(kind=SecurityEventKind.FLOOD, identity=self._identity, remote=self.remote))
@@ -127,14 +135,6 @@ class Peer(WebSocketTransport):
                 raise ConnectionError("it sent too many frames")
             await self._access.pause(wait_s)
         return text
-
-    async def keep_alive(self, interval_s: float, timeout_s: float) -> None:
-        """Ping, and close once it neither answers nor says anything; returns only then, or when it is cancelled."""
-        while True:
-            await asyncio.sleep(interval_s)
-            if not await self.ping(timeout_s) and self._access.monotonic() - self.heard_at_s >= timeout_s:
-                await self.close(GOING_AWAY, "it answers no ping and says nothing")
-                return
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +154,6 @@ class Doors:
     access: Access
     judge: Judge
     serve: Serve
-    ping_interval_s: float = 20.0
-    ping_timeout_s: float = 20.0
     _open: dict[str, tuple[tuple[str | None, int], Server]] = field(default_factory=dict)
     _closing: list[Server] = field(default_factory=list)
 
@@ -208,7 +206,7 @@ class Doors:
             subprotocols=SUBPROTOCOLS,
             process_request=self._check_request,
             open_timeout=self.access.limits.handshake_s,
-            ping_interval=None,  # the library hangs up on a station that answers no ping, however much it says
+            ping_interval=None,  # the library hangs up on a station that answers no ping, however much it says: liveness.py
             close_timeout=CLOSE_TIMEOUT_S,
             max_size=LARGEST_FRAME_BYTES,
             compression=None,  # a local network has room; each connection's compressor would take memory and each message its time
@@ -245,11 +243,7 @@ class Doors:
         identity = None if request is None else _identity(request.path)
         if identity is not None and connection.verdict is not None:
             peer = Peer(connection, identity, self.access)
-            pinging = asyncio.create_task(peer.keep_alive(self.ping_interval_s, self.ping_timeout_s))
-            try:
-                await self.serve(identity, peer, connection.verdict)
-            finally:
-                pinging.cancel()
+            await self.serve(identity, peer, connection.verdict)
 
 
 def _identity(path: str) -> str | None:

@@ -25,6 +25,10 @@ class Habits:
     stack_level_most: int | None = None
     """The highest stack level it really takes; None: what it says."""
     sample_interval_least_s: int = 0
+    heartbeat_interval_s: int | None = None
+    """None: what suits any station."""
+    ping_interval_s: int | None = None
+    """None: what suits any station; 0: it takes pings amiss, and is judged by what it says."""
     samples_on_request: bool = True
     """It may be asked for samples."""
     samples_only_on_request: bool = False

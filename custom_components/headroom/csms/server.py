@@ -7,10 +7,10 @@ from datetime import datetime
 from http import HTTPStatus
 import logging
 import ssl
-from typing import Protocol, runtime_checkable
 
 from .authorization import IdToken, IdTokenInfo
 from .listening import POLICY_VIOLATION, Doors, Listening, Peer
+from .liveness import GOING_AWAY, Wire, keep_alive
 from .memory import Memory
 from .pace import Pace
 from .rpc import Transport
@@ -25,12 +25,7 @@ _LOGGER = logging.getLogger(__name__)
 
 REPLACE_PING_S = 3.0
 """How long a live socket has to answer before a second one of the same identity takes its place."""
-GOING_AWAY, NORMAL = 1001, 1000
-
-
-@runtime_checkable
-class _Pingable(Protocol):
-    async def ping(self, timeout_s: float) -> bool: ...
+NORMAL = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +79,7 @@ class CentralSystem:
         self._listener_failing = False
         self._access = access or Access(monotonic=lambda: asyncio.get_running_loop().time(), sleep=asyncio.sleep)
         self._desk = desk or NoDesk()
-        self._doors = Doors(
-            self._access,
-            self._judge,
-            self._serve_peer,
-            ping_interval_s=self._timing.ping_interval_s,
-            ping_timeout_s=self._timing.ping_timeout_s,
-        )
+        self._doors = Doors(self._access, self._judge, self._serve_peer)
         self._stopping = False
 
     @property
@@ -156,9 +145,14 @@ class CentralSystem:
         session = self._sessions[identity] = _Session(transport, station, profile)
         self._emit(identity, Connected(remote=transport.remote))
         reason = "the connection failed"
+        watching = (
+            asyncio.create_task(keep_alive(transport, station.liveness, self._access.monotonic)) if isinstance(transport, Wire) else None
+        )
         try:
             reason = await station.run()
         finally:
+            if watching is not None:
+                watching.cancel()
             del self._sessions[identity]
             self._emit(identity, Disconnected(reason=reason))
             if not self._accepts(identity):
@@ -218,7 +212,7 @@ class CentralSystem:
         """Return whether a new connection may take this identity; one that does not answer any more is closed for it."""
         if (session := self._sessions.get(identity)) is None:
             return True
-        if not isinstance(session.transport, _Pingable) or await session.transport.ping(REPLACE_PING_S):
+        if not isinstance(session.transport, Wire) or await session.transport.ping(REPLACE_PING_S):
             return session.over.is_set()
         return await self._replace(identity, session)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 import logging
 
 from .. import inventory as device_model
+from ..liveness import HEARTBEAT
 from ..reports import Reports
 from ..station import CallError, CallRejectedError, CallTimeoutError, Inventory, StationError, StationOfflineError, VariableKey
 from .calls import Calls
@@ -104,7 +105,7 @@ async def configure(
 def _wanted(found: Inventory, sample_interval_s: int, heartbeat_interval_s: int) -> dict[VariableKey, str]:
     wanted = {
         ("SampledDataCtrlr", "TxUpdatedInterval"): str(sample_interval_s),
-        ("OCPPCommCtrlr", "HeartbeatInterval"): str(heartbeat_interval_s),
+        HEARTBEAT: str(heartbeat_interval_s),
     }
     for component in ("SampledDataCtrlr", "SmartChargingCtrlr"):
         if found.variables.get(f"{component}.Enabled", "").lower() == "false":

@@ -16,6 +16,7 @@ from typing import Any
 from ..authorization import IdToken, IdTokenInfo
 from ..fields import record, short_text, written
 from ..frames import CallFailure, Payload
+from ..liveness import HEARTBEAT, Liveness
 from ..memory import Memory, StationClock
 from ..pace import Pace
 from ..reports import Reports
@@ -119,6 +120,14 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             **SmartCharging.requests(self),
             **{action: handler for room in rooms for action, handler in room.requests().items()},
         }
+        self.liveness = Liveness(
+            memory,
+            heartbeat_interval_s=timing.heartbeat_interval_s,
+            ping_interval_s=timing.ping_interval_s,
+            ping_timeout_s=timing.ping_timeout_s,
+            on_unanswered=self._on_unanswered,
+        )
+        self._tuning: asyncio.Task[None] | None = None
         self._admitted = admitted
         self._authorize = authorize
         self._timing = timing
@@ -169,9 +178,10 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             self._link.ready = False
             self.diagnostics.close()
             self._recovery.close()
-            if self._stage is not None:
-                self._stage.cancel()
-                await asyncio.wait((self._stage,))
+            for task in (self._stage, self._tuning):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.wait((task,))
 
     async def approve(self) -> None:
         """Have a station that waits for approval boot again at once."""
@@ -237,7 +247,8 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         repeated = self._standing is Standing.PENDING and not accepted
         self._standing = Standing.ACCEPTED if accepted else Standing.PENDING
         self._link.ready = False
-        interval_s = self._heartbeat_interval_s() if accepted else self._timing.pending_interval_s + round(self._pace.wait_s)
+        interval_s = self.liveness.heartbeat_interval_s if accepted else self._timing.pending_interval_s + round(self._pace.wait_s)
+        self.liveness.told_s = interval_s
         response = {"currentTime": written(self._link.now()), "interval": interval_s, "status": "Accepted" if accepted else "Pending"}
 
         def answered() -> None:
@@ -264,6 +275,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
     async def _guarded(self, stage: Stage) -> None:
         try:
             await stage()
+            await self._tune()
         except StationOfflineError:
             _LOGGER.debug("%s went away before it was ready", self.identity)
         except Exception:
@@ -370,14 +382,23 @@ class V201Station(Provisioning, Transactions, SmartCharging):
                 self.inventory,
                 identity=self.identity,
                 sample_interval_s=self._timing.sample_interval_s,
-                heartbeat_interval_s=self._heartbeat_interval_s(),
+                heartbeat_interval_s=self.liveness.heartbeat_interval_s,
             )
             self._link.memory.changed()
 
-    def _heartbeat_interval_s(self) -> int:
-        """What a person set, else what suits the station."""
-        set_s = (self._link.memory.configured or {}).get("OCPPCommCtrlr.HeartbeatInterval", "")
-        return int(set_s) if set_s.isdecimal() and int(set_s) > 0 else self._timing.heartbeat_interval_s
+    def _on_unanswered(self) -> None:
+        _LOGGER.info("%s answers no pings: it is judged by what it says", self.identity)
+        if self._link.ready:
+            self._tuning = asyncio.create_task(self._tune())
+
+    async def _tune(self) -> None:
+        """Have a station speak more often where nothing else shows soon enough that it is there."""
+        if not self._link.ready or not self.liveness.too_long:
+            return
+        try:
+            await self.set_variables({HEARTBEAT: str(self.liveness.suitable_heartbeat_s)})
+        except StationError as error:
+            _LOGGER.debug("The heartbeat of %s stays as it is: %s", self.identity, error)
 
     def _become_ready(self) -> None:
         self._link.calls.learn(self.inventory)
