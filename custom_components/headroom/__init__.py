@@ -36,6 +36,7 @@ async def async_migrate_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> bool:
     """Take a site into operation."""
     async_adopt_tokens(hass, entry)
+    begun_with = _described(entry)
     coordinator = HeadroomCoordinator(hass, entry)
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
@@ -53,6 +54,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> 
 
     entry.async_on_unload(coordinator.async_add_listener(sync_issues))
     sync_issues()
+    if _described(entry) != begun_with:
+        await _async_apply(hass, entry)  # nobody listened to what was changed while the site began
     return True
 
 
@@ -72,6 +75,11 @@ async def async_remove_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) ->
 async def async_remove_config_entry_device(hass: HomeAssistant, entry: HeadroomConfigEntry, device: DeviceEntry) -> bool:
     """Devices come and go with the site's circuits and stations; none is removed by hand while it is configured."""
     return False
+
+
+def _described(entry: HeadroomConfigEntry) -> object:
+    """Return what a person says of the site, to compare."""
+    return (entry.data, entry.options, {key: (subentry.title, subentry.data) for key, subentry in entry.subentries.items()})
 
 
 async def _async_apply(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:

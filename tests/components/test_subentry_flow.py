@@ -1,10 +1,12 @@
 """Circuits and charging stations are added and changed by hand."""
 
+from types import MappingProxyType
 from typing import Any
 
-from homeassistant.config_entries import SOURCE_USER, SubentryFlowResult
-from homeassistant.core import HomeAssistant
+from homeassistant.config_entries import SOURCE_USER, ConfigSubentry, SubentryFlowResult
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.helpers.device_registry import EVENT_DEVICE_REGISTRY_UPDATED
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -187,3 +189,19 @@ async def test_on_a_single_phase_site_only_the_current_is_asked(hass: HomeAssist
     assert [str(key) for key in form["data_schema"].schema] == ["max_a"]
     result = await answer(hass, await answer(hass, form, max_a=25), authentication="none")
     assert result["data"]["evses"] == [{"evse_id": 1, "phases": 1, "rotation": "L1", "max_a": 25}]
+
+
+async def test_a_station_that_is_added_while_the_site_begins(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Nobody listens to changes yet; it is let in all the same."""
+    data = {"identity": "CP9", "circuit": "main", "evses": [{"evse_id": 1, "phases": 3, "rotation": "unknown", "max_a": 16.0}]}
+
+    @callback
+    def add(event: Event[Any]) -> None:
+        station = ConfigSubentry(data=MappingProxyType(data), subentry_type="station", title="Nine", unique_id="CP9")
+        hass.config_entries.async_add_subentry(entry, station)
+
+    hass.bus.async_listen_once(EVENT_DEVICE_REGISTRY_UPDATED, add)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert hass.states.get("binary_sensor.nine_online") is not None
+    await hass.config_entries.async_unload(entry.entry_id)
