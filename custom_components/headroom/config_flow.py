@@ -291,10 +291,11 @@ class HeadroomConfigFlow(SecuritySteps, domain=DOMAIN):
     async def _listen_errors(self, host: str, port: int) -> tuple[dict[str, str], str]:
         """Return why the site can't listen there, by field, with the system's own words."""
         own = self._get_reconfigure_entry() if self.source == SOURCE_RECONFIGURE else None
-        # The port that this site uses already is taken: by itself.
-        if own is None or own.data[CONF_PORT] != port:
+        # The port that this site uses already is taken: by itself. Another address is tried on any port.
+        keeps_port = own is not None and own.data[CONF_PORT] == port
+        if own is None or not keeps_port or own.data[CONF_HOST] != host:
             try:
-                server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
+                server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, 0 if keeps_port else port)
             except OSError as error:
                 field, key = {
                     errno.EADDRINUSE: (CONF_PORT, "port_in_use"),

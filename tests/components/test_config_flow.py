@@ -327,6 +327,16 @@ async def test_a_site_may_keep_the_port_that_it_uses(hass: HomeAssistant, mock_c
     assert mock_config_entry.data["host"] == "0.0.0.0"
 
 
+async def test_an_address_of_another_machine_is_not_taken_with_the_port_that_is_used(
+    hass: HomeAssistant, init_integration: MockConfigEntry
+) -> None:
+    """The site would come to a standstill there."""
+    port = init_integration.data["port"]
+    form = await answer(hass, await change(hass, init_integration, "ocpp"), **listen(port, advanced={"host": "192.0.2.7"}))
+    assert form["errors"] == {"base": "cannot_listen"}
+    assert init_integration.data["host"] == "127.0.0.1"
+
+
 async def test_change_who_may_charge(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     form = await hass.config_entries.options.async_init(entry.entry_id)
     assert shown(form, "free_charging") is True
