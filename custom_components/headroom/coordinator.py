@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from datetime import datetime
 import logging
 from pathlib import Path
 from typing import Any, override
@@ -12,6 +13,7 @@ from homeassistant.const import CONF_HOST, CONF_PORT, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import STORAGE_DIR, Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
@@ -36,6 +38,7 @@ _LOGGER = logging.getLogger(__name__)
 
 STORAGE_VERSION = 1
 SAVE_DELAY_S = 1.0
+LISTEN_AGAIN_S = 60.0
 
 type HeadroomConfigEntry = ConfigEntry[HeadroomCoordinator]
 
@@ -50,7 +53,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     def __init__(self, hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
         """Touch nothing yet."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=f"{DOMAIN} {entry.title}", always_update=True)
-        self._store = Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}")
+        # It holds tokens that may charge.
+        self._store = Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}", private=True)
         self._ledger = Ledger(f"sqlite:///{hass.config.path(f'{DOMAIN}_{entry.entry_id}.db')}", on_health=self._on_ledger_health)
         self._meter: asyncio.Task[None] | None = None
         self._meter_settings: Any = None
@@ -60,6 +64,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self.security = SiteSecurity(hass, entry)
         self._listens_by: object = None
         self._stopped = False
+        self._cancel_listening: Callable[[], None] = lambda: None
         self._listening_anew = asyncio.Lock()
         self._followers: dict[str, list[Callable[[StationEvent], None]]] = {}
         self._judgement_followers: list[Callable[[Judgement], None]] = []
@@ -219,15 +224,33 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
                 if not self._stopped:
                     await self.central_system.listen(host, port, tls_port=tls_port, tls=tls)
             except (OSError, ValueError) as error:
-                if security.failure is None:
+                if security.listening_failure is None:
                     _LOGGER.error("Stations can't be listened for as it is set up: %s", error)
-                security.failure = str(error)
+                security.listening_failure = str(error)
+                self._listens_by = None
+                self._listen_again()
             else:
-                security.failure = None
+                if security.listening_failure is not None:
+                    _LOGGER.info("Stations are listened for as it is set up")
+                security.listening_failure = None
+            self.async_update_listeners()
+
+    @callback
+    def _listen_again(self) -> None:
+        """Try once more in a while: a port comes free, a file is put right."""
+
+        @callback
+        def listen(now: datetime) -> None:
+            self.config_entry.async_create_task(self.hass, self._async_listen(), f"{DOMAIN} listen")
+
+        self._cancel_listening()
+        if not self._stopped:
+            self._cancel_listening = async_call_later(self.hass, LISTEN_AGAIN_S, listen)
 
     async def async_stop(self) -> None:
         """Let go of everything, the last begun first; what is installed on the stations stays until it lapses."""
         self._stopped = True
+        self._cancel_listening()
         await self._begun.aclose()
 
     async def _save_now(self) -> None:
@@ -243,6 +266,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             await self._ledger.close()
         except LedgerError as error:
             _LOGGER.error("The last records are lost: %s", error)
+        self._on_ledger_health(None)  # it is told anew where it still can't be written after the next start
 
     async def _on_stop(self, event: Event) -> None:
         await self.async_stop()

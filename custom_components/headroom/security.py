@@ -170,8 +170,9 @@ class SiteSecurity:
         self.root: Credential | None = None
         self.expires_at: datetime | None = None
         """When the server's certificate ends; None where there is none."""
-        self.failure: str | None = None
-        """Why TLS can't be served as it is set up."""
+        self.listening_failure: str | None = None
+        """Why stations can't be listened for as it is set up."""
+        self._renewal_failure: str | None = None
         self.desk = SiteDesk(self.access, lambda: self.root, dt_util.utcnow)
         self._context: RenewableContext | None = None
         self._built: object = None
@@ -181,6 +182,11 @@ class SiteSecurity:
     def settings(self) -> SecuritySettings:
         """What the person chose."""
         return SecuritySettings.of(self._entry.data)
+
+    @property
+    def failure(self) -> str | None:
+        """Why TLS can't be served as it is set up, or not for much longer; None where it can."""
+        return self.listening_failure or self._renewal_failure
 
     @property
     def clients(self) -> ClientCertificates:
@@ -257,10 +263,10 @@ class SiteSecurity:
         try:
             await self._async_build(self.settings, anew=True)
         except (OSError, ValueError) as error:
-            self.failure = str(error)
+            self._renewal_failure = str(error)
             _LOGGER.warning("The certificates can't be renewed: %s", error)
             return
-        self.failure = None
+        self._renewal_failure = None
         if self.expiring(now):
             detail = f"valid until {self.expires_at:%Y-%m-%d}"
             self.watch.tell(SecurityEvent(kind=SecurityEventKind.CERTIFICATE_EXPIRING, detail=detail))

@@ -185,7 +185,10 @@ class SecuritySteps(ConfigFlow):
             return self.async_abort(reason="root_shown")
         entry = self._get_reconfigure_entry()
         vault = vault_of(self.hass, entry.entry_id)
-        root = await self.hass.async_add_executor_job(vault.root, entry.title, dt_util.utcnow())
+        try:
+            root = await self.hass.async_add_executor_job(vault.root, entry.title, dt_util.utcnow())
+        except (OSError, ValueError) as error:
+            return self.async_abort(reason="root_unreadable", description_placeholders={"error": str(error)})
         return self.async_show_form(
             step_id="root_certificate", data_schema=vol.Schema({}), description_placeholders={"certificate": root.certificate.strip()}
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, override
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
 from homeassistant.exceptions import HomeAssistantError
@@ -149,7 +150,9 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
         """Give the station a new password over the air."""
         errors: dict[str, str] = {}
         cause = ""
-        if user_input is not None:
+        if user_input is not None and self.site_entry.state is not ConfigEntryState.LOADED:
+            errors = {"base": "upgrade_offline"}
+        elif user_input is not None:
             try:
                 await async_rotate_password(self._coordinator, self.identity)
             except HomeAssistantError as error:

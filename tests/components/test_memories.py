@@ -73,3 +73,12 @@ async def test_the_site_is_removed(hass: HomeAssistant, init_integration: MockCo
     assert files(hass, init_integration) == {"station_one"}
     await hass.config_entries.async_remove(init_integration.entry_id)
     assert files(hass, init_integration) == set()
+
+
+async def test_what_holds_tokens_is_the_owners_alone(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """A token that was issued or reserved for lets whoever reads it charge."""
+    await _get_known(hass, init_integration)
+    await hass.config_entries.async_unload(init_integration.entry_id)
+    kept = list(Path(hass.config.path(STORAGE_DIR)).glob(f"{DOMAIN}.{init_integration.entry_id}*"))
+    assert len(kept) == 2
+    assert [file.stat().st_mode & 0o077 for file in kept] == [0, 0]

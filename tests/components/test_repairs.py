@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from homeassistant.components.repairs import RepairsFlowResult, repairs_flow_manager
@@ -234,3 +235,17 @@ async def test_a_station_added_by_hand_meanwhile_is_not_added_twice(
         form = await answer(hass, form, phases="3", rotation="unknown", max_a=32)
     result = await answer(hass, form, authentication="none")
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+
+
+async def test_records_that_can_be_written_again_after_a_reload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """What is wrong with them is told as long as it is."""
+    database = Path(hass.config.path(f"{DOMAIN}_{entry.entry_id}.db"))
+    database.mkdir()
+    try:
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        assert "ledger_failed" in issues(hass)
+    finally:
+        database.rmdir()
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert "ledger_failed" not in issues(hass)
+    await hass.config_entries.async_unload(entry.entry_id)

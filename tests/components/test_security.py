@@ -15,9 +15,10 @@ from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
@@ -26,6 +27,7 @@ from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.security.authority import Credential, KeyKind, create_root, issue_server
 from custom_components.headroom.csms.security.credentials import verify_password
 from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
+from custom_components.headroom.security import vault_of
 from tests.csms.client import BOOT, Client, set_results
 from tests.csms.secured import basic, key_pem, self_signed, signing_request
 
@@ -464,3 +466,45 @@ async def test_installed_certificates_by_actions(hass: HomeAssistant, init_integ
             await act(hass, "install_certificate", init_integration, "CP1", certificate="nothing")
         with pytest.raises(ServiceValidationError):
             await act(hass, "sign_certificate", init_integration, "CP1")
+
+
+async def test_a_site_that_is_not_running_changes_no_password_over_the_air(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    await add_station(hass, init_integration, "CP9")
+    before = kept(init_integration, "CP9")
+    await hass.config_entries.async_unload(init_integration.entry_id)
+    form = await choose(hass, init_integration, "CP9", "rotate_password")
+    form = await hass.config_entries.subentries.async_configure(form["flow_id"], {})
+    assert form["errors"] == {"base": "upgrade_offline"}
+    assert kept(init_integration, "CP9") == before
+
+
+async def test_a_root_that_can_not_be_read_is_explained(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    await act(hass, "get_root_certificate", init_integration, "")
+    key = vault_of(hass, init_integration.entry_id).folder / "root.key"
+    key.write_text("rubbish")
+    with pytest.raises(HomeAssistantError) as failed:
+        await act(hass, "get_root_certificate", init_integration, "")
+    assert failed.value.translation_key == "certificate_failed"
+    result = await site_step(hass, init_integration, "root_certificate")
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "root_unreadable")
+
+
+async def test_a_taken_port_is_tried_again(hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any) -> None:
+    """Told as long as nobody listens there, however the certificates are; no longer once somebody does."""
+    entry, port = init_integration, unused_tcp_port_factory()
+    other = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", port)
+    security = {"profile": 1, "tls": "own", "tls_port": port, "server_names": ["127.0.0.1"]}
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "security": security})
+    await hass.async_block_till_done()
+    issue_id = f"tls_failed_{entry.entry_id}"
+    now = dt_util.utcnow()
+    async_fire_time_changed(hass, now + timedelta(days=1, minutes=1))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.runtime_data.central_system.tls_port is None
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is not None
+    other.close()
+    await other.wait_closed()
+    async_fire_time_changed(hass, now + timedelta(days=1, minutes=3))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.runtime_data.central_system.tls_port == port
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None

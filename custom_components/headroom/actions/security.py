@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 import probatio as vol
 
+from ..const import DOMAIN
 from ..csms.security import authority
 from ..csms.security.access import PASSWORD, PASSWORD_OVER_TLS, PROFILES
 from ..csms.security.commands import CSMS_ROOT, INSTALLED_KINDS, INTERFACES, ROOT_KINDS
@@ -114,7 +116,12 @@ async def _root(call: ServiceCall) -> Mapping[str, str]:
     """Return the root certificate of the chosen site, made where there is none yet."""
     coordinator, _ = target(call)
     entry = coordinator.config_entry
-    root = await call.hass.async_add_executor_job(vault_of(call.hass, entry.entry_id).root, entry.title, dt_util.utcnow())
+    try:
+        root = await call.hass.async_add_executor_job(vault_of(call.hass, entry.entry_id).root, entry.title, dt_util.utcnow())
+    except (OSError, ValueError) as error:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="certificate_failed", translation_placeholders={"error": str(error)}
+        ) from error
     return {
         "certificate": root.certificate,
         "fingerprint_sha256": authority.fingerprint(root.certificate),
