@@ -131,11 +131,15 @@ class IdTokenFlow(ConfigSubentryFlow):
             vol.Optional(CONF_GROUP): TextSelector(),
             vol.Optional(CONF_VALID_UNTIL): DateTimeSelector(),
         }
-        if places := _places(entry):
+        if places := self._gone_places() | _places(entry):
             options = [SelectOptionDict(value=value, label=label) for value, label in places.items()]
             schema[vol.Optional(CONF_PLACES)] = SelectSelector(SelectSelectorConfig(options=options, multiple=True))
         schema |= {vol.Required(flag, default=False): BooleanSelector() for flag in (CONF_CONCURRENT, CONF_BLOCKED, CONF_MASTER_PASS)}
         return vol.Schema(schema)
+
+    def _gone_places(self) -> dict[str, str]:
+        """Return where the token was said to be good for, by itself: a station that is gone must not make it good everywhere."""
+        return {place: place for place in self._stored().get(CONF_PLACES, ())}
 
     def _label(self, entry: ConfigEntry, stranger: Stranger) -> str:
         """Say which token it is to whoever has just held it to a reader, without saying the token."""

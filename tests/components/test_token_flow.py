@@ -12,6 +12,7 @@ from homeassistant.exceptions import ServiceValidationError
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
 
 from custom_components.headroom.configuration import site_config
 from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
@@ -186,3 +187,24 @@ async def test_start_with_a_token_the_site_knows(hass: HomeAssistant, init_integ
     await act(hass, "start_charging", device(hass, init_integration, "CP1_1"), id_token=CARD)
     asked = await left.heard("RequestStartTransaction")
     assert (asked["idToken"], asked["groupIdToken"]["idToken"]) == ({"idToken": CARD, "type": "ISO14443"}, "family")
+
+
+async def test_a_token_of_a_station_that_is_gone_is_not_good_everywhere(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    """It can be changed as it is shown, and stays good for nowhere until a person says otherwise."""
+    mock_config_entry.add_to_hass(hass)
+    await answer(hass, await start(hass, mock_config_entry), name="Ann", id_token=CARD, places=["CP1"])
+    (subentry,) = mock_config_entry.get_subentries_of_type("id_token")
+    for station in ("station_one", "station_two"):
+        hass.config_entries.async_remove_subentry(mock_config_entry, station)
+        form = await mock_config_entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+        assert form["data_schema"] is not None
+        suggested = {str(key): key.description["suggested_value"] for key in form["data_schema"].schema if key.description}
+        await answer(hass, form, **suggested | {"name": "Anna"})
+        (token,) = site_config(mock_config_entry).authorization.tokens
+        assert (token.name, token.stations) == ("Anna", {"CP1"})
+
+
+async def test_no_reservation_is_for_ever(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
+    """A time past all dates is the caller's mistake."""
+    with pytest.raises(vol.Invalid):
+        await act(hass, "reserve", device(hass, init_integration, "CP1_1"), id_token=CARD, duration={"days": 99_999_999})

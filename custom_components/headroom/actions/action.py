@@ -19,7 +19,8 @@ from ..site.config import EvseKey
 ATTR_DURATION = "duration"
 
 DEVICE = {vol.Required(ATTR_DEVICE_ID): cv.string}
-DURATION = vol.All(cv.positive_time_period, vol.Range(min=timedelta(seconds=1)))
+LONGEST = timedelta(days=366)
+DURATION = vol.All(cv.positive_time_period, vol.Range(min=timedelta(seconds=1), max=LONGEST))
 AMPS = vol.All(vol.Coerce(float), vol.Range(min=0, max=1000))
 
 
