@@ -242,3 +242,21 @@ async def test_monitors_and_customers(hass: HomeAssistant, cp1: str, left: RawSt
     with pytest.raises(ServiceValidationError) as refused:
         await ask(hass, "customer_information", cp1)
     assert refused.value.translation_key == "one_customer"
+
+
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [
+        ("set_monitors", {"monitors": [{"variable": "EVSE.Power", "type": "Delta", "value": "nan", "severity": 3}]}),
+        ("data_transfer", {"vendor_id": "com.example", "data": {"limit": float("inf")}}),
+    ],
+)
+async def test_what_is_no_json_is_the_callers_mistake(
+    hass: HomeAssistant, cp1: str, left: RawStation, action: str, fields: dict[str, Any]
+) -> None:
+    """A schema does not see it, and nothing is sent."""
+    asked = list(left.asked)
+    with pytest.raises(ServiceValidationError) as failed:
+        await ask(hass, action, cp1, **fields)
+    assert failed.value.translation_key == "payload_invalid"
+    assert not {action for action, _ in left.asked[len(asked) :]} & {"SetVariableMonitoring", "DataTransfer"}

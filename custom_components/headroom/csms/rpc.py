@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from .frame_log import RECEIVED, SENT, FrameLog
 from .frames import Call, CallFailure, Failure, MalformedFrame, Payload, Result, call_text, error_text, parse, result_text
 from .station import CallError, CallTimeoutError, StationError, StationOfflineError
-from .validation import Schemas
+from .validation import PayloadError, Schemas
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,17 +118,21 @@ class Rpc:
     async def call(self, action: str, payload: Payload, *, timeout_s: float | None = None) -> Payload:
         """Send a request and return the response's payload, which is an object; its schema is the caller's business.
 
-        Raises PayloadError where the request violates its schema (nothing is sent then), CallError for a CALLERROR, CallTimeoutError
-        and StationOfflineError. A caller that is cancelled leaves an outstanding call outstanding: the next one waits for it.
+        Raises PayloadError where the request violates its schema or is no JSON (nothing is sent then), CallError for a CALLERROR,
+        CallTimeoutError and StationOfflineError. A caller that is cancelled leaves an outstanding call outstanding: the next one waits for it.
         """
         self._schemas.check_request(action, payload)
         if self._closed:
             raise StationOfflineError(f"{self._name} is not connected")
         message_id = str(next(self._ids))
+        try:
+            text = call_text(message_id, action, payload)
+        except (TypeError, ValueError) as error:  # a NaN, say: no schema looks for that
+            raise PayloadError(f"{action}Request", "FormatViolation", "the payload") from error
         outgoing = _Outgoing(
             message_id,
             action,
-            call_text(message_id, action, payload),
+            text,
             self._call_timeout_s if timeout_s is None else timeout_s,
             asyncio.get_running_loop().create_future(),
         )
