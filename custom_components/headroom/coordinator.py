@@ -23,7 +23,7 @@ from .configuration import meter_for, site_config
 from .const import CONF_FUSE_A, CONF_IDENTITY, CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, DOMAIN, SUBENTRY_STATION
 from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.server import CentralSystem
-from .csms.station import Noticed, Station, StationEvent, StationOfflineError
+from .csms.station import Noticed, Ready, Station, StationEvent, StationOfflineError
 from .ledger.ledger import Ledger
 from .ledger.records import LedgerError
 from .memories import StationMemories, remove_files
@@ -61,7 +61,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._begun = AsyncExitStack()
         """How to let go of what was begun."""
         self._listening = (entry.data[CONF_HOST], entry.data[CONF_PORT])
-        self.security = SiteSecurity(hass, entry)
+        self.security = SiteSecurity(hass, entry, lambda identity: self.central_system.stations.get(identity))
         self._listens_by: object = None
         self._stopped = False
         self._cancel_listening: Callable[[], None] = lambda: None
@@ -303,6 +303,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             self.security.watch.tell(
                 SecurityEvent(kind=SecurityEventKind.STATION_EVENT, identity=identity, detail=told["type"], info=told["techInfo"])
             )
+        if isinstance(event, Ready):
+            self.security.async_renew(identity)
         self.site.handle(identity, event)
         if self.concerns.take(identity, event):
             self.async_update_listeners()

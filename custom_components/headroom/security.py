@@ -36,13 +36,15 @@ from .const import (
     TLS_OWN,
 )
 from .csms.security import authority
-from .csms.security.access import CERTIFICATE, NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, Access, StationSecurity
+from .csms.security.access import CERTIFICATE, NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, Access, StationCertificate, StationSecurity
 from .csms.security.authority import WARN_BEFORE_DAYS, Credential
 from .csms.security.desk import SiteDesk
 from .csms.security.events import SecurityEvent, SecurityEventKind, SecurityWatch
+from .csms.security.renewal import CertificateRenewal
 from .csms.security.throttle import Limits
 from .csms.security.tls import ClientCertificates, RenewableContext, server_context
 from .csms.security.vault import Vault
+from .csms.station import Station
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -98,9 +100,16 @@ def station_security(data: Mapping[str, Any]) -> StationSecurity:
         profile=int(kept.get("profile", NO_AUTHENTICATION)),
         password=kept.get("password"),
         next_password=kept.get("next_password"),
-        certificates=tuple(kept.get("certificates", ())),
+        certificates=tuple(_certificate(one) for one in kept.get("certificates", ())),
         serial_number=kept.get("serial_number"),
     )
+
+
+def _certificate(kept: str | Mapping[str, str]) -> StationCertificate:
+    """Return a certificate as it is kept; a bare fingerprint is from before its end was."""
+    if isinstance(kept, str):
+        return StationCertificate(kept)
+    return StationCertificate(kept["fingerprint"], dt_util.parse_datetime(kept.get("ends_at", "")))
 
 
 def station_document(security: StationSecurity) -> dict[str, Any]:
@@ -109,7 +118,10 @@ def station_document(security: StationSecurity) -> dict[str, Any]:
         "profile": security.profile,
         "password": security.password,
         "next_password": security.next_password,
-        "certificates": list(security.certificates),
+        "certificates": [
+            {"fingerprint": one.fingerprint} | ({} if one.ends_at is None else {"ends_at": one.ends_at.isoformat()})
+            for one in security.certificates
+        ],
         "serial_number": security.serial_number,
     }
     return {key: value for key, value in document.items() if value not in (None, [])}
@@ -148,8 +160,8 @@ def context_of(
 class SiteSecurity:
     """Who may connect to one site, for as long as it is loaded."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
-        """Touch nothing yet."""
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, station: Callable[[str], Station | None]) -> None:
+        """Touch nothing yet. `station` returns a station's open connection."""
         self._hass = hass
         self._entry = entry
         self._followers: list[Callable[[SecurityEvent], None]] = []
@@ -174,6 +186,7 @@ class SiteSecurity:
         """Why stations can't be listened for as it is set up."""
         self._renewal_failure: str | None = None
         self.desk = SiteDesk(self.access, lambda: self.root, dt_util.utcnow)
+        self.renewal = CertificateRenewal(self.access, station=station, root=lambda: self.root, now=dt_util.utcnow)
         self._context: RenewableContext | None = None
         self._built: object = None
         self.configure()
@@ -253,11 +266,13 @@ class SiteSecurity:
 
     @callback
     def async_watch_certificates(self) -> Callable[[], None]:
-        """Look at the certificates every day; returns how to end that."""
+        """Look at the server's certificates and the stations' every day; returns how to end that."""
         return async_track_time_interval(self._hass, self._async_check, CHECK_EVERY, name=f"{DOMAIN} certificates")
 
     async def _async_check(self, now: datetime) -> None:
         """Serve what was renewed, here or by whoever renews the person's own files; tell where an end is near."""
+        for identity in self._identities():
+            self.async_renew(identity)
         if self.settings.tls == TLS_NONE:
             return
         try:
@@ -270,6 +285,11 @@ class SiteSecurity:
         if self.expiring(now):
             detail = f"valid until {self.expires_at:%Y-%m-%d}"
             self.watch.tell(SecurityEvent(kind=SecurityEventKind.CERTIFICATE_EXPIRING, detail=detail))
+
+    @callback
+    def async_renew(self, identity: str) -> None:
+        """Have a station renew its own certificate where that is due."""
+        self._entry.async_create_background_task(self._hass, self.renewal.renew(identity), f"{DOMAIN} renew {identity}")
 
     def expiring(self, now: datetime) -> bool:
         """Return whether the server's certificate nears its end, and nobody has renewed it."""

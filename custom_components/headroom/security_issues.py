@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the coordinator raises these repairs
 
 CERTIFICATE_EXPIRING = "certificate_expiring"
 CERTIFICATE_FAILED = "tls_failed"
+STATION_CERTIFICATE = "station_certificate_expiring"
 BELOW_PROFILE = "station_below_profile"
 LOGIN_FAILING = "station_login_failing"
 FAILURES_TOLD = 3
@@ -43,6 +44,10 @@ def security_issues(entry: HeadroomConfigEntry) -> dict[str, Issue]:
         if live is not None and kept is not None and max(kept.profile, live) < wanted:
             issues[f"{BELOW_PROFILE}_{entry.entry_id}_{identity}"] = Issue(
                 BELOW_PROFILE, ir.IssueSeverity.WARNING, placeholders | {"profile": str(live), "wanted": str(wanted)}, identity
+            )
+        if (ends_at := security.renewal.expiring(identity)) is not None:
+            issues[f"{STATION_CERTIFICATE}_{entry.entry_id}_{identity}"] = Issue(
+                STATION_CERTIFICATE, ir.IssueSeverity.ERROR, placeholders | {"date": f"{ends_at:%Y-%m-%d}"}
             )
         # Whoever guesses at a station that is connected is not the station.
         if live is None and security.watch.failures(identity) >= FAILURES_TOLD:

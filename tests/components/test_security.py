@@ -27,7 +27,8 @@ from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.security.authority import Credential, KeyKind, create_root, issue_server
 from custom_components.headroom.csms.security.credentials import verify_password
 from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
-from custom_components.headroom.security import vault_of
+from custom_components.headroom.repairs import async_sync_issues
+from custom_components.headroom.security import CHECK_EVERY, vault_of
 from tests.csms.client import BOOT, Client, set_results
 from tests.csms.secured import basic, key_pem, self_signed, signing_request
 
@@ -508,3 +509,53 @@ async def test_a_taken_port_is_tried_again(hass: HomeAssistant, init_integration
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.runtime_data.central_system.tls_port == port
     assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_a_certificate_is_renewed_at_ready_and_every_day_and_its_end_is_told(
+    hass: HomeAssistant, init_integration: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, unused_tcp_port_factory: Any
+) -> None:
+    await serve_tls(hass, init_integration, unused_tcp_port_factory())
+    password = await add_station(hass, init_integration, "CP9")
+    issue_id = f"station_certificate_expiring_{init_integration.entry_id}_CP9"
+
+    def issue() -> ir.IssueEntry | None:
+        async_sync_issues(hass, init_integration, init_integration.runtime_data.data)
+        return ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+
+    refused = {"TriggerMessage": {"status": "Rejected"}}
+    async with client(init_integration, "CP9", password, **UPGRADABLE) as station:
+        await ready(hass, init_integration, station, "CP9")
+        assert (await station.call("SignCertificate", {"csr": signing_request("CP9")}))["status"] == "Accepted"
+        await station.until("CertificateSigned")
+    await hass.async_block_till_done()
+    (own,) = kept(init_integration, "CP9")["certificates"]
+    ends_at = datetime.fromisoformat(own["ends_at"])
+    assert ends_at - NOW > timedelta(days=396) and issue() is None
+    # The clock of everything would stop the sockets' too.
+    security = init_integration.runtime_data.security
+    for room in (security.desk, security.renewal):
+        monkeypatch.setattr(room, "_now", lambda: ends_at - timedelta(days=20))
+    async with client(init_integration, "CP9", password, **UPGRADABLE | refused) as station:
+        await ready(hass, init_integration, station, "CP9")
+        await told(hass, "certificate_expiring")
+        assert (found := issue()) is not None and found.translation_placeholders is not None
+        assert found.translation_placeholders["date"] == f"{ends_at:%Y-%m-%d}"
+        asked: list[asyncio.Task[Any]] = []
+
+        def trigger(payload: Any) -> Any:
+            if payload["requestedMessage"] == "SignChargingStationCertificate":
+                asked.append(asyncio.create_task(station.call("SignCertificate", {"csr": signing_request("CP9")})))
+            return {"status": "Accepted"}
+
+        station.answers["TriggerMessage"] = trigger
+        async_fire_time_changed(hass, dt_util.utcnow() + CHECK_EVERY)
+        await station.until("CertificateSigned")
+        assert len(asked) == 1 and issue() is None
+        assert len(kept(init_integration, "CP9")["certificates"]) == 2
+
+
+async def told(hass: HomeAssistant, kind: str, entity_id: str = "event.cp9_security") -> None:
+    """Wait until an event entity tells of it."""
+    async with asyncio.timeout(10):
+        while (state := hass.states.get(entity_id)) is None or state.attributes.get("event_type") != kind:
+            await asyncio.sleep(0.01)

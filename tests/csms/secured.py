@@ -109,6 +109,8 @@ class Castle:
     kept: dict[str, StationSecurity] = field(default_factory=dict)
     house: House = field(default_factory=House)
     real_clock: bool = False
+    today: datetime = NOW
+    """What the desk that signs takes for now."""
 
     def __post_init__(self) -> None:
         clock, sleep = (time.monotonic, asyncio.sleep) if self.real_clock else (self.clock, self.clock.sleep)
@@ -190,7 +192,7 @@ async def castle(folder: Path, *stations: tuple[str, StationSecurity], **setting
         now=lambda: datetime.now(UTC),
         timing=house.timing,
         access=made.access,
-        desk=SiteDesk(made.access, lambda: ROOT, lambda: datetime.now(UTC)),
+        desk=SiteDesk(made.access, lambda: ROOT, lambda: made.today),
     )
     await house.system.start("127.0.0.1", 0, tls_port=0, tls=made.context)
     yield made

@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from custom_components.headroom.csms.security import authority, throttle
-from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, PASSWORD_OVER_TLS, StationSecurity
+from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, PASSWORD_OVER_TLS, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.credentials import generate_password, hash_password
 from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.security.tls import ClientCertificates
@@ -147,7 +147,7 @@ async def test_who_has_shown_who_it_is_replaces_the_old_socket(tmp_path: Path) -
 
 async def test_a_password_does_not_replace_a_certificate(tmp_path: Path) -> None:
     own, print_of_it = own_certificate("CP1")
-    kept = StationSecurity(profile=PASSWORD, password=hash_password(WORD), certificates=(print_of_it,))
+    kept = StationSecurity(profile=PASSWORD, password=hash_password(WORD), certificates=(StationCertificate(print_of_it),))
     async with castle(tmp_path, ("CP1", kept), required=PASSWORD) as site, site.connect("CP1", tls=site.station_context(own)) as client:
         await site.house.boot(client)
         assert await site.status("CP1", WORD) == 403  # it has reached profile 3 and never falls below
@@ -235,7 +235,7 @@ async def test_nothing_older_is_served(tmp_path: Path, ciphers: str, version: ss
 
 async def test_profile_3_a_certificate_of_its_own(tmp_path: Path) -> None:
     own, print_of_it = own_certificate("CP1")
-    kept = StationSecurity(profile=CERTIFICATE, certificates=(print_of_it,))
+    kept = StationSecurity(profile=CERTIFICATE, certificates=(StationCertificate(print_of_it),))
     async with (
         castle(tmp_path, ("CP1", kept), required=CERTIFICATE, clients=ClientCertificates.REQUIRED) as site,
         site.connect("CP1", tls=site.station_context(own)) as client,
@@ -246,7 +246,7 @@ async def test_profile_3_a_certificate_of_its_own(tmp_path: Path) -> None:
 
 async def test_profile_3_a_certificate_for_its_serial_number(tmp_path: Path) -> None:
     own, print_of_it = own_certificate("SN-7")
-    kept = StationSecurity(profile=CERTIFICATE, certificates=(print_of_it,), serial_number="SN-7")
+    kept = StationSecurity(profile=CERTIFICATE, certificates=(StationCertificate(print_of_it),), serial_number="SN-7")
     async with castle(tmp_path, ("CP1", kept), required=CERTIFICATE) as site:
         assert await site.status("CP1", tls=site.station_context(own)) == 101
 
@@ -254,8 +254,8 @@ async def test_profile_3_a_certificate_for_its_serial_number(tmp_path: Path) -> 
 async def test_another_stations_certificate_opens_nothing(tmp_path: Path) -> None:
     other, print_of_it = own_certificate("CP2")
     stations = (
-        ("CP1", StationSecurity(profile=CERTIFICATE, certificates=("00",))),
-        ("CP2", StationSecurity(profile=CERTIFICATE, certificates=(print_of_it,))),
+        ("CP1", StationSecurity(profile=CERTIFICATE, certificates=(StationCertificate("00"),))),
+        ("CP2", StationSecurity(profile=CERTIFICATE, certificates=(StationCertificate(print_of_it),))),
     )
     async with castle(tmp_path, *stations, required=CERTIFICATE) as site:
         assert await site.status("CP1", tls=site.station_context(other)) == 401
@@ -280,7 +280,7 @@ async def test_a_certificate_that_was_withdrawn_opens_nothing(tmp_path: Path) ->
     ],
 )
 async def test_certificates_that_are_none_end_the_handshake(tmp_path: Path, certificate: Any, reason: str) -> None:
-    kept = StationSecurity(profile=CERTIFICATE, certificates=("00",))
+    kept = StationSecurity(profile=CERTIFICATE, certificates=(StationCertificate("00"),))
     async with castle(tmp_path, ("CP1", kept), required=CERTIFICATE, clients=ClientCertificates.REQUIRED) as site:
         with pytest.raises(BROKEN):
             await site.status("CP1", tls=site.station_context(certificate()))

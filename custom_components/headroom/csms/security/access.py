@@ -7,6 +7,7 @@ what the site asks for, which without a certificate is nothing or not at all.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum, auto
 
 from . import authority
@@ -20,6 +21,15 @@ MOST_CERTIFICATES = 4
 """A station's newest certificates hold beside each other while it changes over."""
 
 
+@dataclass(frozen=True, slots=True)
+class StationCertificate:
+    """A certificate that our root signed for a station."""
+
+    fingerprint: str
+    ends_at: datetime | None = None
+    """None: not known, for a station from before it was kept; known once it comes with it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationSecurity:
     """What is kept of one station to recognise it."""
@@ -30,8 +40,8 @@ class StationSecurity:
     """As `hash_password` returns it."""
     next_password: str | None = None
     """One that it was sent: it takes the old one's place once the station comes with it (A01)."""
-    certificates: tuple[str, ...] = ()
-    """Fingerprints of the certificates that our root signed for it, the newest last; any other of ours is not its own."""
+    certificates: tuple[StationCertificate, ...] = ()
+    """The certificates that our root signed for it, the newest last; any other of ours is not its own."""
     serial_number: str | None = None
     """What it said in a connection in which it was recognised."""
 
@@ -39,9 +49,31 @@ class StationSecurity:
         """Return what the CN of its certificate may be."""
         return frozenset(name for name in (identity, self.serial_number) if name)
 
-    def with_certificate(self, fingerprint: str) -> StationSecurity:
-        """Return the same with one certificate more."""
-        return replace(self, certificates=(*self.certificates, fingerprint)[-MOST_CERTIFICATES:])
+    @property
+    def certificate_ends_at(self) -> datetime | None:
+        """When the newest certificate ends; None where it has none, or its end is not known."""
+        return self.certificates[-1].ends_at if self.certificates else None
+
+    def owns(self, fingerprint: str) -> bool:
+        """Return whether our root signed a certificate for it that was not withdrawn."""
+        return any(one.fingerprint == fingerprint for one in self.certificates)
+
+    def with_certificate(self, certificate: str) -> StationSecurity:
+        """Return the same with one certificate (PEM) more."""
+        newest = StationCertificate(authority.fingerprint(certificate), authority.expires_at(certificate))
+        return replace(self, certificates=(*self.certificates, newest)[-MOST_CERTIFICATES:])
+
+    def without_certificate(self, certificate: str) -> StationSecurity:
+        """Return the same without a certificate (PEM)."""
+        withdrawn = authority.fingerprint(certificate)
+        return replace(self, certificates=tuple(one for one in self.certificates if one.fingerprint != withdrawn))
+
+    def having_shown(self, certificate: bytes) -> StationSecurity:
+        """Return the same with the end of a certificate (DER) that it has shown."""
+        shown, ends_at = authority.fingerprint(certificate), authority.expires_at(certificate)
+        return replace(
+            self, certificates=tuple(replace(one, ends_at=ends_at) if one.fingerprint == shown else one for one in self.certificates)
+        )
 
     def __repr__(self) -> str:
         """Keep the hashes out of logs and tracebacks."""
@@ -102,6 +134,8 @@ def judge(claim: Claim, kept: StationSecurity | None, *, required: int, root: st
         return Verdict(refusal=Refusal.NOT_RECOGNISED, detail=detail)
     if kept is None:
         return Verdict(profile=reached)
+    if owns and claim.certificate is not None:
+        kept = kept.having_shown(claim.certificate)
     if right[1]:  # it has taken the new password over
         kept = replace(kept, password=kept.next_password, next_password=None)
     return Verdict(profile=reached, security=replace(kept, profile=max(kept.profile, reached)))
@@ -117,7 +151,7 @@ def _owns(claim: Claim, certificate: bytes, security: StationSecurity, root: str
         return False, "its certificate can't be read"
     if name not in security.names(claim.identity):
         return False, "its certificate is for another name"
-    if ours and known and print_of_it not in security.certificates:
+    if ours and known and not security.owns(print_of_it):
         return False, "its certificate was withdrawn"
     return True, ""
 

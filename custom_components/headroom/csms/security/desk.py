@@ -76,7 +76,7 @@ class SiteDesk:
         if (kept := self._access.security(identity)) is None:
             raise SigningRefusedError("InvalidCSR", "the station was removed")
         kept = replace(kept, serial_number=security.serial_number)
-        self._access.keep(identity, kept.with_certificate(authority.fingerprint(certificate)))
+        self._access.keep(identity, kept.with_certificate(certificate))
         return certificate
 
     def delivered(self, identity: str, certificate: str, *, accepted: bool) -> None:
@@ -89,9 +89,7 @@ class SiteDesk:
                 kind=SecurityEventKind.SIGNING_REFUSED, identity=identity, detail="the station did not take the certificate"
             )
             if (kept := self._access.security(identity)) is not None:
-                withdrawn = authority.fingerprint(certificate)
-                rest = tuple(one for one in kept.certificates if one != withdrawn)
-                self._access.keep(identity, replace(kept, certificates=rest))
+                self._access.keep(identity, kept.without_certificate(certificate))
         self._access.watch.tell(event)
 
 

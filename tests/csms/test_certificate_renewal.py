@@ -1,0 +1,109 @@
+"""A station's own certificate is renewed before it ends, over real sockets and with a clock that the test moves."""
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from custom_components.headroom.csms.security.access import PASSWORD, StationCertificate, StationSecurity
+from custom_components.headroom.csms.security.authority import STATION_VALID_DAYS, Credential, expires_at, fingerprint, sign_station
+from custom_components.headroom.csms.security.credentials import generate_password, hash_password
+from custom_components.headroom.csms.security.renewal import CertificateRenewal
+
+from .client import Client
+from .secured import NOW, ROOT, Castle, castle, key_pem, signing_request
+
+WORD = generate_password()
+OLD = sign_station(ROOT, signing_request("CP1"), frozenset({"CP1"}), NOW)
+ENDS_AT = expires_at(OLD)
+KNOWN = StationSecurity(profile=PASSWORD, password=hash_password(WORD)).with_certificate(OLD)
+
+
+def renewal(site: Castle) -> CertificateRenewal:
+    return CertificateRenewal(site.access, station=site.system.stations.get, root=lambda: ROOT, now=lambda: site.today)
+
+
+def obeys(client: Client, requests: list[asyncio.Task[Any]]) -> None:
+    """Have it make a key and ask for a certificate whenever it is told to."""
+
+    def trigger(payload: Any) -> Any:
+        if payload["requestedMessage"] == "SignChargingStationCertificate":
+            requests.append(asyncio.create_task(client.call("SignCertificate", {"csr": signing_request("CP1")})))
+        return {"status": "Accepted"}
+
+    client.answers |= {"TriggerMessage": trigger, "CertificateSigned": {"status": "Accepted"}}
+
+
+def signing_asked(client: Client) -> int:
+    return sum(payload["requestedMessage"] == "SignChargingStationCertificate" for payload in client.requests("TriggerMessage"))
+
+
+def before_the_end(days: int) -> datetime:
+    return ENDS_AT - timedelta(days=days)
+
+
+async def test_a_certificate_is_renewed_once_its_end_is_near_and_not_before(tmp_path: Path) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN)) as site, site.connect("CP1", WORD) as client:
+        await site.house.boot(client)
+        requests: list[asyncio.Task[Any]] = []
+        obeys(client, requests)
+        renewing = renewal(site)
+        site.today = before_the_end(61)
+        await renewing.renew("CP1")
+        assert signing_asked(client) == 0
+        site.today = before_the_end(59)
+        await renewing.renew("CP1")
+        assert signing_asked(client) == 1 and renewing.expiring("CP1") is None
+        old, new = site.kept["CP1"].certificates
+        assert old.fingerprint == fingerprint(OLD) and new.ends_at is not None  # either opens while the station changes over
+        assert abs(new.ends_at - site.today - timedelta(days=STATION_VALID_DAYS)) < timedelta(seconds=2)
+        await renewing.renew("CP1")
+        assert signing_asked(client) == 1
+
+
+async def test_a_station_that_does_not_renew_is_told_of(tmp_path: Path) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN)) as site, site.connect("CP1", WORD) as client:
+        await site.house.boot(client)
+        client.answers["TriggerMessage"] = {"status": "Rejected"}
+        renewing = renewal(site)
+        site.today = before_the_end(30)
+        await renewing.renew("CP1")
+        assert [(event.kind.value, event.identity) for event in site.events] == [("certificate_expiring", "CP1")]
+        assert f"{ENDS_AT:%Y-%m-%d}" in str(site.events[0].detail) and "Rejected" in str(site.events[0].detail)
+        assert renewing.expiring("CP1") is None  # a month is left, and it is asked every day
+        site.today = before_the_end(20)
+        assert renewing.expiring("CP1") == ENDS_AT
+
+
+async def test_a_certificate_that_was_not_taken_does_not_hide_the_end_of_the_one_before(tmp_path: Path) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN)) as site, site.connect("CP1", WORD) as client:
+        await site.house.boot(client)
+        requests: list[asyncio.Task[Any]] = []
+        obeys(client, requests)
+        client.answers["CertificateSigned"] = {"status": "Rejected"}
+        site.today = before_the_end(20)
+        await renewal(site).renew("CP1")
+        assert renewal(site).expiring("CP1") == ENDS_AT
+        assert sorted(site.kinds()) == ["certificate_expiring", "signing_refused"]
+
+
+async def test_nobody_is_asked_who_is_away_or_has_no_certificate(tmp_path: Path) -> None:
+    stations = (("CP1", KNOWN), ("CP2", StationSecurity(profile=PASSWORD, password=KNOWN.password)))
+    async with castle(tmp_path, *stations) as site, site.connect("CP2", WORD) as client:
+        await site.house.boot(client, "CP2")
+        site.today = before_the_end(-1)
+        for identity in ("CP1", "CP2", "NOBODY"):
+            await renewal(site).renew(identity)
+        assert signing_asked(client) == 0 and site.events == []
+        assert renewal(site).expiring("CP1") == ENDS_AT and renewal(site).expiring("CP2") is None
+
+
+async def test_the_end_of_a_certificate_from_before_it_was_kept_is_learnt_when_it_is_shown(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    own = Credential(sign_station(ROOT, signing_request("CP1", key), frozenset({"CP1"}), NOW), key_pem(key))
+    kept = StationSecurity(certificates=(StationCertificate(fingerprint(own.certificate)),))
+    async with castle(tmp_path, ("CP1", kept)) as site:
+        assert await site.status("CP1", tls=site.station_context(own)) == 101
+        assert site.kept["CP1"].certificate_ends_at == expires_at(own.certificate)
