@@ -23,7 +23,13 @@ from custom_components.headroom.repairs import (
     STATION_PROBLEM,
     STATION_PROBLEMS,
 )
-from custom_components.headroom.security_issues import BELOW_PROFILE, CERTIFICATE_EXPIRING, CERTIFICATE_FAILED, LOGIN_FAILING
+from custom_components.headroom.security_issues import (
+    BELOW_PROFILE,
+    CERTIFICATE_EXPIRING,
+    CERTIFICATE_FAILED,
+    LOGIN_FAILING,
+    STATION_CERTIFICATE,
+)
 from custom_components.headroom.station_security_flow import UPGRADE_ERRORS
 from tests.conftest import TEXTS
 
@@ -193,6 +199,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         STATION_PROBLEM,
         *STATION_PROBLEMS.values(),
         BELOW_PROFILE,
+        STATION_CERTIFICATE,
         CERTIFICATE_EXPIRING,
         CERTIFICATE_FAILED,
         LOGIN_FAILING,
