@@ -4,14 +4,17 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any, get_args
 
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.headroom.csms import profiles
-from custom_components.headroom.csms.abilities import Abilities, fitted
+from custom_components.headroom.csms.abilities import Abilities, abilities, fitted, unit_of
 from custom_components.headroom.csms.dialect import Dialect, Handle, Kind, LeaseEnd
 from custom_components.headroom.csms.profile_rules import problems
 from custom_components.headroom.csms.profiles import Ours, Placed, Rate, Role, Wording
-from custom_components.headroom.csms.station import SmartCharging
+from custom_components.headroom.csms.quirks import Habits
+from custom_components.headroom.csms.station import Inventory, SmartCharging
+from custom_components.headroom.csms.v201.link import SCHEMAS
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)
 START = "2026-01-01T11:59:00.000Z"
@@ -59,6 +62,72 @@ def test_every_dialect_keeps_the_rules_and_is_known_again(handle: Handle, end: L
     if dialect.holds_leases and handle is not Handle.TRANSACTION:
         assert lease.stack_level == fallback.stack_level + 1
     assert ("validTo" in lease.profile) == dialect.holds_leases
+
+
+dialects = st.builds(
+    Dialect,
+    unit=st.sampled_from((None, "A", "W")),
+    decimals=st.integers(0, 1),
+    kind=st.sampled_from(get_args(Kind.__value__)),
+    backdate_s=st.integers(0, 3600),
+    phases_sent=st.booleans(),
+    handle=st.sampled_from(Handle),
+    lease_end=st.sampled_from(LeaseEnd),
+    stack_level=st.integers(0, 4),
+)
+stations = st.builds(
+    SmartCharging,
+    rate_units=st.sampled_from((("A",), ("W",), ("A", "W"))),
+    stack_level_max=st.integers(0, 3),
+    periods_per_schedule=st.integers(0, 3),
+)
+amps = st.floats(0, 500)
+
+
+@given(
+    dialect=dialects,
+    can=stations,
+    evses=st.integers(1, 2),
+    phases=st.sampled_from((None, 1, 2, 3)),
+    direct=st.booleans(),
+    voltage_v=st.floats(100, 500),
+    limits=st.tuples(amps, amps, amps),
+    lasts_s=st.floats(-10, 100_000),
+)
+def test_nothing_that_we_send_breaks_a_rule_whatever_the_dialect_and_whatever_stands_beside_it(
+    dialect: Dialect,
+    can: SmartCharging,
+    evses: int,
+    phases: int | None,
+    direct: bool,
+    voltage_v: float,
+    limits: tuple[float, float, float],
+    lasts_s: float,
+) -> None:
+    variables = {"SmartChargingCtrlr.RateUnit": ",".join(can.rate_units)}
+    inventory = Inventory(evse_connectors=dict.fromkeys(range(1, evses + 1), (1,)), smart_charging=can, variables=variables)
+    takes = abilities(inventory, Habits())
+    dialect = fitted(dialect, takes)
+    unit = unit_of(dialect, takes)
+    rated = profiles.rate(
+        unit, phases=phases, voltage_v=voltage_v, direct=direct, decimals=dialect.decimals, phases_sent=dialect.phases_sent
+    )
+    said = Wording(dialect=dialect, rate=rated, now=NOW)
+    ceiling_a, fallback_a, lease_a = limits
+    sent = [profiles.station_limit(ceiling_a, said)] if dialect.tells_station_limit else []
+    for evse_id in inventory.evse_connectors:
+        ends = NOW + timedelta(seconds=lasts_s)
+        sent += [
+            profiles.fallback(evse_id, fallback_a, said),
+            profiles.lease(evse_id, f"T{evse_id}", lease_a, ends, said, fallback_a=fallback_a),
+        ]
+    held: dict[int | None, Placed] = {}
+    for placed in [*sent, *sent]:  # once more: each overwrites its own
+        beside = list(held.values())
+        running = {evse_id: f"T{evse_id}" for evse_id in inventory.evse_connectors}
+        assert problems(placed.evse_id, placed.profile, can, transactions=running, held=beside, direct=direct) == []
+        SCHEMAS.check_request("SetChargingProfile", {"evseId": placed.evse_id, "chargingProfile": placed.profile})
+        held[placed.profile_id] = placed
 
 
 def test_a_lease_may_end_by_a_second_period_at_the_last_whole_second() -> None:

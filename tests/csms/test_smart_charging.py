@@ -132,8 +132,7 @@ async def test_changing_the_handle_leaves_no_gap(house: House) -> None:
 
 def users(limit: float, *, purpose: str = "TxDefaultProfile", level: int = 2, evse_id: int = 1, **more: Any) -> tuple[int, dict[str, Any]]:
     schedule = Schedule(schedule_id=7, start=soon(-60), periods=[Period(start_s=0, limit=limit)])
-    placed = profile(evse_id, profile_id=70, purpose=purpose, stack_level=level, schedules=[schedule], **more)
-    return placed.evse_id, dict(placed.profile)
+    return evse_id, profile(profile_id=70, purpose=purpose, stack_level=level, schedules=[schedule], **more)
 
 
 async def test_a_persons_profile_may_restrict_and_never_raise(house: House) -> None:
@@ -345,10 +344,10 @@ def test_a_thinned_schedule_never_allows_more(steps: list[tuple[int, float, int 
 def test_a_recurring_profile_of_three_schedules_is_only_for_a_car_that_asked(recurrence: Any) -> None:
     schedules = [Schedule(schedule_id=number, start=soon(0), periods=[Period(start_s=0, limit=6.25)], min_rate=1.0) for number in (1, 2, 3)]
     can = SmartCharging()
-    placed = profile(1, profile_id=70, purpose="TxProfile", schedules=schedules, recurrence=recurrence, transaction_id="T1")
-    assert problems(1, placed.profile, can, after_needs=True, transactions={1: "T1"}) == []
-    assert [text[:9] for text in problems(1, placed.profile, can, transactions={1: "T1"})] == ["K01.FR.34"]
-    assert [text[:9] for text in problems(1, placed.profile, can, after_needs=True, transactions={})] == ["K01.FR.09"]
+    built = profile(profile_id=70, purpose="TxProfile", schedules=schedules, recurrence=recurrence, transaction_id="T1")
+    assert problems(1, built, can, after_needs=True, transactions={1: "T1"}) == []
+    assert [text[:9] for text in problems(1, built, can, transactions={1: "T1"})] == ["K01.FR.34"]
+    assert [text[:9] for text in problems(1, built, can, after_needs=True, transactions={})] == ["K01.FR.09"]
 
 
 def test_what_stands_beside_a_profile_decides_too() -> None:

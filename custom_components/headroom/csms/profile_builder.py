@@ -8,7 +8,6 @@ import math
 from typing import Any, Literal
 
 from .fields import written
-from .profiles import Placed
 
 type Recurrence = Literal["Daily", "Weekly"]
 
@@ -68,7 +67,6 @@ def _lower(one: Period, other: Period) -> Period:
 
 
 def profile(
-    placed_on: int,
     *,
     profile_id: int,
     purpose: str,
@@ -79,8 +77,8 @@ def profile(
     valid_from: datetime | None = None,
     valid_to: datetime | None = None,
     periods_most: int = 1024,
-) -> Placed:
-    """Return a profile on an EVSE (0: the station, or each of its EVSEs). Recurring with `recurrence`, Relative without a start.
+) -> dict[str, Any]:
+    """Return a profile. Recurring with `recurrence`, Relative without a start.
 
     Limits are rounded down to one decimal, and thinned to the periods a station takes (PeriodsPerSchedule).
     """
@@ -96,7 +94,7 @@ def profile(
         "transactionId": transaction_id,
         "chargingSchedule": [_schedule(schedule, periods_most) for schedule in schedules],
     }
-    return Placed(placed_on, {key: value for key, value in found.items() if value is not None})
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _schedule(schedule: Schedule, periods_most: int) -> dict[str, Any]:

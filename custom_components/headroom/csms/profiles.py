@@ -5,6 +5,7 @@ Their ids are stable, for the same id replaces station-wide (K01.FR.05) and anot
 one that went out of use can be taken away while the new one holds. What a profile is for is told by the id of its schedule.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,8 +13,9 @@ import math
 from typing import Any
 
 from .dialect import Dialect, Handle, LeaseEnd, Unit
-from .fields import optional_text, optional_whole, records, written
+from .fields import optional_text, optional_whole, records
 from .frames import Payload
+from .profile_builder import Period, Schedule, profile as build
 
 STATION_LIMIT, FALLBACK, LEASE, EXTERNAL = (
     "ChargingStationMaxProfile",
@@ -107,7 +109,7 @@ class Wording:
 
 def station_limit(limit_a: float, words: Wording) -> Placed:
     """Return the ceiling of the whole station, for EVSE 0 and never Relative (K01.FR.38)."""
-    profile = _profile(STATION_LIMIT_ID, STATION_LIMIT_ID, STATION_LIMIT, words.dialect.stack_level, limit_a, words)
+    profile = _profile(STATION_LIMIT_ID, STATION_LIMIT_ID, STATION_LIMIT, words.dialect.stack_level, [_period(0, limit_a, words)], words)
     return Placed(0, profile)
 
 
@@ -118,7 +120,7 @@ def fallback(evse_id: int, limit_a: float, words: Wording) -> Placed:
 
 def _fallback(evse_id: int, schedule_id: int, limit_a: float, words: Wording) -> Placed:
     where, profile_id, purpose = fallback_place(evse_id, words.dialect.handle)
-    return Placed(where, _profile(profile_id, schedule_id, purpose, words.dialect.stack_level, limit_a, words))
+    return Placed(where, _profile(profile_id, schedule_id, purpose, words.dialect.stack_level, [_period(0, limit_a, words)], words))
 
 
 def fallback_place(evse_id: int, handle: Handle) -> tuple[int, int, str]:
@@ -144,44 +146,55 @@ def lease(
     dialect = words.dialect
     if dialect.overwrites:
         return _fallback(evse_id, FIRST_FALLBACK_ID + evse_id, limit_a, words)
-    profile_id = lease_id(evse_id, dialect.handle)
-    profile = _profile(profile_id, profile_id, str(dialect.handle), dialect.lease_level, limit_a, words)
-    if dialect.handle is Handle.TRANSACTION and transaction_id is not None:
-        profile["transactionId"] = transaction_id
-    if dialect.holds_leases and valid_to is not None:
-        profile["validTo"] = written(valid_to)
-        if dialect.lease_end is LeaseEnd.PERIOD and fallback_a is not None:
-            _end_by_period(profile["chargingSchedule"][0], valid_to, fallback_a, words)
+    profile_id, purpose = lease_id(evse_id, dialect.handle), str(dialect.handle)
+    ends_at = valid_to if dialect.holds_leases else None
+    periods = [_period(0, limit_a, words)]
+    if ends_at is not None and dialect.lease_end is LeaseEnd.PERIOD and fallback_a is not None:
+        # A whole second, rather early than late.
+        after_s = math.floor((ends_at - _start(words)).total_seconds())
+        periods += [_period(after_s, fallback_a, words)] if after_s > 0 else []
+    profile = _profile(
+        profile_id,
+        profile_id,
+        purpose,
+        dialect.lease_level,
+        periods,
+        words,
+        transaction_id=transaction_id if dialect.handle is Handle.TRANSACTION else None,
+        valid_to=ends_at,
+    )
     return Placed(0 if dialect.handle is Handle.STATION else evse_id, profile)
 
 
-def _end_by_period(schedule: Profile, valid_to: datetime, fallback_a: float, words: Wording) -> None:
-    # A whole second, rather early than late.
-    after_s = math.floor((valid_to - _start(words)).total_seconds())
-    if after_s > 0:
-        (first,) = schedule["chargingSchedulePeriod"]
-        schedule["chargingSchedulePeriod"] = [first, first | {"startPeriod": after_s, "limit": words.rate.limit(fallback_a)}]
+def _period(start_s: int, limit_a: float, words: Wording) -> Period:
+    return Period(start_s=start_s, limit=words.rate.limit(limit_a), phases=words.rate.phases)
 
 
 def _start(words: Wording) -> datetime:
     return (words.now - timedelta(seconds=words.dialect.backdate_s)).replace(microsecond=0)
 
 
-def _profile(profile_id: int, schedule_id: int, purpose: str, stack_level: int, limit_a: float, words: Wording) -> Profile:
-    period: Profile = {"startPeriod": 0, "limit": words.rate.limit(limit_a)}
-    if words.rate.phases is not None:
-        period["numberPhases"] = words.rate.phases
-    kind = "Absolute" if purpose == STATION_LIMIT else words.dialect.kind
-    schedule: Profile = {"id": schedule_id, "chargingRateUnit": words.rate.unit, "chargingSchedulePeriod": [period]}
-    if kind == "Absolute":
-        schedule["startSchedule"] = written(_start(words))
-    return {
-        "id": profile_id,
-        "stackLevel": stack_level,
-        "chargingProfilePurpose": purpose,
-        "chargingProfileKind": kind,
-        "chargingSchedule": [schedule],
-    }
+def _profile(
+    profile_id: int,
+    schedule_id: int,
+    purpose: str,
+    stack_level: int,
+    periods: Sequence[Period],
+    words: Wording,
+    *,
+    transaction_id: str | None = None,
+    valid_to: datetime | None = None,
+) -> Profile:
+    relative = words.dialect.kind == "Relative" and purpose != STATION_LIMIT
+    schedule = Schedule(schedule_id=schedule_id, periods=periods, unit=words.rate.unit, start=None if relative else _start(words))
+    return build(
+        profile_id=profile_id,
+        purpose=purpose,
+        schedules=[schedule],
+        stack_level=stack_level,
+        transaction_id=transaction_id,
+        valid_to=valid_to,
+    )
 
 
 @dataclass(frozen=True, slots=True)
