@@ -99,7 +99,7 @@ def station_security(data: Mapping[str, Any]) -> StationSecurity:
     return StationSecurity(
         profile=int(kept.get("profile", NO_AUTHENTICATION)),
         password=kept.get("password"),
-        next_password=kept.get("next_password"),
+        sent_passwords=tuple(kept.get("sent_passwords", ())) or tuple(filter(None, (kept.get("next_password"),))),
         certificates=tuple(_certificate(one) for one in kept.get("certificates", ())),
         serial_number=kept.get("serial_number"),
     )
@@ -117,7 +117,7 @@ def station_document(security: StationSecurity) -> dict[str, Any]:
     document = {
         "profile": security.profile,
         "password": security.password,
-        "next_password": security.next_password,
+        "sent_passwords": list(security.sent_passwords),
         "certificates": [
             {"fingerprint": one.fingerprint} | ({} if one.ends_at is None else {"ends_at": one.ends_at.isoformat()})
             for one in security.certificates

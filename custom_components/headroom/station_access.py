@@ -63,9 +63,9 @@ async def async_set_new_password(hass: HomeAssistant, entry: HeadroomConfigEntry
     secret = generate_password()
     kept, hashed = kept_of(entry, identity), hash_password(secret)
     if at_once:
-        kept = replace(kept, profile=max(PASSWORD, kept.profile), password=hashed, next_password=None)
+        kept = replace(kept, profile=max(PASSWORD, kept.profile), password=hashed, sent_passwords=())
     else:
-        kept = replace(kept, next_password=hashed)
+        kept = kept.with_sent_password(hashed)
     if entry.state is ConfigEntryState.LOADED:
         entry.runtime_data.security.access.keep(identity, kept)
         if at_once:
@@ -78,7 +78,7 @@ async def async_set_new_password(hass: HomeAssistant, entry: HeadroomConfigEntry
 async def async_rotate_password(coordinator: HeadroomCoordinator, identity: str) -> None:
     """Give a station a new password over the air, which nobody need know. Raises HomeAssistantError, translated."""
     kept = kept_of(coordinator.config_entry, identity)
-    if (kept.password or kept.next_password) is None:
+    if not kept.has_password:
         raise invalid("no_password", station=identity)
     with translated_errors(identity):
         await rotate_password(coordinator.station(identity), coordinator.security.access)

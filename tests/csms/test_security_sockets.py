@@ -12,11 +12,19 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from custom_components.headroom.csms.security import authority, throttle
-from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, PASSWORD_OVER_TLS, StationCertificate, StationSecurity
-from custom_components.headroom.csms.security.credentials import generate_password, hash_password
+from custom_components.headroom.csms.security.access import (
+    CERTIFICATE,
+    MOST_SENT_PASSWORDS,
+    PASSWORD,
+    PASSWORD_OVER_TLS,
+    StationCertificate,
+    StationSecurity,
+)
+from custom_components.headroom.csms.security.credentials import generate_password, hash_password, verify_password
 from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.security.tls import ClientCertificates
-from custom_components.headroom.csms.station import Connected, Disconnected, Ready
+from custom_components.headroom.csms.security.upgrade import rotate_password
+from custom_components.headroom.csms.station import CallRejectedError, CallTimeoutError, Connected, Disconnected, Ready, StationError
 
 from .client import BOOT
 from .secured import NOW, ROOT, basic, castle, key_pem, self_signed, signing_request
@@ -112,12 +120,12 @@ async def test_no_password_reaches_the_log(tmp_path: Path, caplog: pytest.LogCap
 
 async def test_a_new_password_holds_from_its_first_use_and_the_old_one_until_then(tmp_path: Path) -> None:
     new = generate_password()
-    changing = StationSecurity(profile=PASSWORD, password=hash_password(WORD), next_password=hash_password(new))
+    changing = StationSecurity(profile=PASSWORD, password=hash_password(WORD), sent_passwords=(hash_password(new),))
     async with castle(tmp_path, ("CP1", changing), required=PASSWORD) as site:
         assert await site.status("CP1", WORD) == 101  # it has not taken it over yet, or never will
         assert site.kept == {}
         assert await site.status("CP1", new) == 101
-        assert site.kept["CP1"] == StationSecurity(profile=PASSWORD, password=changing.next_password)
+        assert site.kept["CP1"] == StationSecurity(profile=PASSWORD, password=changing.sent_passwords[0])
         assert await site.status("CP1", WORD) == 401
         assert site.kinds() == ["password_changed", "login_failed"]
 
@@ -553,3 +561,67 @@ async def test_the_stations_own_security_events_come_through(tmp_path: Path) -> 
         notice = next(event for who, event in site.house.events if type(event).__name__ == "Noticed")
         assert notice.payload["type"] == "TamperDetectionActivated"
         assert isinstance(site.house.of(Connected)[0], Connected)
+
+
+# Passwords over the air that nobody acknowledges
+
+
+async def test_every_password_that_may_be_in_force_opens_until_one_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN), required=PASSWORD) as site:
+        sent: list[str] = []
+        async with site.connect("CP1", WORD) as client:
+            await site.house.boot(client)
+            station = site.system.stations["CP1"]
+
+            async def unanswered(password: str) -> None:
+                sent.append(password)
+                raise CallTimeoutError("SetVariables: no answer")
+
+            monkeypatch.setattr(station.certificates, "set_password", unanswered)
+            for _ in range(2):
+                with pytest.raises(CallTimeoutError):
+                    await rotate_password(station, site.access)
+        await site.house.until(Disconnected)
+        assert await site.status("CP1", WORD) == 101
+        assert await site.status("CP1", sent[0]) == 101  # it may have taken the first and never have seen the second
+        assert await site.status("CP1", WORD) == 401
+        assert await site.status("CP1", sent[1]) == 401
+
+
+async def test_of_many_passwords_sent_the_newest_and_the_one_in_use_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN), required=PASSWORD) as site:
+        sent: list[str] = []
+        async with site.connect("CP1", WORD) as client:
+            await site.house.boot(client)
+            station = site.system.stations["CP1"]
+
+            async def unanswered(password: str) -> None:
+                sent.append(password)
+                raise CallTimeoutError("SetVariables: no answer")
+
+            monkeypatch.setattr(station.certificates, "set_password", unanswered)
+            for _ in range(MOST_SENT_PASSWORDS + 2):
+                with pytest.raises(CallTimeoutError):
+                    await rotate_password(station, site.access)
+        assert len(site.kept["CP1"].sent_passwords) == MOST_SENT_PASSWORDS
+        await site.house.until(Disconnected)
+        assert await site.status("CP1", WORD) == 101
+        assert await site.status("CP1", sent[-1]) == 101
+
+
+async def test_a_refusal_takes_back_only_the_password_that_was_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN), required=PASSWORD) as site, site.connect("CP1", WORD) as client:
+        await site.house.boot(client)
+        station = site.system.stations["CP1"]
+        sent: list[str] = []
+
+        async def answer(password: str) -> None:
+            sent.append(password)
+            raise CallTimeoutError("SetVariables: no answer") if len(sent) == 1 else CallRejectedError("SetVariables", "Rejected")
+
+        monkeypatch.setattr(station.certificates, "set_password", answer)
+        for _ in range(2):
+            with pytest.raises(StationError):
+                await rotate_password(station, site.access)
+        (left,) = site.kept["CP1"].sent_passwords
+        assert verify_password(sent[0], left)

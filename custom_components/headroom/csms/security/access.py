@@ -17,6 +17,8 @@ from .throttle import Guard, Limits, Seats, address_key
 
 NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, CERTIFICATE = range(4)
 PROFILES = (NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, CERTIFICATE)
+MOST_SENT_PASSWORDS = 3
+"""So many passwords that a station was sent, and may have taken, hold beside the one it uses."""
 MOST_CERTIFICATES = 4
 """A station's newest certificates hold beside each other while it changes over."""
 
@@ -38,8 +40,8 @@ class StationSecurity:
     """The least security profile it is let in on: the highest it ever came on."""
     password: str | None = None
     """As `hash_password` returns it."""
-    next_password: str | None = None
-    """One that it was sent: it takes the old one's place once the station comes with it (A01)."""
+    sent_passwords: tuple[str, ...] = ()
+    """Those that it was sent, the newest last: whichever it comes with takes the old one's place, and the others end (A01)."""
     certificates: tuple[StationCertificate, ...] = ()
     """The certificates that our root signed for it, the newest last; any other of ours is not its own."""
     serial_number: str | None = None
@@ -48,6 +50,25 @@ class StationSecurity:
     def names(self, identity: str) -> frozenset[str]:
         """Return what the CN of its certificate may be."""
         return frozenset(name for name in (identity, self.serial_number) if name)
+
+    @property
+    def has_password(self) -> bool:
+        """Return whether there is one that it may use."""
+        return self.password is not None or bool(self.sent_passwords)
+
+    def with_sent_password(self, hashed: str) -> StationSecurity:
+        """Return the same with one password more that it may come with; where there are too many, the oldest that was sent ends."""
+        return replace(self, sent_passwords=(*self.sent_passwords, hashed)[-MOST_SENT_PASSWORDS:])
+
+    def without_sent_password(self, hashed: str) -> StationSecurity:
+        """Return the same without a password that it did not take."""
+        return replace(self, sent_passwords=tuple(one for one in self.sent_passwords if one != hashed))
+
+    def in_force(self, password: str) -> str | None:
+        """Return the hash of the password in force that this is; the same work is done whatever is kept."""
+        places = (self.password, *self.sent_passwords, *(None,) * (MOST_SENT_PASSWORDS - len(self.sent_passwords)))
+        right = [kept for kept in places if verify_password(password, kept)]
+        return right[0] if right else None
 
     @property
     def certificate_ends_at(self) -> datetime | None:
@@ -119,10 +140,10 @@ def judge(claim: Claim, kept: StationSecurity | None, *, required: int, root: st
     """
     security = kept or StationSecurity()
     password = claim.credentials.password if claim.credentials is not None and claim.credentials.user == claim.identity else ""
-    right = [verify_password(password, known) for known in (security.password, security.next_password)]
+    used = security.in_force(password)
     owns, why_not = (False, "") if claim.certificate is None else _owns(claim, claim.certificate, security, root, known=kept is not None)
     reached = CERTIFICATE if owns else NO_AUTHENTICATION
-    if not owns and any(right):
+    if not owns and used is not None:
         reached = PASSWORD_OVER_TLS if claim.tls else PASSWORD
     if reached < (security.profile if kept is not None else required):
         if kept is None:
@@ -136,8 +157,8 @@ def judge(claim: Claim, kept: StationSecurity | None, *, required: int, root: st
         return Verdict(profile=reached)
     if owns and claim.certificate is not None:
         kept = kept.having_shown(claim.certificate)
-    if right[1]:  # it has taken the new password over
-        kept = replace(kept, password=kept.next_password, next_password=None)
+    if used is not None and used != kept.password:  # it has taken a new password over
+        kept = replace(kept, password=used, sent_passwords=())
     return Verdict(profile=reached, security=replace(kept, profile=max(kept.profile, reached)))
 
 

@@ -5,7 +5,7 @@ stays behind the new one, for the station to fall back to.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 import logging
 import re
@@ -62,19 +62,21 @@ class Upgrade:
 async def rotate_password(station: Station, access: Access) -> None:
     """Give a station a new password over the air; the old one holds beside it until the new one was used.
 
+    So does every one before that the station may have taken without its answer coming through, up to a few.
     Raises CallRejectedError where the station keeps the old one; after any other StationError it may have either.
     """
     identity = station.identity
     if (kept := access.security(identity)) is None:
         raise StationOfflineError(f"{identity} is not a station of this site")
-    password, before = generate_password(), kept.next_password
+    password = generate_password()
+    hashed = hash_password(password)
     # First kept, then sent: it may come back with it before its answer is read.
-    access.keep(identity, replace(kept, next_password=hash_password(password)))
+    access.keep(identity, kept.with_sent_password(hashed))
     try:
         await station.certificates.set_password(password)
     except (CallRejectedError, CallError) as error:
         if isinstance(error, CallRejectedError) and (now := access.security(identity)) is not None:
-            access.keep(identity, replace(now, next_password=before))
+            access.keep(identity, now.without_sent_password(hashed))
         detail = error.status if isinstance(error, CallRejectedError) else error.code
         access.watch.tell(SecurityEvent(kind=SecurityEventKind.PASSWORD_REFUSED, identity=identity, detail=detail))
         raise
@@ -106,7 +108,7 @@ async def upgrade(station: Station, access: Access, wish: Upgrade, on_step: Call
         priority, slot = await _slots(station)
         if slot is None:
             raise UpgradeError(UpgradeStep.NETWORK)
-        if wish.profile < CERTIFICATE and (kept is None or (kept.password or kept.next_password) is None):
+        if wish.profile < CERTIFICATE and (kept is None or not kept.has_password):
             begin(UpgradeStep.PASSWORD)
             await rotate_password(station, access)
         if wish.profile >= PASSWORD_OVER_TLS and wish.root is not None:
