@@ -1,10 +1,15 @@
 """Where the search for a station's dialect starts: known quirks by vendor, model and firmware."""
 
+from dataclasses import replace
+
 import pytest
 
 from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
 from custom_components.headroom.csms.quirks import QUIRKS, Habits, Known, known_of, parse, within
-from custom_components.headroom.csms.station import StationInfo
+from custom_components.headroom.csms.station import CallRejectedError, Ready, StationInfo
+
+from .client import BOOT, Client, stamp, station
+from .conftest import PATIENT, House, running
 
 ENTRY = """
 [[quirk]]
@@ -133,3 +138,43 @@ def test_a_dialect_survives_a_restart(dialect: Dialect) -> None:
 def test_a_lease_lies_above_a_fallback_of_the_same_purpose(dialect: Dialect, level: int) -> None:
     assert dialect.lease_level == level
     assert dialect.overwrites == (dialect.lease_end is LeaseEnd.NEVER)
+
+
+async def boot(house: House, client: Client, vendor: str, model: str = "Post") -> None:
+    what = BOOT | {"chargingStation": BOOT["chargingStation"] | {"vendorName": vendor, "model": model}}
+    client.triggered_boot = what | {"reason": "Triggered"}
+    await client.call("BootNotification", what)
+    await house.until(Ready)
+
+
+async def test_a_station_that_sends_no_samples_unasked_is_asked_for_those_of_its_transactions() -> None:
+    async with running(House(timing=replace(PATIENT, sample_interval_s=1))) as house, station(house.port) as client:
+        client.answers["TriggerMessage"] = lambda payload: (
+            client._trigger(payload) if payload["requestedMessage"] == "BootNotification" else {"status": "Accepted"}
+        )
+        await boot(house, client, "Sync EV")
+        started = {"eventType": "Started", "triggerReason": "CablePluggedIn", "seqNo": 0, "transactionInfo": {"transactionId": "T1"}}
+        await client.call("TransactionEvent", started | {"evse": {"id": 1}, "timestamp": stamp()})
+        times = len(client.requests("TriggerMessage"))
+        assert await client.until("TriggerMessage", times + 1) == {"requestedMessage": "MeterValues", "evse": {"id": 1}}
+        assert await client.until("TriggerMessage", times + 2) == {"requestedMessage": "MeterValues", "evse": {"id": 1}}
+
+
+async def test_a_station_is_set_to_no_more_samples_than_it_sends_and_one_that_takes_it_amiss_is_not_asked(house: House) -> None:
+    async with station(house.port) as client:
+        await boot(house, client, "Easee")
+        written = {
+            item["variable"]["name"]: item["attributeValue"]
+            for payload in client.requests("SetVariables")
+            for item in payload["setVariableData"]
+        }
+        assert written["TxUpdatedInterval"] == "30"
+    async with station(house.port, "CP2") as client:
+        what = BOOT["chargingStation"] | {"vendorName": "MENNEKES", "model": "AMTRON 4You"}
+        client.triggered_boot = BOOT | {"chargingStation": what, "reason": "Triggered"}
+        await client.call("BootNotification", BOOT | {"chargingStation": what})
+        await house.until(Ready, "CP2")
+        asked = len(client.requests("TriggerMessage"))
+        with pytest.raises(CallRejectedError, match="amiss"):
+            await house.station("CP2").trigger("MeterValues", 1)
+        assert len(client.requests("TriggerMessage")) == asked

@@ -24,7 +24,7 @@ from ..rpc import Answer, Rpc, Transport
 from ..security.desk import StationDesk
 from ..station import Booted, Inventory, Ready, StationError, StationEvent, StationInfo, StationOfflineError
 from ..validation import PayloadError
-from . import setup
+from . import sampling, setup
 from .authorization import Authorization
 from .calls import Calls
 from .certificates import Certificates
@@ -128,6 +128,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             on_unanswered=self._on_unanswered,
         )
         self._tuning: asyncio.Task[None] | None = None
+        self._sampling: asyncio.Task[None] | None = None
         self._admitted = admitted
         self._authorize = authorize
         self._timing = timing
@@ -178,7 +179,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             self._link.ready = False
             self.diagnostics.close()
             self._recovery.close()
-            for task in (self._stage, self._tuning):
+            for task in (self._stage, self._tuning, self._sampling):
                 if task is not None:
                     task.cancel()
                     await asyncio.wait((task,))
@@ -381,7 +382,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
                 self._link.calls,
                 self.inventory,
                 identity=self.identity,
-                sample_interval_s=self._timing.sample_interval_s,
+                sample_interval_s=sampling.interval_s(self._link, self._timing.sample_interval_s),
                 heartbeat_interval_s=self.liveness.heartbeat_interval_s,
             )
             self._link.memory.changed()
@@ -404,6 +405,8 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         self._link.calls.learn(self.inventory)
         self._link.ready = True
         self._link.emit(Ready(info=self.info, inventory=self.inventory))
+        if self._sampling is None or self._sampling.done():
+            self._sampling = asyncio.create_task(sampling.ask(self._link, self._timing.sample_interval_s))
 
 
 def _info(payload: Payload) -> StationInfo:

@@ -9,6 +9,7 @@ from ..fields import LONGEST_KEPT, moment, optional_record, optional_text, optio
 from ..frames import CallFailure, Payload
 from ..inventory import evse_phases, with_connector
 from ..memory import Draw
+from ..quirks import known_of
 from ..sampled_values import samples
 from ..station import (
     CallError,
@@ -88,7 +89,14 @@ class Transactions(Block):
         await self._link.ready_calls.command("RequestStopTransaction", {"transactionId": transaction_id})
 
     async def trigger(self, message: str, evse_id: int | None = None) -> None:
-        """Ask for a message (F06); a StatusNotification of an EVSE is asked for connector by connector (F06.FR.12)."""
+        """Ask for a message (F06); a StatusNotification of an EVSE is asked for connector by connector (F06.FR.12).
+
+        Raises CallRejectedError for the samples of a station that is known to take it amiss.
+        """
+        if message == "MeterValues" and not known_of(self._link.memory.info).habits.samples_on_request:
+            raise CallRejectedError(
+                "TriggerMessage", "Rejected", "it is known to take being asked for samples amiss; it sends them by itself"
+            )
         if message == "StatusNotification" and evse_id:
             for connector_id in self._link.inventory.evse_connectors.get(evse_id, (1,)):
                 await self._link.ready_calls.trigger(message, {"id": evse_id, "connectorId": connector_id})
