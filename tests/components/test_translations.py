@@ -30,6 +30,7 @@ from custom_components.headroom.security_issues import (
     LOGIN_FAILING,
     STATION_CERTIFICATE,
 )
+from custom_components.headroom.services import ACTIONS
 from custom_components.headroom.station_security_flow import UPGRADE_ERRORS
 from tests.conftest import TEXTS
 
@@ -298,6 +299,12 @@ def test_every_action_has_its_texts_and_icon() -> None:
         assert texts["name"] and texts["description"]
         assert service.get("fields", {}).keys() == texts.get("fields", {}).keys(), name
         assert all(field["name"] and field["description"] for field in texts.get("fields", {}).values()), name
+
+
+def test_every_action_is_described() -> None:
+    """For who asks what there is, before it is installed."""
+    page = (COMPONENT.parents[1] / "docs" / "entities.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"headroom\.(\w+)`", page)) >= ACTIONS.keys() == TEXTS["services"].keys()
 
 
 def test_every_selector_that_is_translated_has_texts() -> None:
