@@ -7,7 +7,7 @@ from pathlib import Path
 import re
 from typing import Any
 
-from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigFlow, ConfigFlowResult
 from homeassistant.const import CONF_HOST, CONF_PORT
 from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSelectorConfig
 from homeassistant.util import dt as dt_util
@@ -28,13 +28,14 @@ from .const import (
     DEFAULT_SECURITY_PROFILE,
     DEFAULT_TLS_PORT,
     SECTION_ADVANCED,
+    SUBENTRY_STATION,
     TLS_FILES,
     TLS_NONE,
     TLS_OWN,
 )
 from .csms.security.access import PASSWORD_OVER_TLS
 from .csms.security.own_files import FileProblem, Finding, check_roots, check_server
-from .security import vault_of
+from .security import station_security, vault_of
 
 HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE)
 PROFILE_NAMES = {"0": "0", "1": "1", "2": "2", "3": "3"}
@@ -135,6 +136,8 @@ class SecuritySteps(ConfigFlow):
 
     async def _errors(self, chosen: dict[str, Any]) -> tuple[dict[str, str], str]:
         """Return what can't be, by field, with what there is to say of it."""
+        if chosen[CONF_TLS] == TLS_NONE and (cut_off := self._encrypted_stations()):
+            return {CONF_TLS: "tls_in_use"}, ", ".join(cut_off)
         if chosen[CONF_TLS] == TLS_NONE:
             return ({CONF_TLS: "tls_needed"}, "") if chosen[CONF_PROFILE] >= PASSWORD_OVER_TLS else ({}, "")
         # A field in a section can't hold an error of its own.
@@ -156,6 +159,13 @@ class SecuritySteps(ConfigFlow):
             server.close()
             await server.wait_closed()
         return {}, ""
+
+    def _encrypted_stations(self) -> list[str]:
+        """Name the stations that are let in with encryption only."""
+        if self.source != SOURCE_RECONFIGURE:
+            return []
+        stations = self._get_reconfigure_entry().get_subentries_of_type(SUBENTRY_STATION)
+        return [station.title for station in stations if station_security(station.data).profile >= PASSWORD_OVER_TLS]
 
     async def _run(self, check: Any, *args: Any) -> Finding | None:
         finding: Finding | None = await self.hass.async_add_executor_job(check, *args)

@@ -235,6 +235,24 @@ async def test_tls_made_here(hass: HomeAssistant, init_integration: MockConfigEn
     assert hass.states.get("sensor.home_certificate_expires") is not None
 
 
+async def test_encryption_is_not_turned_off_under_a_station(
+    hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any
+) -> None:
+    """It is let in no other way any more."""
+    await serve_tls(hass, init_integration, unused_tcp_port_factory())
+    password = await add_station(hass, init_integration, "CP9")
+    root = (await act(hass, "get_root_certificate", init_integration, ""))["certificate"]
+    assert await status(init_integration, "CP9", password, ssl.create_default_context(cadata=root)) == 101
+    answers = {"profile": "1", "unknown_stations": True, "tls": "none", "advanced": {"tls_port": 9443, "server_names": ["x"]}}
+    form = await site_step(hass, init_integration, "security", answers)
+    assert form["errors"] == {"tls": "tls_in_use"}
+    assert form["description_placeholders"]["cause"] == "CP9"
+    subentry = next(one for one in init_integration.get_subentries_of_type("station") if one.unique_id == "CP9")
+    hass.config_entries.async_remove_subentry(init_integration, subentry.subentry_id)
+    assert (await site_step(hass, init_integration, "security", answers))["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
 def write(folder: Path, credential: Credential, key: str | None = None) -> dict[str, str]:
     paths = {"certificate": folder / "own.pem", "private_key": folder / "own.key"}
     paths["certificate"].write_text(credential.certificate)
