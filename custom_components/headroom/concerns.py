@@ -1,6 +1,6 @@
 """What stations themselves say is wrong with them, for as long as it is."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from .csms.station import Booted, ClockChecked, Monitored, StationEvent
 from .csms.upkeep import WORST_SEVERITY_OF_CONCERN
@@ -44,6 +44,14 @@ class Concerns:
             return False
         known[key] = event
         return True
+
+    def unwatched(self, identity: str, monitor_ids: Collection[int]) -> bool:
+        """Let go of monitors that a station does not have any more, for it says no more of them; returns whether any had gone off."""
+        known = self._monitors.get(identity, {})
+        gone = [key for key in known if key[2] in monitor_ids]
+        for key in gone:
+            del known[key]
+        return bool(gone)
 
     def forget(self, identity: str) -> None:
         """Let go of a station that is not served any more."""

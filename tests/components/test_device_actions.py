@@ -6,6 +6,7 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -14,7 +15,7 @@ from custom_components.headroom.csms.v201.link import SCHEMAS
 from custom_components.headroom.errors import ERROR_CODES
 from tests.conformance.messages import FROM_CSMS
 
-from .raw_station import RawStation, raw_station
+from .raw_station import RawStation, now, raw_station
 from .test_services import device
 
 USED: Mapping[str, str] = {
@@ -260,3 +261,18 @@ async def test_what_is_no_json_is_the_callers_mistake(
         await ask(hass, action, cp1, **fields)
     assert failed.value.translation_key == "payload_invalid"
     assert not {action for action, _ in left.asked[len(asked) :]} & {"SetVariableMonitoring", "DataTransfer"}
+
+
+async def test_the_repair_of_a_monitor_goes_with_the_monitor(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
+    """A station says no more of one that it does not have any more."""
+    named = {"component": {"name": "EVSE", "evse": {"id": 1}}, "variable": {"name": "Power"}}
+    result = named | {"type": "UpperThreshold", "severity": 2, "id": 9, "status": "Accepted"}
+    left.answers["SetVariableMonitoring"] = {"setMonitoringResult": [result]}
+    await ask(hass, "set_monitors", cp1, monitors=[{"variable": "EVSE@1.Power", "type": "UpperThreshold", "value": 11000, "severity": 2}])
+    told = named | {"eventId": 1, "timestamp": now(), "trigger": "Alerting", "actualValue": "12000", "variableMonitoringId": 9}
+    event = told | {"eventNotificationType": "CustomMonitor"}
+    await left.call("NotifyEvent", {"generatedAt": now(), "seqNo": 0, "eventData": [event]})
+    assert [issue.translation_key for _, issue in sorted(ir.async_get(hass).issues.items())] == ["station_monitor"]
+    left.answers["ClearVariableMonitoring"] = {"clearMonitoringResult": [{"id": 9, "status": "Accepted"}]}
+    await ask(hass, "clear_monitors", cp1, ids=[9])
+    assert not ir.async_get(hass).issues

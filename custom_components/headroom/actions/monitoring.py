@@ -22,6 +22,8 @@ ATTR_SEVERITY = "severity"
 BASES = ("All", "FactoryDefault", "HardWiredOnly")
 KINDS = ("ThresholdMonitoring", "DeltaMonitoring", "PeriodicMonitoring")
 TYPES = ("UpperThreshold", "LowerThreshold", "Delta", "Periodic", "PeriodicClockAligned")
+GONE = ("Accepted", "NotFound")
+"""The answers after which a station does not have a monitor any more."""
 SEVERITY = vol.All(vol.Coerce(int), vol.Range(min=0, max=9))
 WHOLE = vol.All(vol.Coerce(int), vol.Range(min=0, max=2**31 - 1))
 
@@ -70,6 +72,9 @@ async def _clear_monitors(call: ServiceCall) -> ServiceResponse:
     coordinator, identity, _ = station_of(call)
     with translated_errors(identity):
         results = await coordinator.station(identity).diagnostics.clear_monitors(call.data[ATTR_IDS])
+    gone = {monitor_id for monitor_id, result in results.items() if result.status in GONE}
+    if coordinator.concerns.unwatched(identity, gone):
+        coordinator.async_update_listeners()
     return {ATTR_MONITORS: as_json(list(results.values()))}
 
 
