@@ -1,26 +1,36 @@
-"""The most current a person lets an EVSE give."""
+"""The most current a person lets an EVSE give, and the numbers among the variables of a station."""
 
 from dataclasses import dataclass
-from typing import override
+from math import isfinite
+from typing import Any, override
 
 from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberEntityDescription
 from homeassistant.const import UnitOfElectricCurrent
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from . import variables
 from .const import CONF_MAX_A
-from .coordinator import HeadroomConfigEntry
+from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .engine.model import LEAST_CURRENT_A
-from .entity import EvseSubject, HeadroomEntity, Row, Rows, async_follow, evse_settings, subentries_by_subject
-from .site.snapshot import EvseSnapshot
+from .entity import EvseSubject, HeadroomEntity, Row, Rows, StationSubject, Subject, async_follow, evse_settings, subentries_by_subject
+from .site.snapshot import EvseSnapshot, StationSnapshot
+from .variables import Setting, VariableEntity
 
-# The loop takes the change; no station is called from here.
+# The loop takes a limit; a station takes one call at a time by itself.
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumberRow[SnapshotT](Row[SnapshotT], NumberEntityDescription):
     """A number of a subject."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariableNumberRow(NumberRow[StationSnapshot]):
+    """A variable of a station that is a number."""
+
+    setting: Setting
 
 
 EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
@@ -35,12 +45,18 @@ EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
     ),
 )
 
-ROWS: Rows = {EvseSubject: EVSE}
+STATION = tuple(VariableNumberRow(setting=setting, **variables.row(setting)) for setting in variables.NUMBERS)
+
+ROWS: Rows = {EvseSubject: EVSE, StationSubject: STATION}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
     """Set up the numbers."""
-    async_follow(entry, async_add_entities, MaximumCurrentNumber, ROWS)
+    async_follow(entry, async_add_entities, _entity, ROWS)
+
+
+def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: NumberRow[Any]) -> NumberEntity:
+    return (VariableNumber if isinstance(row, VariableNumberRow) else MaximumCurrentNumber)(coordinator, subject, row)
 
 
 class MaximumCurrentNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
@@ -71,3 +87,56 @@ class MaximumCurrentNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
     async def async_set_native_value(self, value: float) -> None:
         """Set the ceiling."""
         self.coordinator.site.set_user_max(self.snapshot.key, value)
+
+
+class VariableNumber(VariableEntity, NumberEntity):
+    """A variable within the limits and in the unit that its station says."""
+
+    entity_description: VariableNumberRow
+
+    @property
+    @override
+    def setting(self) -> Setting:
+        return self.entity_description.setting
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the value; None where it is no number."""
+        try:
+            value = float(self.row_value or "")
+        except ValueError:
+            return None
+        return value if isfinite(value) else None
+
+    @property
+    @override
+    def native_min_value(self) -> float:
+        """Return the least that the station takes."""
+        least = self.setting.characteristics(self.snapshot).min_limit
+        return self.setting.least if least is None else least
+
+    @property
+    @override
+    def native_max_value(self) -> float:
+        """Return the most that the station takes."""
+        most = self.setting.characteristics(self.snapshot).max_limit
+        return self.setting.most if most is None else most
+
+    @property
+    @override
+    def native_step(self) -> float:
+        """Return the step: whole numbers, unless the station says that it takes others."""
+        return 0.1 if self.setting.characteristics(self.snapshot).data_type == "decimal" else 1
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str | None:
+        """Return the station's unit, else the standard's."""
+        unit = self.setting.characteristics(self.snapshot).unit or self.setting.unit
+        return None if unit is None else variables.UNITS.get(unit, unit)
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Have the station take it."""
+        await self.async_set(f"{value:.0f}" if self.native_step == 1 else f"{value:.1f}")

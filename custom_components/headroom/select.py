@@ -1,19 +1,21 @@
-"""What the control loop does with the site."""
+"""What the control loop does with the site, and the variables of a station that take one of a list."""
 
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import HeadroomConfigEntry
-from .entity import HeadroomEntity, Row, Rows, SiteSubject, async_follow
+from . import variables
+from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from .entity import HeadroomEntity, Row, Rows, SiteSubject, StationSubject, Subject, async_follow
 from .errors import invalid
 from .site.config import Mode
-from .site.snapshot import SiteSnapshot
+from .site.snapshot import SiteSnapshot, StationSnapshot
+from .variables import Setting, VariableEntity
 
-# The loop takes the change; no station is called from here.
+# The loop takes the mode; a station takes one call at a time by itself.
 PARALLEL_UPDATES = 0
 
 
@@ -22,16 +24,31 @@ class SelectRow[SnapshotT](Row[SnapshotT], SelectEntityDescription):
     """A selection of a subject."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class VariableSelectRow(SelectRow[StationSnapshot]):
+    """A variable of a station that takes one of a list."""
+
+    setting: Setting
+
+
 SITE: tuple[SelectRow[SiteSnapshot], ...] = (
     SelectRow(key="mode", translation_key="mode", options=[mode.value for mode in Mode], value_fn=lambda site: site.mode),
 )
 
-ROWS: Rows = {SiteSubject: SITE}
+STATION = tuple(
+    VariableSelectRow(setting=setting, **variables.row(setting) | {"has_fn": setting.selectable}) for setting in variables.SELECTS
+)
+
+ROWS: Rows = {SiteSubject: SITE, StationSubject: STATION}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
     """Set up the selections."""
-    async_follow(entry, async_add_entities, ModeSelect, ROWS)
+    async_follow(entry, async_add_entities, _entity, ROWS)
+
+
+def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: SelectRow[Any]) -> SelectEntity:
+    return (VariableSelect if isinstance(row, VariableSelectRow) else ModeSelect)(coordinator, subject, row)
 
 
 class ModeSelect(HeadroomEntity[SiteSnapshot], SelectEntity):
@@ -52,3 +69,31 @@ class ModeSelect(HeadroomEntity[SiteSnapshot], SelectEntity):
         if mode is Mode.DYNAMIC and not self.snapshot.circuits[self.snapshot.root_id].circuit.metered:
             raise invalid("no_meter")
         self.coordinator.site.set_mode(mode)
+
+
+class VariableSelect(VariableEntity, SelectEntity):
+    """A variable that is one of the values its station lists, in the station's words."""
+
+    entity_description: VariableSelectRow
+
+    @property
+    @override
+    def setting(self) -> Setting:
+        return self.entity_description.setting
+
+    @property
+    @override
+    def options(self) -> list[str]:
+        """Return what the station lists."""
+        return list(self.setting.characteristics(self.snapshot).values)
+
+    @property
+    @override
+    def current_option(self) -> str | None:
+        """Return the value; None where it is none of the list."""
+        return self.row_value if self.row_value in self.options else None
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Have the station take it."""
+        await self.async_set(option)

@@ -1,17 +1,22 @@
-"""The switch that lets an EVSE charge at all."""
+"""Switches: whether an EVSE may charge at all, whether it is in service, and the variables of a station that are on or off."""
 
 from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import HeadroomConfigEntry
-from .entity import EvseSubject, HeadroomEntity, Row, Rows, async_follow
-from .site.snapshot import EvseSnapshot
+from . import variables
+from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from .csms.station import ConnectorStatus
+from .entity import EvseSubject, HeadroomEntity, Row, Rows, StationSubject, Subject, async_follow
+from .errors import translated_errors
+from .site.snapshot import EvseSnapshot, StationSnapshot
+from .variables import Setting, VariableEntity
 
-# The loop takes the change; no station is called from here.
+# The loop takes a permission; a station takes one call at a time by itself.
 PARALLEL_UPDATES = 0
 
 
@@ -20,16 +25,39 @@ class SwitchRow[SnapshotT](Row[SnapshotT], SwitchEntityDescription):
     """A switch of a subject."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class VariableSwitchRow(SwitchRow[StationSnapshot]):
+    """A variable of a station that is on or off."""
+
+    setting: Setting
+
+
 EVSE: tuple[SwitchRow[EvseSnapshot], ...] = (
     SwitchRow(key="allow_charging", translation_key="allow_charging", value_fn=lambda evse: evse.allowed),
+    SwitchRow(
+        key="in_service",
+        translation_key="in_service",
+        entity_category=EntityCategory.CONFIG,
+        entity_registry_enabled_default=False,
+        live=True,
+        value_fn=lambda evse: None if evse.connector_status is None else evse.connector_status is not ConnectorStatus.UNAVAILABLE,
+    ),
 )
 
-ROWS: Rows = {EvseSubject: EVSE}
+STATION = tuple(VariableSwitchRow(setting=setting, **variables.row(setting)) for setting in variables.SWITCHES)
+
+ROWS: Rows = {EvseSubject: EVSE, StationSubject: STATION}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
     """Set up the switches."""
-    async_follow(entry, async_add_entities, AllowChargingSwitch, ROWS)
+    async_follow(entry, async_add_entities, _entity, ROWS)
+
+
+def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: SwitchRow[Any]) -> SwitchEntity:
+    if isinstance(row, VariableSwitchRow):
+        return VariableSwitch(coordinator, subject, row)
+    return (InServiceSwitch if row.key == "in_service" else AllowChargingSwitch)(coordinator, subject, row)
 
 
 class AllowChargingSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
@@ -52,3 +80,58 @@ class AllowChargingSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Hold it at 0 A."""
         self.coordinator.site.set_allowed(self.snapshot.key, False)
+
+
+class InServiceSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
+    """Off: the EVSE serves nobody (G03). While a car charges a station waits for it to end, and the switch stays on until then."""
+
+    entity_description: SwitchRow[EvseSnapshot]
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Say whether the EVSE serves, by what it says of its connector."""
+        value: bool | None = self.row_value
+        return value
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Put it in service."""
+        await self._async_change(operative=True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Take it out of service."""
+        await self._async_change(operative=False)
+
+    async def _async_change(self, *, operative: bool) -> None:
+        identity, evse_id = self.snapshot.key
+        with translated_errors(identity):
+            await self.coordinator.station(identity).change_availability(operative=operative, evse_id=evse_id)
+
+
+class VariableSwitch(VariableEntity, SwitchEntity):
+    """A variable that is true or false."""
+
+    entity_description: VariableSwitchRow
+
+    @property
+    @override
+    def setting(self) -> Setting:
+        return self.entity_description.setting
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return the value, in whatever case it is written; None where it is neither."""
+        return {"true": True, "false": False}.get((self.row_value or "").strip().lower())
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Have the station switch it on."""
+        await self.async_set("true")
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Have the station switch it off."""
+        await self.async_set("false")

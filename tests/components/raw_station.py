@@ -44,6 +44,8 @@ class RawStation:
         self.answers = dict(ANSWERS)
         self.errors: dict[str, str] = {}
         """Codes of CALLERRORs to answer with, by action."""
+        self.variable_statuses: dict[str, str] = {}
+        """What SetVariables is answered with, by the variable's name."""
         self.asked: list[tuple[str, Payload]] = []
         self.news = asyncio.Condition()
         self._ids = itertools.count(1)
@@ -80,7 +82,8 @@ class RawStation:
         if action == "SetVariables":
             data = payload["setVariableData"]
             named = ({key: item[key] for key in ("component", "variable")} for item in data)
-            return {"setVariableResult": [item | {"attributeStatus": "Accepted"} for item in named]}
+            statuses = self.variable_statuses
+            return {"setVariableResult": [item | {"attributeStatus": statuses.get(item["variable"]["name"], "Accepted")} for item in named]}
         return self.answers[action]
 
     async def call(self, action: str, payload: Payload) -> Payload:

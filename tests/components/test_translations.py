@@ -10,6 +10,7 @@ from typing import Any
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
+from custom_components.headroom import variables
 from custom_components.headroom.const import DOMAIN, PLATFORMS
 from custom_components.headroom.csms.security.own_files import FileProblem
 from custom_components.headroom.repairs import (
@@ -236,6 +237,10 @@ def test_every_exception_has_a_text() -> None:
     assert TEXTS["exceptions"].keys() <= written, "texts that nothing raises"
 
 
+VARIABLES = {"number": variables.NUMBERS, "select": variables.SELECTS, "switch": variables.SWITCHES}
+"""The rows that platforms make of a table of their own."""
+
+
 def entity_keys(platform: str) -> set[str]:
     """The translation keys that a platform's rows and entities are given; patterns where they are put together."""
     module = MODULES[platform]
@@ -247,6 +252,7 @@ def entity_keys(platform: str) -> set[str]:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(isinstance(target, ast.Name) and target.id == "_attr_translation_key" for target in targets):
                 given |= strings(node.value)
+    given |= {setting.key for setting in VARIABLES.get(platform, ())}
     return given - TEXTS["exceptions"].keys()
 
 
