@@ -90,7 +90,6 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
         lambda station: station.clear_charging_profile(profile_id=10),
         lambda station: station.clear_charging_profile(evse_id=1, purpose="TxProfile", stack_level=0),
     ),
-    "clear_foreign_profiles": (lambda station: station.clear_foreign_profiles(),),
     "clear_leases": (lambda station: station.clear_leases(1),),
     "diagnostics.clear_monitors": (lambda station: station.diagnostics.clear_monitors(range(1, 20)),),
     "diagnostics.customer_information": (

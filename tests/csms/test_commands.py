@@ -255,25 +255,6 @@ async def test_installed_profiles_are_collected_from_their_pages(impatient: Hous
             await found.get_charging_profiles(1)
 
 
-async def test_foreign_profiles_are_cleared_and_ours_are_not(house: House) -> None:
-    async with station(house.port) as client:
-        found = await ready(house, client)
-        there = [
-            installed(1001, "TxDefaultProfile"),
-            installed(77, "TxDefaultProfile"),
-            installed(78, "TxProfile"),
-            installed(79, "TxProfile"),
-            installed(80, "ChargingStationExternalConstraints"),
-            {"chargingProfilePurpose": "TxProfile"},
-        ]
-        client.answers["GetChargingProfiles"] = reporting(client, [(1, there, False)])
-        verdicts = {77: "Accepted", 78: "Unknown", 79: "Rejected"}
-        client.answers["ClearChargingProfile"] = lambda payload: {"status": verdicts[payload["chargingProfileId"]]}
-        assert await found.clear_foreign_profiles() == 1
-        assert [payload["chargingProfileId"] for payload in client.requests("ClearChargingProfile")] == [77, 78, 79]
-        assert client.requests("GetChargingProfiles")[0]["chargingProfile"] == {"chargingLimitSource": ["CSO"]}
-
-
 async def test_variables_are_read_and_set(house: House) -> None:
     def values(payload: dict[str, Any]) -> dict[str, Any]:
         if len(payload["getVariableData"]) > 1:

@@ -18,52 +18,52 @@ def page(request_id: int, *, tbc: bool | None = None) -> dict[str, Any]:
 
 
 async def test_pages_of_other_requests_are_not_mixed_in() -> None:
-    open_reports = Reports(10)
+    open_reports = Reports(10, 1)
     with open_reports.expect() as first, open_reports.expect() as second:
         assert (first.request_id, second.request_id) == (10, 11)
         open_reports.add(page(11, tbc=False), [{"b": 1}])
         open_reports.add(page(10, tbc=True), [{"a": 1}])
         open_reports.add(page(10, tbc=False), [{"a": 2}])
         open_reports.add(page(10, tbc=False), [{"a": 3}])
-        assert await first.collect(idle_s=1, total_s=1) == ([{"a": 1}, {"a": 2}], True)
-        assert await second.collect(idle_s=1, total_s=1) == ([{"b": 1}], True)
+        assert await first.collect(1) == ([{"a": 1}, {"a": 2}], True)
+        assert await second.collect(1) == ([{"b": 1}], True)
     open_reports.add(page(10, tbc=False), [{}])  # late: nobody waits for it
 
 
 async def test_a_report_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "MOST_ITEMS", 3)
-    open_reports = Reports(1)
+    open_reports = Reports(1, 1)
     with open_reports.expect() as report:
         for _ in range(5):
             open_reports.add(page(1, tbc=True), [{}, {}])
-        items, any_page = await report.collect(idle_s=1, total_s=1)
+        items, any_page = await report.collect(1)
         assert len(items) == 4 and any_page
 
 
 async def test_a_report_that_never_comes_is_told_from_an_empty_one() -> None:
-    open_reports = Reports(1)
+    open_reports = Reports(1, 0.01)
     with open_reports.expect() as report:
-        assert await report.collect(idle_s=0.01, total_s=1) == ([], False)
+        assert await report.collect(1) == ([], False)
         open_reports.add(page(1, tbc=False), [])
-        assert await report.collect(idle_s=0.01, total_s=1) == ([], True)
+        assert await report.collect(1) == ([], True)
 
 
 async def test_a_page_that_does_not_say_whether_it_is_the_last_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reports, "UNTOLD_IDLE_S", 0.05)
-    open_reports = Reports(1)
+    open_reports = Reports(1, 60)
     with open_reports.expect() as report:
         for number in range(3):
             open_reports.add(page(1), [{"number": number}])
-        items, _ = await report.collect(idle_s=60, total_s=60)  # it ends long before the test's patience
+        items, _ = await report.collect(60)  # it ends long before the test's patience
         assert [item["number"] for item in items] == [0, 1, 2]
 
 
 async def test_a_station_that_says_more_is_to_come_ends_its_report_by_saying_nothing() -> None:
-    open_reports = Reports(1)
+    open_reports = Reports(1, 60)
     with open_reports.expect() as report:
         open_reports.add(page(1, tbc=True), [{"number": 0}])
         open_reports.add(page(1), [{"number": 1}])
-        collecting = asyncio.ensure_future(report.collect(idle_s=60, total_s=60))
+        collecting = asyncio.ensure_future(report.collect(60))
         async with asyncio.timeout(reports.UNTOLD_IDLE_S / 2):  # at once
             assert await collecting == ([{"number": 0}, {"number": 1}], True)
 

@@ -534,9 +534,6 @@ class Station(Protocol):
     async def get_charging_profiles(self, evse_id: int | None = None) -> Sequence[Mapping[str, Any]]:
         """Return the profiles installed on an EVSE (0: station, None: everywhere), each with its "evseId"."""
 
-    async def clear_foreign_profiles(self) -> int:
-        """Clear the profiles that another central system left on the station; returns how many went."""
-
     async def get_composite_schedule(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeSchedule:
         """Return what the station reckons it will allow."""
 

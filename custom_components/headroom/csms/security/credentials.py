@@ -9,14 +9,12 @@ from base64 import b64decode
 import binascii
 from dataclasses import dataclass
 import hmac
-import math
 import secrets
 
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Letters and digits that every station takes, without those that people mistake for each other (0 O, 1 l I, o)."""
 PASSWORD_CHARACTERS = 24
 """OCPP asks for 16 to 40 (SecurityCtrlr.BasicAuthPassword)."""
-PASSWORD_BITS = PASSWORD_CHARACTERS * math.log2(len(ALPHABET))
 
 _SCHEME = "hmac-sha256"
 _SALT_BYTES = 16

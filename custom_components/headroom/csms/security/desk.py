@@ -12,7 +12,6 @@ from .authority import Credential, SigningRefusedError
 from .events import SecurityEvent, SecurityEventKind
 
 CHARGING_STATION_CERTIFICATE = "ChargingStationCertificate"
-V2G_CERTIFICATE = "V2GCertificate"
 
 
 class CertificateDesk(Protocol):

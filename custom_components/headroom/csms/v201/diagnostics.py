@@ -9,7 +9,7 @@ from typing import Any, override
 from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, text, unknown_value
 from ..frames import Payload
 from ..inventory import name, reference
-from ..station import CallTimeoutError, Monitored, Noticed, StationError
+from ..station import Monitored, Noticed, StationError
 from ..upkeep import Customer, LogRequest, LogState, LogStatus, Monitor, MonitorResult, Retries
 from .link import Block, Handler, Link, retried, without_none
 
@@ -27,8 +27,6 @@ LOG_STATES = {
 }
 MONITORS_PER_MESSAGE = 8
 """How many monitors a message holds at a station that does not say how many it takes."""
-REPORT_PATIENCE = 6
-"""A report may take so many times as long as it may pause."""
 MOST_HELD_BACK = 256
 """So many events may wait for their monitors to be asked for; more are told without a severity."""
 
@@ -108,9 +106,7 @@ class Diagnostics(Block):
             response = await self._link.ready_calls.command("GetMonitoringReport", payload, ("Accepted", "EmptyResultSet"))
             if response["status"] == "EmptyResultSet":
                 return []
-            items, any_page = await report.collect(idle_s=self._link.report_idle_s, total_s=REPORT_PATIENCE * self._link.report_idle_s)
-        if not any_page:
-            raise CallTimeoutError("GetMonitoringReport: accepted, but nothing was reported")
+            items = await report.promised("GetMonitoringReport")
         found = [monitor for item in items for monitor in _monitors(item)]
         self._severities |= {monitor.id: monitor.severity for monitor in found if monitor.id is not None}
         return found
@@ -209,9 +205,7 @@ class Diagnostics(Block):
             await self._link.ready_calls.command("CustomerInformation", payload)
             if not report:
                 return ""
-            items, any_page = await pages.collect(idle_s=self._link.report_idle_s, total_s=REPORT_PATIENCE * self._link.report_idle_s)
-        if not any_page:
-            raise CallTimeoutError("CustomerInformation: accepted, but nothing was reported")
+            items = await pages.promised("CustomerInformation")
         return "".join(item["data"] for item in items)
 
     async def _on_customer_information(self, payload: Payload) -> Payload:

@@ -5,14 +5,12 @@ from typing import Any, override
 
 from ..fields import optional_text, records, text
 from ..frames import Payload
-from ..station import CallTimeoutError, Noticed
+from ..station import Noticed
 from ..upkeep import DataTransfer, DisplayMessage
 from .link import Block, Handler, Link, without_none
 
 DISPLAY = "Display"
 """The component that a message for one EVSE's display names."""
-REPORT_PATIENCE = 6
-"""A report may take so many times as long as it may pause."""
 
 
 class Display(Block):
@@ -52,10 +50,7 @@ class Display(Block):
             )
             if response["status"] == "Unknown":
                 return []
-            items, any_page = await report.collect(idle_s=self._link.report_idle_s, total_s=REPORT_PATIENCE * self._link.report_idle_s)
-        if not any_page:
-            raise CallTimeoutError("GetDisplayMessages: accepted, but nothing was reported")
-        return items
+            return await report.promised("GetDisplayMessages")
 
     async def clear(self, message_id: int) -> bool:
         """Take a text away (O05); False where there was none."""

@@ -34,8 +34,6 @@ class Link:
     emit: Callable[[StationEvent], None]
     now: Callable[[], datetime]
     """Our time in UTC."""
-    report_idle_s: float
-    """How long a report may pause before it counts as ended."""
     ready: bool = False
     """Whether commands may be sent."""
 

@@ -7,12 +7,9 @@ from typing import Any, override
 from ..fields import optional_moment, records, written
 from ..frames import Payload
 from ..inventory import from_report, merged, reference
-from ..station import AttributeType, CallError, CallTimeoutError, DeviceVariable, VariableKey, VariableResult
+from ..station import AttributeType, CallError, DeviceVariable, VariableKey, VariableResult
 from ..validation import PayloadError
 from .link import SCHEMAS, Block, Handler, without_none
-
-REPORT_PATIENCE = 6
-"""A report may take so many times as long as it may pause."""
 
 FROM_STATIONS = frozenset(
     {
@@ -106,9 +103,7 @@ class Provisioning(Block):
             response = await self._link.ready_calls.command("GetReport", payload, ("Accepted", "EmptyResultSet"))
             if response["status"] == "EmptyResultSet":
                 return {}
-            items, any_page = await report.collect(idle_s=self._link.report_idle_s, total_s=REPORT_PATIENCE * self._link.report_idle_s)
-        if not any_page:
-            raise CallTimeoutError("GetReport: accepted, but nothing was reported")
+            items = await report.promised("GetReport")
         self._link.memory.inventory = merged(self._link.memory.inventory, items)
         self._link.inventory_changed()
         return from_report(items).device

@@ -22,13 +22,13 @@ MEASURANDS = (
 MEASURAND_VARIABLES = ("TxUpdatedMeasurands", "TxStartedMeasurands", "TxEndedMeasurands")
 
 
-async def read_inventory(calls: Calls, reports: Reports, *, idle_s: float, total_s: float) -> Inventory:
+async def read_inventory(calls: Calls, reports: Reports, *, total_s: float) -> Inventory:
     """Return the station's device model: by a report, else variable by variable, else the standard's defaults.
 
     Raises StationOfflineError only: a station that tells nothing can still be limited.
     """
     try:
-        found = await _reported(calls, reports, idle_s=idle_s, total_s=total_s)
+        found = await _reported(calls, reports, total_s=total_s)
         if found is None:
             found = await _asked(calls)
     except StationOfflineError:
@@ -40,14 +40,14 @@ async def read_inventory(calls: Calls, reports: Reports, *, idle_s: float, total
     return found
 
 
-async def _reported(calls: Calls, reports: Reports, *, idle_s: float, total_s: float) -> Inventory | None:
+async def _reported(calls: Calls, reports: Reports, *, total_s: float) -> Inventory | None:
     for base in REPORT_BASES:
         with reports.expect() as report:
             try:
                 await calls.command("GetBaseReport", {"requestId": report.request_id, "reportBase": base})
             except CallRejectedError, CallError, CallTimeoutError:
                 continue
-            items, any_page = await report.collect(idle_s=idle_s, total_s=total_s)
+            items, any_page = await report.collect(total_s)
             if any_page:
                 return device_model.from_report(items)
     return None

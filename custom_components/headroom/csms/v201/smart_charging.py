@@ -35,16 +35,7 @@ from ..profile_rules import problems
 from ..profiles import Ours, Placed, Role, Wording
 from ..quirks import known_of
 from ..reconciliation import Installed, installed
-from ..station import (
-    CallError,
-    CallRejectedError,
-    CallTimeoutError,
-    ChargingLimit,
-    CompositeSchedule,
-    Noticed,
-    SchedulePeriod,
-    StationError,
-)
+from ..station import CallError, CallRejectedError, ChargingLimit, CompositeSchedule, Noticed, SchedulePeriod, StationError
 from ..transactions import LONGEST_ID
 from .link import SCHEMAS, Block, Handler, Link
 
@@ -315,34 +306,15 @@ class SmartCharging(Block):
 
         Raises CallTimeoutError where the station promises a report and sends none: that is not the same as no profiles.
         """
-        return await self._installed(evse_id, SOURCES)
-
-    async def _installed(self, evse_id: int | None, sources: Sequence[str]) -> list[Mapping[str, Any]]:
         with self._link.reports.expect() as report:
-            payload = {"requestId": report.request_id, "chargingProfile": {"chargingLimitSource": list(sources)}} | (
+            payload = {"requestId": report.request_id, "chargingProfile": {"chargingLimitSource": list(SOURCES)}} | (
                 {} if evse_id is None else {"evseId": evse_id}
             )
             response = await self._link.ready_calls.command("GetChargingProfiles", payload, ("Accepted", "NoProfiles"))
             if response["status"] == "NoProfiles":
                 return []
-            items, any_page = await report.collect(idle_s=self._link.report_idle_s, total_s=6 * self._link.report_idle_s)
-        if not any_page:
-            raise CallTimeoutError("GetChargingProfiles: accepted, but nothing was reported")
+            items = await report.promised("GetChargingProfiles")
         return [dict(item) for item in items]
-
-    async def clear_foreign_profiles(self) -> int:
-        """Clear the profiles some other central system left behind; returns how many went."""
-        count = 0
-        for profile in await self._installed(None, ("CSO",)):
-            profile_id = optional_whole(profile, "id")
-            purpose = optional_text(profile, "chargingProfilePurpose")
-            if profile_id is None or purpose == profiles.EXTERNAL or profiles.ours(_placed(profile)):
-                continue
-            try:
-                count += await self.clear_charging_profile(profile_id=profile_id)
-            except CallRejectedError as error:
-                _LOGGER.warning("%s keeps the foreign profile %d: %s", self._link.identity, profile_id, error)
-        return count
 
     async def get_composite_schedule(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeSchedule:
         """Return what the station reckons it will allow (K08); without periods where it answered without a schedule."""

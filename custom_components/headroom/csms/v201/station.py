@@ -98,10 +98,9 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             calls=Calls(self._rpc),
             memory=memory,
             clock=StationClock(),
-            reports=Reports(int(now().timestamp()) % 1_000_000_000),
+            reports=Reports(int(now().timestamp()) % 1_000_000_000, timing.report_idle_s),
             emit=emit,
             now=now,
-            report_idle_s=timing.report_idle_s,
         )
         self.authorization = Authorization(link, self._authorize_in_time)
         self.certificates = Certificates(link, desk)
@@ -366,15 +365,13 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         calls = self._link.ready_calls
         async with self._pace.turn():
             waiting = self.inventory.awaiting_reboot
-            found = await setup.read_inventory(calls, self._link.reports, idle_s=self._link.report_idle_s, total_s=self._timing.inventory_s)
+            found = await setup.read_inventory(calls, self._link.reports, total_s=self._timing.inventory_s)
             self._link.memory.inventory = replace(found, awaiting_reboot=waiting)
             self._link.inventory_changed()
 
     async def _read_inventory(self) -> None:
         if self._link.memory.inventory is None:
-            self._link.memory.inventory = await setup.read_inventory(
-                self._link.calls, self._link.reports, idle_s=self._link.report_idle_s, total_s=self._timing.inventory_s
-            )
+            self._link.memory.inventory = await setup.read_inventory(self._link.calls, self._link.reports, total_s=self._timing.inventory_s)
 
     async def _configure(self) -> None:
         if self._link.memory.configured is None:
