@@ -133,6 +133,9 @@ async def test_each_error_code_has_words(hass: HomeAssistant, cp1: str, left: Ra
 GUARDED = {"component": {"name": "smartchargingctrlr"}, "variable": {"name": "ENABLED"}, "attributeValue": "false"}
 
 
+NAMED = {"component": {"name": "Odd].Name["}, "variable": {"name": "X"}, "attributeValue": "1"}
+
+
 @pytest.mark.parametrize(
     ("request_name", "payload", "key"),
     [
@@ -140,6 +143,9 @@ GUARDED = {"component": {"name": "smartchargingctrlr"}, "variable": {"name": "EN
         ("ClearChargingProfile", {}, "request_guarded"),
         ("RequestStartTransaction", {}, "request_guarded"),
         ("SetVariables", {"setVariableData": [GUARDED]}, "variable_guarded"),
+        ("SetVariables", {"setVariableData": (GUARDED,)}, "variable_guarded"),  # as a template may write it
+        ("SetVariables", {"setVariableData": [NAMED | {"variable": {"name": ["x"]}}]}, "payload_invalid"),
+        ("SetVariables", {"setVariableData": [NAMED | {"component": {"name": 5}}]}, "payload_invalid"),
         ("Heartbeat", {}, "request_unknown"),
         ("Nonsense", {}, "request_unknown"),
         ("Reset", {"type": "Softly"}, "payload_invalid"),
@@ -276,3 +282,12 @@ async def test_the_repair_of_a_monitor_goes_with_the_monitor(hass: HomeAssistant
     left.answers["ClearVariableMonitoring"] = {"clearMonitoringResult": [{"id": 9, "status": "Accepted"}]}
     await ask(hass, "clear_monitors", cp1, ids=[9])
     assert not ir.async_get(hass).issues
+
+
+async def test_any_name_reaches_the_station(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
+    """Names that the guard can make nothing of are the station's to judge."""
+    left.errors["SetVariables"] = "NotSupported"
+    with pytest.raises(HomeAssistantError) as failed:
+        await ask(hass, "call", cp1, request="SetVariables", payload={"setVariableData": [NAMED]})
+    assert failed.value.translation_key == "station_not_supported"
+    assert (await left.heard("SetVariables", lambda asked: asked == {"setVariableData": [NAMED]})) is not None

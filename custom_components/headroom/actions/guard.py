@@ -27,9 +27,12 @@ VARIABLES = frozenset(
 def check_variables(keys: Iterable[VariableKey]) -> None:
     """Raise ServiceValidationError where one of these variables is not for a person to set."""
     for component, variable in keys:
-        base = inventory.reference(component)["name"].strip().casefold(), inventory.reference(variable)["name"].strip().casefold()
-        if base in VARIABLES:
-            raise invalid("variable_guarded", variable=f"{component}.{variable}")
+        _check(inventory.reference(component)["name"], inventory.reference(variable)["name"])
+
+
+def _check(component: str, variable: str) -> None:
+    if (component.strip().casefold(), variable.strip().casefold()) in VARIABLES:
+        raise invalid("variable_guarded", variable=f"{component}.{variable}")
 
 
 def check_request(action: str, payload: Mapping[str, Any]) -> None:
@@ -39,12 +42,7 @@ def check_request(action: str, payload: Mapping[str, Any]) -> None:
     if action == "SetVariables":
         # What is no variable is for the schema to refuse.
         items = payload.get("setVariableData")
-        named = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
-        check_variables(
-            (inventory.name(item["component"]), inventory.name(item["variable"]))
-            for item in named
-            if isinstance(item.get("component"), Mapping)
-            and isinstance(item.get("variable"), Mapping)
-            and item["component"].get("name")
-            and item["variable"].get("name")
-        )
+        for item in items if isinstance(items, (list, tuple)) else ():
+            match item:
+                case {"component": {"name": str(component)}, "variable": {"name": str(variable)}}:
+                    _check(component, variable)
