@@ -1,12 +1,13 @@
 """What a person asks of a station from Home Assistant, with errors in words a person understands."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 import secrets
 
 from homeassistant.util import dt as dt_util
 
 from .coordinator import HeadroomCoordinator
 from .csms.authorization import IdToken
+from .csms.upkeep import Firmware, Retries
 from .errors import invalid, translated_errors
 from .site.config import EvseKey
 from .site.reservations import Reservation
@@ -94,3 +95,37 @@ async def reset_station(coordinator: HeadroomCoordinator, identity: str) -> None
     """Restart a station at once."""
     with translated_errors(identity):
         await coordinator.station(identity).reset(immediate=True)
+
+
+async def update_firmware(
+    coordinator: HeadroomCoordinator,
+    identity: str,
+    *,
+    while_charging: bool = False,
+    retrieve_at: datetime | None = None,
+    install_at: datetime | None = None,
+    retries: Retries = Retries(),
+) -> None:
+    """Have a station fetch what was offered to it, at once where no time is given, and install it.
+
+    Raises ServiceValidationError where nothing was offered, and, unless `while_charging`, where a transaction runs there.
+    """
+    if (offer := coordinator.upgrades.offered(identity)) is None:
+        raise invalid("no_firmware_offered", station=identity)
+    site = coordinator.data
+    if not while_charging and any(evse.transaction_id is not None for key, evse in site.evses.items() if key.station == identity):
+        raise invalid("firmware_while_charging", station=identity)
+    firmware = Firmware(
+        location=offer.location,
+        retrieve_at=retrieve_at or dt_util.utcnow(),
+        install_at=install_at,
+        signing_certificate=offer.signing_certificate,
+        signature=offer.signature,
+    )
+    known = coordinator.data.stations.get(identity)
+    with translated_errors(identity):
+        station = coordinator.station(identity)
+        # The station may tell how it goes on before its answer was looked at.
+        with coordinator.upgrades.begun(identity, known.info.firmware_version if known else None):
+            await station.firmware.update(firmware, retries)
+    coordinator.async_update_listeners()

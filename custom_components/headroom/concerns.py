@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from .csms.station import Booted, ClockChecked, Monitored, StationEvent
-from .csms.upkeep import WORST_SEVERITY_OF_CONCERN
+from .csms.upkeep import WORST_SEVERITY_OF_CONCERN, FirmwareState, FirmwareStatus
 
 MOST_CONCERNS = 32
 """Of one station; more of them tell nobody anything new."""
@@ -12,12 +12,13 @@ type ConcernKey = tuple[str, str, int | None]
 
 
 class Concerns:
-    """Monitors that went off and are not cleared, and clocks that are wrong, by station."""
+    """Monitors that went off and are not cleared, clocks that are wrong, and firmware that was not installed, by station."""
 
     def __init__(self) -> None:
         """Know of none."""
         self._monitors: dict[str, dict[ConcernKey, Monitored]] = {}
         self._clocks: dict[str, float] = {}
+        self._firmware: dict[str, FirmwareState] = {}
 
     def take(self, identity: str, event: StationEvent) -> bool:
         """Take what a station tells; returns whether what is wrong with it changed."""
@@ -28,6 +29,12 @@ class Concerns:
                 if wrong:
                     self._clocks[identity] = offset_s
                 return wrong or self._clocks.pop(identity, None) is not None
+            case FirmwareStatus(state=state) if state.failed:
+                changed = self._firmware.get(identity) is not state
+                self._firmware[identity] = state
+                return changed
+            case FirmwareStatus(state=state) if state is not FirmwareState.IDLE:
+                return self._firmware.pop(identity, None) is not None
             case Booted(info=info) if info.boot_reason != "Triggered":
                 # After a reboot a monitor tells anew what still is.
                 return self._monitors.pop(identity, None) is not None
@@ -57,6 +64,7 @@ class Concerns:
         """Let go of a station that is not served any more."""
         self._monitors.pop(identity, None)
         self._clocks.pop(identity, None)
+        self._firmware.pop(identity, None)
 
     def monitors(self) -> Iterator[tuple[str, Monitored]]:
         """Name each monitor that went off, with its station."""
@@ -67,3 +75,7 @@ class Concerns:
     def clocks(self) -> Iterator[tuple[str, float]]:
         """Name each station whose clock is wrong, with its offset in seconds."""
         yield from self._clocks.items()
+
+    def firmware(self) -> Iterator[tuple[str, FirmwareState]]:
+        """Name each station whose last update came to nothing, with what became of it; until the next one gets on."""
+        yield from self._firmware.items()

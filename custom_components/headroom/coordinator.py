@@ -24,6 +24,7 @@ from .const import CONF_FUSE_A, CONF_IDENTITY, CONF_METER, CONF_PHASES, CONF_VOL
 from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.server import CentralSystem
 from .csms.station import Noticed, Ready, Station, StationEvent, StationOfflineError
+from .firmware import Upgrades
 from .ledger.ledger import Ledger
 from .ledger.records import LedgerError
 from .memories import StationMemories, remove_files
@@ -70,6 +71,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._judgement_followers: list[Callable[[Judgement], None]] = []
         self._memories = StationMemories(hass, entry.entry_id)
         self.concerns = Concerns()
+        self.upgrades = Upgrades(hass, entry.entry_id)
         self.vendor_listeners: dict[str, int] = {}
         """How many take what each station's vendor sends."""
 
@@ -86,6 +88,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         entry = self.config_entry
         kept = await self._store.async_load()
         memories = await self._memories.async_load(self._approved())
+        await self.upgrades.async_load()
         journal: Ledger | None = self._ledger
         try:
             await self._ledger.open()
@@ -116,6 +119,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         )
         self._begun.push_async_callback(self._save_now)
         self._begun.push_async_callback(self._memories.async_save)
+        self._begun.push_async_callback(self.upgrades.async_save)
         self._begun.push_async_callback(self.central_system.stop)
         self._listens_by = self.security.listens_by()
         try:
@@ -209,6 +213,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         await self.central_system.disconnect(identity, "The station was removed")
         if identity not in self.site.config.stations:
             self.concerns.forget(identity)
+            self.upgrades.async_forget(identity)
             self.central_system.forget(identity)
             await self._memories.async_forget(identity)
 
@@ -306,7 +311,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         if isinstance(event, Ready):
             self.security.async_renew(identity)
         self.site.handle(identity, event)
-        if self.concerns.take(identity, event):
+        concerned, upgraded = self.concerns.take(identity, event), self.upgrades.async_take(identity, event)
+        if concerned or upgraded:
             self.async_update_listeners()
         for follower in tuple(self._followers.get(identity, ())):
             follower(event)
@@ -342,6 +348,7 @@ def storage_paths(hass: HomeAssistant, entry: HeadroomConfigEntry) -> tuple[Path
 async def async_forget(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
     """Remove what an entry kept."""
     await Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
+    await Upgrades(hass, entry.entry_id).async_remove()
     await hass.async_add_executor_job(remove_files, hass.config.path(STORAGE_DIR), entry.entry_id)
     await hass.async_add_executor_job(_remove_files, storage_paths(hass, entry))
     await hass.async_add_executor_job(vault_of(hass, entry.entry_id).remove)

@@ -12,6 +12,7 @@ from homeassistant.helpers import issue_registry as ir
 
 from .concerns import Concerns
 from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
+from .csms.upkeep import FirmwareState
 from .issue import Issue
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
 from .site.snapshot import MeterHealth, PendingStation, SiteSnapshot
@@ -35,6 +36,13 @@ STATION_PROBLEM = "station_problem"
 STATION_AWAITS_REBOOT = "station_awaits_reboot"
 STATION_MONITOR = "station_monitor"
 STATION_CLOCK = "station_clock"
+FIRMWARE_FAILURES: Mapping[FirmwareState, str] = {
+    FirmwareState.DOWNLOAD_FAILED: "firmware_download_failed",
+    FirmwareState.INVALID_SIGNATURE: "firmware_invalid_signature",
+    FirmwareState.INSTALL_VERIFICATION_FAILED: "firmware_verification_failed",
+    FirmwareState.INSTALLATION_FAILED: "firmware_installation_failed",
+}
+"""The issue's translation key for each way an update may fail."""
 REPAIRED = ("password_changed", "upgraded", "highest_profile")
 """Outcomes after which nothing is left to be done."""
 
@@ -92,6 +100,9 @@ def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot:
     for identity, offset_s in concerns.clocks():
         placeholders = {"station": names.get(identity, identity), "offset_s": f"{offset_s:.0f}"}
         issues[f"{STATION_CLOCK}_{entry.entry_id}_{identity}"] = Issue(STATION_CLOCK, ir.IssueSeverity.WARNING, placeholders)
+    for identity, state in concerns.firmware():
+        key = FIRMWARE_FAILURES[state]
+        issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, {"station": names.get(identity, identity)})
     issues |= security_issues(entry)
     for issue_id in _raised(hass, entry) - issues.keys():
         ir.async_delete_issue(hass, DOMAIN, issue_id)

@@ -42,7 +42,7 @@ USED: Mapping[str, str] = {
     "GetTransactionStatus": "call",
     "GetVariables": "get_variables",
     "InstallCertificate": "install_certificate",
-    "PublishFirmware": "call",
+    "PublishFirmware": "publish_firmware",
     "RequestStartTransaction": "start_charging",
     "RequestStopTransaction": "stop_charging",
     "ReserveNow": "reserve",
@@ -57,8 +57,8 @@ USED: Mapping[str, str] = {
     "SetVariables": "set_variables",
     "TriggerMessage": "trigger_message",
     "UnlockConnector": "unlock_connector",
-    "UnpublishFirmware": "call",
-    "UpdateFirmware": "call",
+    "UnpublishFirmware": "unpublish_firmware",
+    "UpdateFirmware": "update_firmware",
 }
 """By which action each request of a central system is used."""
 

@@ -14,6 +14,7 @@ from custom_components.headroom import variables
 from custom_components.headroom.const import DOMAIN, PLATFORMS
 from custom_components.headroom.csms.security.own_files import FileProblem
 from custom_components.headroom.repairs import (
+    FIRMWARE_FAILURES,
     FLOWS,
     METER_LOST,
     REPAIRED,
@@ -208,6 +209,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         STATION_AWAITS_REBOOT,
         STATION_CLOCK,
         STATION_MONITOR,
+        *FIRMWARE_FAILURES.values(),
     }
     for key, issue in TEXTS["issues"].items():
         assert issue["title"], key

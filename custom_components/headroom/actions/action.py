@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.helpers import config_validation as cv, service
+from homeassistant.util import dt as dt_util
 import probatio as vol
 
 from ..const import DOMAIN
@@ -79,3 +80,9 @@ def circuit_of(call: ServiceCall) -> tuple[HeadroomCoordinator, str]:
     if isinstance(subject, CircuitSubject):
         return coordinator, subject.circuit_id
     raise invalid("not_a_circuit")
+
+
+def moment(call: ServiceCall, field: str) -> datetime | None:
+    """Return a time that was given, in UTC; None where none was."""
+    at: datetime | None = call.data.get(field)
+    return None if at is None else dt_util.as_utc(at)

@@ -1,19 +1,17 @@
 """Actions on what a station shows its driver."""
 
 from collections.abc import Mapping
-from datetime import datetime
 import secrets
 
 from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.helpers import config_validation as cv
-from homeassistant.util import dt as dt_util
 import probatio as vol
 
 from ..commands import evse_snapshot
 from ..csms.upkeep import DisplayMessage
 from ..diagnostics import as_json
 from ..errors import invalid, translated_errors
-from .action import Action, evse_of, station_of
+from .action import Action, evse_of, moment, station_of
 
 ATTR_COST = "cost"
 ATTR_ENDS_AT = "ends_at"
@@ -30,10 +28,6 @@ MOST_ID = 2**31 - 1
 ID = vol.All(vol.Coerce(int), vol.Range(min=0, max=MOST_ID))
 
 
-def _utc(at: datetime | None) -> datetime | None:
-    return None if at is None else dt_util.as_utc(at)
-
-
 async def _show_message(call: ServiceCall) -> ServiceResponse:
     """Show a text; returns the id it is known by."""
     coordinator, identity, evse_id = station_of(call)
@@ -44,8 +38,8 @@ async def _show_message(call: ServiceCall) -> ServiceResponse:
         priority=call.data[ATTR_PRIORITY],
         language=call.data.get(ATTR_LANGUAGE),
         state=call.data.get(ATTR_STATE),
-        starts_at=_utc(call.data.get(ATTR_STARTS_AT)),
-        ends_at=_utc(call.data.get(ATTR_ENDS_AT)),
+        starts_at=moment(call, ATTR_STARTS_AT),
+        ends_at=moment(call, ATTR_ENDS_AT),
         evse_id=evse_id,
     )
     with translated_errors(identity):
