@@ -50,8 +50,12 @@ class Link:
         return self.memory.inventory or Inventory()
 
     def station_time(self, at: datetime) -> str:
-        """Write a moment of ours as the station's clock will show it."""
-        return written(at + timedelta(seconds=self.clock.offset_s))
+        """Write `by_its_clock`."""
+        return written(self.by_its_clock(at))
+
+    def by_its_clock(self, at: datetime) -> datetime:
+        """Return a moment of ours as the station's clock will show it."""
+        return at + timedelta(seconds=self.clock.offset_s)
 
     def inventory_changed(self) -> None:
         """Tell that the inventory is another one now."""

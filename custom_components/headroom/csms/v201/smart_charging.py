@@ -1,50 +1,34 @@
 """Block K of OCPP 2.0.1: smart charging."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 import logging
 from typing import Any, override
 
-from .. import profiles, schedules
+from .. import profiles
 from ..abilities import Abilities, abilities, fitted, unit_of
-from ..composite import ALL_PHASES, NOMINAL_VOLTAGE_V, Situation, Supply, Transaction, composite_schedule, schedule_of
+from ..composite import ALL_PHASES, NOMINAL_VOLTAGE_V, Situation, Supply, Transaction, composite_schedule
 from ..correction import leads_over
 from ..dialect import Dialect, Handle
-from ..fields import (
-    optional_moment,
-    optional_number,
-    optional_record,
-    optional_text,
-    optional_whole,
-    record,
-    records,
-    text,
-    unknown_value,
-    whole,
-    written,
-)
+from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, written
 from ..frames import Payload
 from ..inventory import evse_phases, is_direct
 from ..learnt import Learnt
-from ..needs import read_needs
-from ..prediction import CompositeCheck, check_composite, exceeded_at, raised_at, situation
+from ..prediction import CompositeCheck, check_composite, raised_at, situation
 from ..profile_rules import problems
 from ..profiles import Ours, Placed, Role, Wording
 from ..quirks import known_of
 from ..reconciliation import Installed, installed
-from ..station import CallError, CallRejectedError, ChargingLimit, CompositeSchedule, Noticed, SchedulePeriod, StationError
+from ..station import CallError, CallRejectedError, CompositeSchedule, SchedulePeriod
 from ..transactions import LONGEST_ID
 from .link import SCHEMAS, Block, Handler, Link
+from .negotiation import SOURCES, Negotiation
 
 _LOGGER = logging.getLogger(__name__)
 
-SOURCES = ("EMS", "Other", "SO", "CSO")
 NO_SMART_CHARGING = frozenset({"NotImplemented", "NotSupported"})
-SCHEDULE_TOLERANCE_A = 0.5
-"""How far an EV's own schedule may lie above its lease before it is sent back."""
 
 
 class SmartCharging(Block):
@@ -53,19 +37,13 @@ class SmartCharging(Block):
     def __init__(self, link: Link) -> None:
         """Take the connection; nothing is sent."""
         super().__init__(link)
-        self._offers: set[asyncio.Task[None]] = set()
+        self._negotiation = Negotiation(link, install=self._install, situation=self._situation)
         self._surveyed = False
         """Whether what it holds was read on this connection; before, what others left on it since is not known."""
 
     @override
     def requests(self) -> Mapping[str, Handler]:
-        return {
-            "ClearedChargingLimit": self._on_cleared_charging_limit,
-            "NotifyChargingLimit": self._on_charging_limit,
-            "NotifyEVChargingNeeds": self._on_charging_needs,
-            "NotifyEVChargingSchedule": self._on_charging_schedule,
-            "ReportChargingProfiles": self._on_profiles,
-        }
+        return {"ReportChargingProfiles": self._on_profiles, **self._negotiation.requests()}
 
     @property
     def clock_offset_s(self) -> float:
@@ -91,9 +69,6 @@ class SmartCharging(Block):
     def _can(self) -> Abilities:
         return abilities(self._link.inventory, known_of(self._link.memory.info).habits)
 
-    def _station_time(self, ours: datetime) -> datetime:
-        return ours + timedelta(seconds=self._link.clock.offset_s)
-
     def _words(self, evse_id: int, phases: int | None) -> Wording:
         inventory, draw, dialect = self._link.inventory, self._link.memory.draw(evse_id), self.dialect
         direct = is_direct(inventory, evse_id)
@@ -108,7 +83,7 @@ class SmartCharging(Block):
             decimals=dialect.decimals,
             phases_sent=dialect.phases_sent,
         )
-        return Wording(dialect=dialect, rate=rated, now=self._station_time(self._link.now()))
+        return Wording(dialect=dialect, rate=rated, now=self._link.by_its_clock(self._link.now()))
 
     def _station_words(self) -> Wording:
         supplied = {evse_phases(self._link.inventory, evse_id) for evse_id in self._link.inventory.evse_connectors}
@@ -139,7 +114,7 @@ class SmartCharging(Block):
         """Limit a transaction until `valid_to` by our clock (K01), overwriting the last one."""
         if len(transaction_id) > LONGEST_ID and self.dialect.handle is Handle.TRANSACTION:
             raise CallRejectedError("SetChargingProfile", "Rejected", "the transaction's id is too long for OCPP")
-        ends = self._station_time(valid_to)
+        ends = self._link.by_its_clock(valid_to)
         placed = profiles.lease(evse_id, transaction_id, limit_a, ends, self._lease_words(evse_id), fallback_a=fallback_a)
         await self._install(placed)
 
@@ -180,7 +155,7 @@ class SmartCharging(Block):
         words = self._lease_words(evse_id)
         if words.dialect.handle is not Handle.TRANSACTION:
             return None
-        ends = None if valid_to is None else self._station_time(valid_to)
+        ends = None if valid_to is None else self._link.by_its_clock(valid_to)
         return profiles.lease(evse_id, None, limit_a, ends, words).profile
 
     async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> None:
@@ -213,7 +188,7 @@ class SmartCharging(Block):
             raise ValueError("; ".join(found))
         before = self._situation(held)
         after = self._situation([*(one for one in held if one.profile_id != placed.profile_id), placed])
-        if (at := raised_at(before, after, self._station_time(self._link.now()))) is not None:
+        if (at := raised_at(before, after, self._link.by_its_clock(self._link.now()))) is not None:
             raise ValueError(f"it would allow more than the house does, at {written(at)}")
         await self._install(placed)
 
@@ -227,7 +202,7 @@ class SmartCharging(Block):
     def _situation(self, held: Sequence[Placed]) -> Situation:
         memory, inventory = self._link.memory, self._link.inventory
         running = {
-            evse_id: Transaction(transaction_id=one.transaction_id, started_at=one.started_at or self._station_time(self._link.now()))
+            evse_id: Transaction(transaction_id=one.transaction_id, started_at=one.started_at or self._link.by_its_clock(self._link.now()))
             for evse_id in inventory.evse_connectors
             if (one := memory.transactions.running_on(evse_id)) is not None
         }
@@ -238,7 +213,7 @@ class SmartCharging(Block):
     async def check_composite(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeCheck:
         """Return GetCompositeSchedule's answer beside what the profiles it holds should come to (K08)."""
         told = await self.get_composite_schedule(evse_id, duration_s, unit)
-        start = told.start or self._station_time(self._link.now())
+        start = told.start or self._link.by_its_clock(self._link.now())
         held = self._situation(list(self._link.memory.told.values()))
         return check_composite(told, composite_schedule(held, evse_id, start, told.duration_s, told.unit))
 
@@ -344,94 +319,7 @@ class SmartCharging(Block):
         self._link.reports.add(payload, found)
         return {}
 
-    async def _on_charging_limit(self, payload: Payload) -> Payload:
-        evse_id = optional_whole(payload, "evseId")
-        limit = record(payload, "chargingLimit")
-        source = text(limit, "chargingLimitSource")
-        told, voltage_v = records(payload, "chargingSchedule"), self._link.memory.draw(evse_id or 0).voltage_v
-        ahead = schedules.limits_over_time(told, self._station_time(self._link.now()), voltage_v)
-        behind = timedelta(seconds=self.clock_offset_s)
-        self._link.emit(
-            ChargingLimit(
-                source=source,
-                evse_id=evse_id,
-                limit_a=ahead[0][1],
-                schedule=tuple((at - behind, limit_a) for at, limit_a in ahead) if told else (),
-                is_grid_critical=limit.get("isGridCritical") is True,
-            )
-        )
-        return {}
-
-    async def _on_cleared_charging_limit(self, payload: Payload) -> Payload:
-        source = _source(text(payload, "chargingLimitSource"))
-        self._link.emit(ChargingLimit(source=source, evse_id=optional_whole(payload, "evseId"), cleared=True))
-        return {}
-
-    async def _on_charging_needs(self, payload: Payload) -> Payload:
-        evse_id = whole(payload, "evseId")
-        record(payload, "chargingNeeds")
-        running = self._link.memory.transactions.running_on(evse_id)
-        if running is None or not self._link.inventory.smart_charging.available:
-            return {"status": "Rejected"}  # no TxProfile can follow (K15.FR.02)
-        if (needs := read_needs(payload, evse_id, running.transaction_id)) is None:
-            raise unknown_value("requestedEnergyTransfer")
-        self._link.memory.needs[evse_id] = needs
-        self._link.emit(needs)
-        if not self._link.ready:
-            return {"status": "Processing"}
-        self._offer(evse_id)
-        return {"status": "Accepted"}
-
-    async def _on_charging_schedule(self, payload: Payload) -> Payload:
-        evse_id = whole(payload, "evseId")
-        plan = schedule_of(record(payload, "chargingSchedule"))
-        base = plan.start or optional_moment(payload, "timeBase") or self._station_time(self._link.now())
-        self._link.emit(Noticed(action="NotifyEVChargingSchedule", payload=payload))
-        lease = self._told_lease(evse_id)
-        if lease is None:
-            return {"status": "Accepted"}
-        # Compared for as long as the lease lasts; what comes after is the next one's business.
-        now = self._station_time(self._link.now())
-        ends = optional_moment(lease.profile, "validTo") or now + timedelta(days=1)
-        held = self._situation(list(self._link.memory.told.values()))
-        if exceeded_at(held, evse_id, replace(plan, start=base), now, ends, tolerance_a=SCHEDULE_TOLERANCE_A) is None:
-            return {"status": "Accepted"}
-        self._offer(evse_id)  # K17: negotiate anew
-        return {"status": "Rejected"}
-
-    def _told_lease(self, evse_id: int) -> Placed | None:
-        """Return the TxProfile of ours that the transaction on an EVSE has."""
-        running = self._link.memory.transactions.running_on(evse_id)
-        lease = self._link.memory.told.get(profiles.lease_id(evse_id, Handle.TRANSACTION))
-        if running is None or lease is None or lease.profile.get("transactionId") != running.transaction_id:
-            return None
-        return lease
-
-    def _offer(self, evse_id: int) -> None:
-        """Send the TxProfile of an EVSE's transaction (once more): what an EV plans by is what came after its needs (K15.FR.07).
-
-        It has one schedule, however many the EV would take (maxScheduleTuples): the lease is all that the site gives this car now, so
-        an alternative could only give less. An EV chooses among schedules by price, and what the site gives has none here. When the
-        limit changes, the next lease replaces it, and the station negotiates anew with its EV (K17).
-        """
-        if (lease := self._told_lease(evse_id)) is None or not self._link.ready:
-            return  # the site's next lease is the first
-        task = asyncio.create_task(self._offered(lease))
-        self._offers.add(task)
-        task.add_done_callback(self._offers.discard)
-
-    async def _offered(self, lease: Placed) -> None:
-        try:
-            await self._install(lease)
-        except StationError as error:
-            _LOGGER.info("%s does not take the profile its EV waits for: %s", self._link.identity, error)
-
 
 def _placed(reported: Payload) -> Placed:
     profile = {key: value for key, value in reported.items() if key not in ("evseId", "chargingLimitSource")}
     return Placed(optional_whole(reported, "evseId") or 0, profile, optional_text(reported, "chargingLimitSource") or "CSO")
-
-
-def _source(source: str) -> str:
-    """Return one of OCPP's sources of a limit: each has one limit at a time, and there are no others."""
-    return source if source in SOURCES else "Other"
