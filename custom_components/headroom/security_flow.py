@@ -27,7 +27,6 @@ from .const import (
     CONF_UNKNOWN_STATIONS,
     DEFAULT_SECURITY_PROFILE,
     DEFAULT_TLS_PORT,
-    SECTION_ADVANCED,
     SUBENTRY_STATION,
     TLS_FILES,
     TLS_NONE,
@@ -49,17 +48,15 @@ def profile_field() -> object:
 
 def security_schema(names: list[str]) -> vol.Schema:
     """Return the form about the site's security. `names`: what stations may find Home Assistant by."""
-    advanced = {
-        vol.Required(CONF_TLS_PORT, default=DEFAULT_TLS_PORT): fields.whole(1, 65535),
-        vol.Optional(CONF_SERVER_NAMES, default=names): TextSelector(TextSelectorConfig(multiple=True)),
-        vol.Optional(CONF_CLIENT_ROOT): TextSelector(),
-    }
     return vol.Schema(
         {
             vol.Required(CONF_PROFILE, default=str(DEFAULT_SECURITY_PROFILE)): profile_field(),
             vol.Required(CONF_UNKNOWN_STATIONS, default=True): BooleanSelector(),
             vol.Required(CONF_TLS, default=TLS_NONE): fields.choice(TLS_CHOICES, translation_key="tls"),
-            vol.Required(SECTION_ADVANCED): fields.advanced(advanced),
+            # Each of these can be wrong, and a field in a section can't show an error of its own.
+            vol.Required(CONF_TLS_PORT, default=DEFAULT_TLS_PORT): fields.whole(1, 65535),
+            vol.Optional(CONF_SERVER_NAMES, default=names): TextSelector(TextSelectorConfig(multiple=True)),
+            vol.Optional(CONF_CLIENT_ROOT): TextSelector(),
         }
     )
 
@@ -76,12 +73,11 @@ FIELDS = {
 
 def cleaned(user_input: dict[str, Any]) -> dict[str, Any]:
     """Return the site's security settings as they are kept, without blanks."""
-    answers = fields.flat(user_input)
-    names = [name for name in (name.strip() for name in answers.get(CONF_SERVER_NAMES, ())) if name]
-    return answers | {
-        CONF_PROFILE: int(answers[CONF_PROFILE]),
+    names = [name for name in (name.strip() for name in user_input.get(CONF_SERVER_NAMES, ())) if name]
+    return user_input | {
+        CONF_PROFILE: int(user_input[CONF_PROFILE]),
         CONF_SERVER_NAMES: list(dict.fromkeys(names)),
-        CONF_CLIENT_ROOT: answers.get(CONF_CLIENT_ROOT, "").strip(),
+        CONF_CLIENT_ROOT: user_input.get(CONF_CLIENT_ROOT, "").strip(),
     }
 
 
@@ -122,9 +118,8 @@ class SecuritySteps(ConfigFlow):
                 if chosen[CONF_TLS] == TLS_FILES:
                     return await self.async_step_certificate_files()
                 return await self.async_keep(self._security)
-        suggested = user_input or known | {
-            CONF_PROFILE: str(known.get(CONF_PROFILE, 0)),
-            SECTION_ADVANCED: {key: known[key] for key in (CONF_TLS_PORT, CONF_SERVER_NAMES, CONF_CLIENT_ROOT) if known.get(key)},
+        suggested = user_input or {key: value for key, value in known.items() if value not in ("", [])} | {
+            CONF_PROFILE: str(known.get(CONF_PROFILE, 0))
         }
         return self.async_show_form(
             step_id="security",
@@ -140,22 +135,21 @@ class SecuritySteps(ConfigFlow):
             return {CONF_TLS: "tls_in_use"}, ", ".join(cut_off)
         if chosen[CONF_TLS] == TLS_NONE:
             return ({CONF_TLS: "tls_needed"}, "") if chosen[CONF_PROFILE] >= PASSWORD_OVER_TLS else ({}, "")
-        # A field in a section can't hold an error of its own.
         wrong = [name for name in chosen[CONF_SERVER_NAMES] if not is_name(name)]
         if wrong or not chosen[CONF_SERVER_NAMES]:
-            return {"base": "server_names_invalid"}, ", ".join(wrong) or "–"
+            return {CONF_SERVER_NAMES: "server_names_invalid"}, ", ".join(wrong) or "–"
         if chosen[CONF_CLIENT_ROOT] and (finding := await self._run(check_roots, Path(chosen[CONF_CLIENT_ROOT]))) is not None:
-            return {"base": finding.problem.value}, finding.detail
+            return {CONF_CLIENT_ROOT: finding.problem.value}, finding.detail
         stored, port = self.stored, chosen[CONF_TLS_PORT]
         if port == stored[CONF_PORT]:
-            return {"base": "tls_port_is_port"}, ""
+            return {CONF_TLS_PORT: "tls_port_is_port"}, ""
         before = stored.get(CONF_SECURITY, {})
         # The port that this site serves TLS on already is taken: by itself.
         if before.get(CONF_TLS, TLS_NONE) == TLS_NONE or before.get(CONF_TLS_PORT) != port:
             try:
                 server = await asyncio.get_running_loop().create_server(asyncio.Protocol, stored[CONF_HOST], port)
             except OSError as error:
-                return {"base": "tls_port_taken"}, str(error)
+                return {CONF_TLS_PORT: "tls_port_taken"}, str(error)
             server.close()
             await server.wait_closed()
         return {}, ""

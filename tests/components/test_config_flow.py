@@ -1,8 +1,9 @@
 """A site is set up and changed: forms, a real meter on a real socket, and a port that is really free or really taken."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 import errno
+import ssl
 from typing import Any
 from unittest.mock import patch
 
@@ -354,3 +355,29 @@ async def test_the_address_to_enter_at_a_station(hass: HomeAssistant) -> None:
     assert station_address(hass, "0.0.0.0", 9000) == "ws://homeassistant.local:9000/"
     await async_process_ha_core_config(hass, {"internal_url": "http://192.0.2.8:8123"})
     assert station_address(hass, "0.0.0.0", 9000) == "ws://192.0.2.8:9000/"
+
+
+@pytest.mark.parametrize("profile", [2, 3])
+async def test_a_new_site_with_encryption(hass: HomeAssistant, unused_tcp_port_factory: Callable[[], int], profile: int) -> None:
+    port, tls_port = unused_tcp_port_factory(), unused_tcp_port_factory()
+    form = await choose(hass, await answer(hass, await start(hass), **SITE), "no_meter")
+    form = await answer(hass, form, **listen(port, free_charging=True, id_tokens=[], profile=str(profile)))
+    assert (form["step_id"], shown(form, "profile"), shown(form, "tls")) == ("security", str(profile), "own")
+    wish = {"profile": str(profile), "unknown_stations": True, "tls": "own", "tls_port": tls_port, "server_names": ["127.0.0.1"]}
+    form = await answer(hass, form, **wish | {"tls_port": port})
+    assert form["errors"] == {"tls_port": "tls_port_is_port"}
+    form = await answer(hass, form, **wish | {"tls": "none"})
+    assert form["errors"] == {"tls": "tls_needed"}
+    result = await answer(hass, form, **wish)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["description_placeholders"] == {"address": f"wss://127.0.0.1:{tls_port}/"}
+    await hass.async_block_till_done()
+    entry = result["result"]
+    assert (entry.state, entry.data["security"]["profile"]) == (ConfigEntryState.LOADED, profile)
+    assert entry.runtime_data.central_system.tls_port == tls_port  # it listens with a certificate made here
+    _, writer = await asyncio.open_connection("127.0.0.1", tls_port, ssl=_trusting(entry.runtime_data.security.root.certificate))
+    writer.close()
+
+
+def _trusting(root: str) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=root)

@@ -130,7 +130,7 @@ def kept(entry: MockConfigEntry, identity: str) -> dict[str, Any]:
 
 async def serve_tls(hass: HomeAssistant, entry: MockConfigEntry, port: int, profile: str = "1") -> None:
     """Turn encryption on, with a certificate made here."""
-    answers = {"profile": profile, "unknown_stations": True, "tls": "own", "advanced": {"tls_port": port, "server_names": ["127.0.0.1"]}}
+    answers = {"profile": profile, "unknown_stations": True, "tls": "own", "tls_port": port, "server_names": ["127.0.0.1"]}
     result = await site_step(hass, entry, "security", answers)
     assert result["type"] is FlowResultType.ABORT and result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
@@ -243,7 +243,7 @@ async def test_encryption_is_not_turned_off_under_a_station(
     password = await add_station(hass, init_integration, "CP9")
     root = (await act(hass, "get_root_certificate", init_integration, ""))["certificate"]
     assert await status(init_integration, "CP9", password, ssl.create_default_context(cadata=root)) == 101
-    answers = {"profile": "1", "unknown_stations": True, "tls": "none", "advanced": {"tls_port": 9443, "server_names": ["x"]}}
+    answers = {"profile": "1", "unknown_stations": True, "tls": "none", "tls_port": 9443, "server_names": ["x"]}
     form = await site_step(hass, init_integration, "security", answers)
     assert form["errors"] == {"tls": "tls_in_use"}
     assert form["description_placeholders"]["cause"] == "CP9"
@@ -270,7 +270,7 @@ async def test_own_files_are_looked_at(
     wrong_chain = Credential(good.certificate + create_root("Third", NOW).certificate, good.key)
     security = {"profile": "2", "unknown_stations": True, "tls": "files"}
     advanced = {"tls_port": unused_tcp_port_factory(), "server_names": ["127.0.0.1"]}
-    form = await site_step(hass, init_integration, "security", security | {"advanced": advanced})
+    form = await site_step(hass, init_integration, "security", security | advanced)
     for credential, key, errors in (
         (Credential("nothing", good.key), None, {"certificate": "certificate_invalid"}),
         (old, None, {"certificate": "certificate_expired"}),
@@ -290,14 +290,14 @@ async def test_own_files_are_looked_at(
     ("wrong", "errors"),
     [
         ({"tls": "none", "profile": "2"}, {"tls": "tls_needed"}),
-        ({"advanced": {"tls_port": 9443, "server_names": ["http://x"]}}, {"base": "server_names_invalid"}),
-        ({"advanced": {"tls_port": 9443, "server_names": ["x"], "client_root": "/none"}}, {"base": "root_unreadable"}),
+        ({"server_names": ["http://x"]}, {"server_names": "server_names_invalid"}),
+        ({"client_root": "/none"}, {"client_root": "root_unreadable"}),
     ],
 )
 async def test_what_can_not_be_is_explained(
     hass: HomeAssistant, init_integration: MockConfigEntry, wrong: dict[str, Any], errors: dict[str, str]
 ) -> None:
-    answers = {"profile": "1", "unknown_stations": True, "tls": "own", "advanced": {"tls_port": 9443, "server_names": ["x"]}}
+    answers = {"profile": "1", "unknown_stations": True, "tls": "own", "tls_port": 9443, "server_names": ["x"]}
     form = await site_step(hass, init_integration, "security", answers | wrong)
     assert form["errors"] == errors
 
@@ -305,7 +305,7 @@ async def test_what_can_not_be_is_explained(
 async def test_unknown_stations_can_be_turned_away(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
     assert await status(init_integration, "STRANGER") == 101  # it waits, unserved
     advanced = {"tls_port": 9443, "server_names": ["127.0.0.1"]}
-    await site_step(hass, init_integration, "security", {"profile": "1", "unknown_stations": False, "tls": "none", "advanced": advanced})
+    await site_step(hass, init_integration, "security", {"profile": "1", "unknown_stations": False, "tls": "none"} | advanced)
     await hass.async_block_till_done()
     assert await status(init_integration, "STRANGER") == 401
     assert await status(init_integration, "CP1") == 101  # a station from before is not locked out

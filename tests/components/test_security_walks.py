@@ -170,7 +170,7 @@ async def test_a_station_below_the_sites_profile_is_told_repaired_and_cleared(
     async with client(entry, "CP1", **UPGRADABLE) as station:
         await ready(hass, entry, station, "CP1")
         assert issue(hass, entry, "station_below_profile", "CP1") is None
-        await site_step(hass, entry, "security", {"profile": "1", "unknown_stations": True, "tls": "none", "advanced": advanced})
+        await site_step(hass, entry, "security", {"profile": "1", "unknown_stations": True, "tls": "none"} | advanced)
         await hass.async_block_till_done()
         found = issue(hass, entry, "station_below_profile", "CP1")
         assert found is not None and found.translation_placeholders is not None
@@ -195,7 +195,7 @@ async def test_own_files_that_near_their_end_are_told_until_they_are_renewed(
     root = create_root("Other", NOW - timedelta(days=400))
     ending = issue_server(root, ("127.0.0.1",), KeyKind.EC, NOW - timedelta(days=SERVER_VALID_DAYS - 10))
     advanced = {"tls_port": unused_tcp_port_factory(), "server_names": ["127.0.0.1"]}
-    form = await site_step(hass, entry, "security", {"profile": "1", "unknown_stations": True, "tls": "files", "advanced": advanced})
+    form = await site_step(hass, entry, "security", {"profile": "1", "unknown_stations": True, "tls": "files"} | advanced)
     result = await hass.config_entries.flow.async_configure(form["flow_id"], write(tmp_path, ending))
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
