@@ -30,6 +30,7 @@ from simulator.electrical import ROTATIONS, PerPhase
 from simulator.evse import Token, token
 from simulator.factory import EvseSpec, StationSpec
 from simulator.faults import SLOW_ANSWER_S
+from simulator.quirks import NO_QUIRKS, Quirks
 from simulator.site import CircuitSpec, SimulatedSite, SiteSpec, Visit
 from simulator.station import StationModel
 from simulator.transport import MemoryTransport, memory_transport
@@ -66,6 +67,7 @@ class Place:
     soc: float = 0.2
     approved: bool = True
     """The user has added the station to the site."""
+    quirks: Quirks = NO_QUIRKS
 
     def config(self, identity: str) -> StationConfig:
         """What the user said of it."""
@@ -76,7 +78,10 @@ class Place:
     def spec(self, identity: str) -> StationSpec:
         """What really stands there."""
         return StationSpec(
-            identity=identity, circuit_id=self.circuit_id, evses=(EvseSpec(evse_id=1, max_a=self.max_a, rotation=self.rotation),)
+            identity=identity,
+            circuit_id=self.circuit_id,
+            evses=(EvseSpec(evse_id=1, max_a=self.max_a, rotation=self.rotation),),
+            quirks=self.quirks,
         )
 
     def visits(self, identity: str) -> tuple[Visit, ...]:

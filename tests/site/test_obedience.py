@@ -9,9 +9,11 @@ import pytest
 from custom_components.headroom.csms.station import ChargingLimit
 from simulator.profile_rules import ProfileRejectedError
 from simulator.profiles import ProfileStore
+from simulator.quirks import NO_QUIRKS
+from simulator.quirky import KINDS
 from simulator.virtual import START, run
 
-from .harness import Place, Scenario, scenario, steps
+from .harness import Place, Scenario, car, scenario, steps
 
 type Rule = Callable[[dict[str, Any]], bool]
 
@@ -69,6 +71,77 @@ def test_a_station_that_takes_limits_in_other_words_only_is_led_in_those(rule: R
             await s.until(240)
             assert s.problem(1) is None and max(s.main_a()) <= 61
             assert max(s.draws_a()) - min(s.draws_a()) <= 1.1, "it follows as the others do"
+
+    run(story())
+
+
+def _shows_all(store: ProfileStore) -> None:
+    """Let a station's composite schedules show profiles that it does not heed, too."""
+    composite_schedule = store.composite_schedule
+
+    def pretending(*args: Any) -> dict[str, Any]:
+        quirks, store.quirks = store.quirks, NO_QUIRKS
+        try:
+            return composite_schedule(*args)
+        finally:
+            store.quirks = quirks
+
+    store.composite_schedule = pretending  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("kind", ["ignores_tx_profile", "only_default_profile"])
+def test_a_station_that_goes_by_its_fallback_alone_is_found_out_by_its_composite_schedule(kind: str) -> None:
+    async def story() -> None:
+        async with scenario(Place(quirks=KINDS[kind].quirks), Place(), building=steps((0.0, 8.0), (200.3, 25.0))) as s:
+            await s.until(60)
+            assert s.problem(1) is None and s.draw_a(1) > 25, s.story()
+            assert any("unheeded" in attempt for attempt in s.site.snapshot.stations["CP1"].obeying.attempts)
+            await s.until(240)
+            assert s.problem(1) is None and max(s.main_a()) <= 61
+            assert max(s.draws_a()) - min(s.draws_a()) <= 1.1, "it follows as the other does"
+
+    run(story())
+
+
+def test_a_station_that_holds_its_car_back_by_a_fallback_of_nothing_is_found_out_by_that() -> None:
+    async def story() -> None:
+        async with scenario(Place(quirks=KINDS["ignores_tx_profile"].quirks), Place(), worst_case_a=57.0) as s:
+            _shows_all(s.model(1).profiles)
+            await s.until(30)
+            assert s.fallback_a(1) == 0 and s.draw_a(1) == 0
+            await s.until(200)
+            assert s.evse(1).fallback_a == 0 and s.problem(1) is None
+            assert s.draw_a(1) > 11, s.story()
+
+    run(story())
+
+
+def test_a_station_whose_draw_changes_with_its_fallback_is_found_out_by_that() -> None:
+    async def story() -> None:
+        later = Place(car=None, approved=False)
+        async with scenario(Place(quirks=KINDS["ignores_tx_profile"].quirks), Place(), later, dead_man_from_s=130.0) as s:
+            _shows_all(s.model(1).profiles)
+            await s.until(100)
+            assert 16 < s.draw_a(1) <= 18 < s.draw_a(2)
+            await s.approve(3)
+            await s.until(240)
+            assert s.evse(1).fallback_a == 12
+            assert s.problem(1) is None and s.draw_a(1) > 25, s.story()
+
+    run(story())
+
+
+def test_a_car_that_takes_little_by_itself_sets_nothing_off() -> None:
+    async def story() -> None:
+        small = car(max_a=18.0)
+        async with scenario(Place(car=small), Place(car=small), Place(comes_s=200.0, approved=False), dead_man_from_s=130.0) as s:
+            await s.until(100)
+            assert s.fallback_a(1) == 18
+            await s.approve(3)
+            await s.until(300)
+            assert s.fallback_a(1) == 12 and s.draw_a(1) > 15
+            for number in (1, 2, 3):
+                assert s.site.snapshot.stations[f"CP{number}"].obeying.attempts == ()
 
     run(story())
 

@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     REFUSED_LEASE = "refused_lease"
     IGNORED = "ignored"
     """It was accepted, and the car drew on far above it."""
+    UNHEEDED = "unheeded"
+    """It was accepted, and the fallback alone stayed in force."""
     OUTLASTED = "outlasted"
     """The station reckons with a lease, or was seen to hold it, past its end."""
     OBEYED = "obeyed"

@@ -20,12 +20,14 @@ MOST_REFUSALS = 16
 def next_dialect(start: Dialect, can: Abilities, attempts: Sequence[Attempt]) -> Dialect | None:
     """Return the nearest dialect to `start` that nothing tried so far speaks against; None where none is left.
 
-    Where the station took the fallback and refused only the lease, its words are right: another purpose is nearer than another unit.
+    Where the station took the fallback and refused only the lease, or goes by the fallback alone, its words are right: another purpose
+    is nearer than another unit.
     """
     refusals = [one for one in attempts if one.outcome in (Outcome.REFUSED_LEASE, Outcome.REFUSED_FALLBACK)]
     if len(refusals) >= MOST_REFUSALS:
         return None
-    worded = bool(refusals) and all(one.outcome is Outcome.REFUSED_LEASE for one in refusals)
+    unheeded = any(one.outcome is Outcome.UNHEEDED for one in attempts)
+    worded = unheeded or (bool(refusals) and all(one.outcome is Outcome.REFUSED_LEASE for one in refusals))
     outlasted = any(one.outcome is Outcome.OUTLASTED for one in attempts)
     candidates = [
         (cost, number, dialect)
@@ -76,6 +78,8 @@ def _speaks_against(attempt: Attempt, dialect: Dialect, can: Abilities) -> bool:
         case Outcome.IGNORED:
             # It was understood, so its words are right but for the unit; it is the profile that does nothing.
             return _effect(tried, can) == _effect(dialect, can)
+        case Outcome.UNHEEDED:
+            return (tried.handle, tried.holds_leases) == (dialect.handle, dialect.holds_leases)
         case Outcome.OUTLASTED:
             return tried.lease_end is dialect.lease_end
         case Outcome.OBEYED:

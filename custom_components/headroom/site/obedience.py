@@ -14,12 +14,14 @@ from ..csms.dialect import Dialect, Handle
 from ..csms.learnt import Attempt, Learnt, Outcome
 from ..csms.quirks import Known, known_of
 from ..csms.station import CallError, CallRejectedError, CompositeSchedule, Station
+from ..engine.demand import Demand
 from .clock import Clock
 from .config import EvseKey
 from .evse import IDLE_A, EvseState, Problem
 from .ladder import described, fallback_words, next_dialect
 from .proof import ends, worth_asking
 from .snapshot import Obeying
+from .unheeded import AGAIN_S, Attention, Verdict, shows_fallback
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class Obedience:
         self._can = Abilities()
         self._start = Dialect()
         self._trials: dict[EvseKey, _Trial] = {}
+        self._attention: dict[EvseKey, Attention] = {}
         self._proofs_left = PROOFS
         self.evses: Sequence[EvseState] = ()
         self._shown: Obeying | None = None
@@ -92,8 +95,14 @@ class Obedience:
     def _trial(self, evse: EvseState) -> _Trial:
         return self._trials.setdefault(evse.key, _Trial())
 
+    def _attend(self, evse: EvseState) -> Attention:
+        return self._attention.setdefault(evse.key, Attention())
+
+    def _may_climb(self, evse: EvseState) -> bool:
+        return not self.learnt.exhausted and not self._trial(evse).stuck
+
     def _searches(self, evse: EvseState) -> bool:
-        return evse.problem is not None and not self.learnt.exhausted and not self._trial(evse).stuck
+        return evse.problem is not None and self._may_climb(evse)
 
     def meet(self, station: Station, *, booted: bool) -> None:
         """Take up a station that is ready: as it was left, or from the start where its firmware is new; a boot lets all be tried again."""
@@ -113,6 +122,7 @@ class Obedience:
         for evse in self.evses:
             if booted:
                 self._trials.pop(evse.key, None)
+                self._attention.pop(evse.key, None)
             if evse.problem is Problem.REJECTS:
                 evse.problem = None
             evse.dialect = self.dialect
@@ -188,7 +198,9 @@ class Obedience:
 
     def wants_proof(self, evse: EvseState, now: float) -> bool:
         """Tell whether a composite schedule would show now that a lease ends at this station."""
-        return evse.unproven and evse.problem is None and worth_asking(evse, now)
+        shown_at = self._attend(evse).shown_at
+        waits = evse.resend or (shown_at is not None and now < shown_at + AGAIN_S)
+        return evse.unproven and evse.problem is None and not waits and self._may_climb(evse) and worth_asking(evse, now)
 
     @property
     def unit(self) -> str:
@@ -197,6 +209,9 @@ class Obedience:
 
     def proof(self, evse: EvseState, schedule: CompositeSchedule | None, asked_at: float) -> None:
         """Judge by a composite schedule that reaches past the lease whether the lease ends; None: it gave none."""
+        if schedule is not None and not self._attend(evse).heeded and shows_fallback(evse, schedule, asked_at):
+            self._judge(evse, self._attend(evse).shown(asked_at), "its composite schedule shows the fallback instead of the lease")
+            return
         shown = None if schedule is None else ends(evse, schedule, asked_at)
         if shown is None:
             self._proofs_left -= 1
@@ -216,6 +231,7 @@ class Obedience:
                 self.learnt.follows.observe(evse.followed_s)
                 self.learnt.obeyed_by.add(evse.key.evse_id)
                 evse.followed_s = None
+                self._attend(evse).came_down(evse, now)
                 self._keep()
             if evse.problem is None and evse.overdraws():
                 self._begin(evse, now)
@@ -223,6 +239,21 @@ class Obedience:
                 self._healed(evse)
             elif evse.problem is Problem.DISOBEDIENT and evse.ready and evse.session is not None:
                 self._step(evse, now)
+            elif evse.problem is None and evse.ready and evse.session is not None:
+                verdict = self._attend(evse).look(evse, now, self.patience_s)
+                self._judge(evse, verdict, f"{evse.draw_a:.1f} A at a limit of {evse.limit_a(now):.1f} A, as by the fallback alone")
+
+    def _judge(self, evse: EvseState, verdict: Verdict, detail: str) -> None:
+        """Act on what was seen of an EVSE that may go by its fallback alone."""
+        if verdict is Verdict.NOTHING or not self._may_climb(evse):
+            return
+        if verdict is Verdict.TELL_AGAIN:
+            evse.resend = True
+            return
+        # What its car drew was the fallback's doing, and says nothing of the car.
+        evse.demand = Demand(terminals=evse.demand.terminals)
+        self._climb(evse, Outcome.UNHEEDED, detail)
+        self._keep()
 
     def _seen_to_obey(self, evse: EvseState) -> bool:
         if not evse.uncontrolled:
@@ -266,7 +297,7 @@ class Obedience:
 
     def _climb(self, evse: EvseState, outcome: Outcome, detail: str) -> bool:
         self.learnt.note(Attempt(dialect=self.dialect, outcome=outcome, at=self._clock.utcnow(), detail=detail))
-        if outcome is not Outcome.OUTLASTED and self.learnt.obeyed_by - {evse.key.evse_id}:
+        if self._elsewhere(evse, outcome):
             # Another EVSE of the station obeys what is told in these words: they are not what is wrong.
             self._trial(evse).stuck = True
             _LOGGER.warning("EVSE %s does not obey, though its station does elsewhere (%s)", evse.key, detail)
@@ -282,6 +313,12 @@ class Obedience:
         self._trial(evse).resends = RESENDS + 1
         return True
 
+    def _elsewhere(self, evse: EvseState, outcome: Outcome) -> bool:
+        """Tell whether another EVSE of the station does what this one does not."""
+        if outcome is Outcome.UNHEEDED:
+            return any(each.heeded for key, each in self._attention.items() if key != evse.key)
+        return outcome is not Outcome.OUTLASTED and bool(self.learnt.obeyed_by - {evse.key.evse_id})
+
     def _give_up(self, detail: str) -> None:
         self.learnt.exhausted = True
         _LOGGER.warning("Station %s obeys nothing that could be tried (%s): what it draws stays reserved", self._identity, detail)
@@ -291,6 +328,7 @@ class Obedience:
         """Change the dialect. What was told in the one before may hold beside what is told now, until it is withdrawn or lapses."""
         before, self.learnt.dialect = self.dialect, None if dialect == self._start else dialect
         self.learnt.obeyed_by = set()
+        self._attention.clear()
         if (before.lease_end, before.handle) != (dialect.lease_end, dialect.handle):
             self.learnt.lease_ends, self._proofs_left = None, PROOFS
         elsewhere = Handle.STATION in (before.handle, dialect.handle) and before.handle is not dialect.handle

@@ -34,7 +34,7 @@ def ends(evse: EvseState, schedule: CompositeSchedule, asked_at: float) -> bool 
     if lease is None or lease.lasts or fallback_a is None:
         return None
     ends_s = lease.expires_at - asked_at
-    during, after = _limit(schedule.periods, ends_s / 2), _limit(schedule.periods, ends_s + AFTER_S)
+    during, after = limit_at(schedule.periods, ends_s / 2), limit_at(schedule.periods, ends_s + AFTER_S)
     if during is None or after is None or schedule.duration_s < ends_s + AFTER_S:
         return None
     if lease.limit_a <= 0:
@@ -46,10 +46,15 @@ def ends(evse: EvseState, schedule: CompositeSchedule, asked_at: float) -> bool 
 
 
 def _is(limit: float, limit_a: float, unit: str) -> bool:
-    amps = [limit] if unit == "A" else [limit / (VOLTAGE_V * phases) for phases in (1, 2, 3)]
-    return any(abs(each - limit_a) <= NEAR * limit_a for each in amps)
+    return any(abs(each - limit_a) <= NEAR * limit_a for each in phase_counts(limit, unit))
 
 
-def _limit(periods: Sequence[SchedulePeriod], at_s: float) -> float | None:
+def phase_counts(limit: float, unit: str) -> Sequence[float]:
+    """Return the amps a limit may mean: one in watts, by the phases it may be for."""
+    return (limit,) if unit == "A" else tuple(limit / (VOLTAGE_V * phases) for phases in (1, 2, 3))
+
+
+def limit_at(periods: Sequence[SchedulePeriod], at_s: float) -> float | None:
+    """Return the limit of a schedule so long after its start; None before its first period."""
     begun = [period.limit for period in periods if period.start_s <= at_s]
     return begun[-1] if begun else None
