@@ -7,7 +7,9 @@ from homeassistant.util import dt as dt_util
 
 from .coordinator import HeadroomCoordinator
 from .csms.authorization import IdToken
+from .csms.station import CallError, CallRejectedError
 from .csms.upkeep import Firmware, Retries
+from .csms.validation import PayloadError
 from .errors import invalid, translated_errors
 from .site.config import EvseKey
 from .site.reservations import Reservation
@@ -38,9 +40,15 @@ async def start_charging(
     if evse_snapshot(coordinator, key).transaction_id is not None:
         raise invalid("already_charging", evse=str(key))
     given, own_group = (None, None) if id_token is None else token_of(coordinator, key.station, id_token, kind)
-    token = coordinator.site.issue_token(given)
     with translated_errors(key.station):
-        await coordinator.station(key.station).start_transaction(key.evse_id, token, secrets.randbelow(2**31), group=group or own_group)
+        station = coordinator.station(key.station)
+        token = coordinator.site.issue_token(given)
+        try:
+            await station.start_transaction(key.evse_id, token, secrets.randbelow(2**31), group=group or own_group)
+        except CallRejectedError, CallError, PayloadError:
+            # After any other error it may start all the same.
+            coordinator.site.withdraw_token(token)
+            raise
 
 
 async def reserve(

@@ -8,7 +8,7 @@ from typing import Any
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -208,3 +208,16 @@ async def test_no_reservation_is_for_ever(hass: HomeAssistant, init_integration:
     """A time past all dates is the caller's mistake."""
     with pytest.raises(vol.Invalid):
         await act(hass, "reserve", device(hass, init_integration, "CP1_1"), id_token=CARD, duration={"days": 99_999_999})
+
+
+@pytest.mark.parametrize("refused", [{"answers": {"status": "Rejected"}}, {"errors": "InternalError"}])
+async def test_a_start_that_is_refused_lets_nobody_charge(
+    hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation, refused: dict[str, Any]
+) -> None:
+    """Nor does one at a station that is away: the card is as good as it was."""
+    for kind, answered in refused.items():
+        getattr(left, kind)["RequestStartTransaction"] = answered
+    for station in ("CP1_1", "CP2_1"):
+        with pytest.raises(HomeAssistantError):
+            await act(hass, "start_charging", device(hass, init_integration, station), id_token=CARD)
+        assert await shows(left, CARD) == "Invalid"

@@ -242,6 +242,11 @@ class Site:
         self._on_memory()
         return issued
 
+    def withdraw_token(self, token: IdToken) -> None:
+        """Let a token that was issued charge no more than the policy says: nothing came of what it was issued for."""
+        self.authorization.book.use(token)
+        self._on_memory()
+
     async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> IdTokenInfo:
         """Answer a token by the site's policy, once the fallbacks that guard the transaction are confirmed."""
         judgement = self.authorization.judge(identity, evse_id, token)
