@@ -1,6 +1,7 @@
 """Home Assistant around the control loop: the site, its central system, its meter and its records, as long as an entry is loaded."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -72,7 +73,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._memories = StationMemories(hass, entry.entry_id)
         self.concerns = Concerns()
         self.upgrades = Upgrades(hass, entry.entry_id)
-        self.vendor_listeners: dict[str, int] = {}
+        self._vendor_takers: Counter[str] = Counter()
         """How many take what each station's vendor sends."""
 
     @override
@@ -103,7 +104,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             now=dt_util.utcnow,
             access=self.security.access,
             desk=self.security.desk,
-            takes_vendor=lambda identity, vendor_id: self.vendor_listeners.get(identity, 0) > 0,
+            takes_vendor=lambda identity, vendor_id: self._vendor_takers[identity] > 0,
             memories=memories,
             on_memory=self._memories.async_changed,
         )
@@ -162,6 +163,19 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         return lambda: followers.remove(follower)
 
     @callback
+    def async_take_vendor(self, identity: str, follower: Callable[[StationEvent], None]) -> Callable[[], None]:
+        """Follow a station and take the data transfers of its vendor, whichever they are (P02); returns how to end that."""
+        end = self.async_follow_station(identity, follower)
+        self._vendor_takers[identity] += 1
+
+        @callback
+        def let_go() -> None:
+            self._vendor_takers[identity] -= 1
+            end()
+
+        return let_go
+
+    @callback
     def async_follow_judgements(self, follower: Callable[[Judgement], None]) -> Callable[[], None]:
         """Call `follower` whenever somebody is let charge or refused; returns how to end that."""
         self._judgement_followers.append(follower)
@@ -214,6 +228,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         if identity not in self.site.config.stations:
             self.concerns.forget(identity)
             self.upgrades.async_forget(identity)
+            self.async_update_listeners()
             self.central_system.forget(identity)
             await self._memories.async_forget(identity)
 

@@ -1,5 +1,6 @@
-"""What happens, as events: a charging session of an EVSE starts and ends, and what concerns the security of a station or the site."""
+"""What happens, as events: a charging session of an EVSE starts and ends; what a station and its vendor tell; what concerns security."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -11,6 +12,8 @@ from homeassistant.util import dt as dt_util
 
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.security.events import SecurityEvent, SecurityEventKind
+from .csms.station import EventsLost, Monitored, StationEvent
+from .csms.upkeep import DataTransfer
 from .entity import EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, Subject, async_follow
 from .site.authorization import Judgement
 from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
@@ -20,8 +23,25 @@ PARALLEL_UPDATES = 0
 
 STARTED = "started"
 ENDED = "ended"
+EVENTS_LOST = "events_lost"
 ACCEPTED = "accepted"
 REFUSED = "refused"
+RECEIVED = "received"
+CLEARED = "cleared"
+UNRATED = "unrated"
+SEVERITIES = (
+    "danger",
+    "hardware_failure",
+    "system_failure",
+    "critical",
+    "error",
+    "alert",
+    "warning",
+    "notice",
+    "informational",
+    "debug",
+)
+"""What a monitor's severity from 0 to 9 is called (Part 2, SetMonitoringDataType)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +49,7 @@ class EventRow[SnapshotT](Row[SnapshotT], EventEntityDescription):
     """An event of a subject."""
 
 
-EVSE: tuple[EventRow[EvseSnapshot], ...] = (EventRow(key="session", translation_key="session", event_types=[STARTED, ENDED]),)
+EVSE: tuple[EventRow[EvseSnapshot], ...] = (EventRow(key="session", translation_key="session", event_types=[STARTED, ENDED, EVENTS_LOST]),)
 
 HAPPENINGS = [kind.value for kind in SecurityEventKind]
 SITE: tuple[EventRow[SiteSnapshot], ...] = (
@@ -37,7 +57,20 @@ SITE: tuple[EventRow[SiteSnapshot], ...] = (
 )
 STATION: tuple[EventRow[StationSnapshot], ...] = (
     EventRow(key="authorization", translation_key="authorization", event_types=[ACCEPTED, REFUSED]),
+    EventRow(
+        key="monitor",
+        translation_key="monitor",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        event_types=[*SEVERITIES, UNRATED, CLEARED],
+    ),
     EventRow(key="security", translation_key="security", entity_category=EntityCategory.DIAGNOSTIC, event_types=HAPPENINGS),
+    EventRow(
+        key="vendor_message",
+        translation_key="vendor_message",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        event_types=[RECEIVED],
+    ),
 )
 
 ROWS: Rows = {EvseSubject: EVSE, SiteSubject: SITE, StationSubject: STATION}
@@ -49,9 +82,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, asy
 
 
 def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: EventRow[Any]) -> EventEntity:
-    if row.key == "authorization":
-        return AuthorizationEventEntity(coordinator, subject, row)
-    return SessionEvent(coordinator, subject, row) if isinstance(subject, EvseSubject) else SecurityEventEntity(coordinator, subject, row)
+    return ENTITIES[row.key](coordinator, subject, row)
 
 
 class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
@@ -68,6 +99,16 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
         super().__init__(coordinator, subject, description)
         self._session = self.snapshot
         self._watching_since = dt_util.utcnow()
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.async_follow_station(self.snapshot.key.station, self._hear))
+
+    @callback
+    def _hear(self, event: StationEvent) -> None:
+        if isinstance(event, EventsLost) and event.evse_id == self.snapshot.key.evse_id:
+            self._tell(EVENTS_LOST, {"lost": sum(last - first + 1 for first, last in event.gaps)})
 
     @callback
     @override
@@ -135,3 +176,57 @@ class AuthorizationEventEntity(HeadroomEntity[StationSnapshot], EventEntity):
             attributes = {"driver": judgement.driver, "evse_id": judgement.evse_id, "reason": judgement.info.status.value}
             self._trigger_event(ACCEPTED if judgement.accepted else REFUSED, attributes)
             self.async_write_ha_state()
+
+
+class MonitorEventEntity(HeadroomEntity[StationSnapshot], EventEntity):
+    """Tells of each monitor that goes off, by its severity, and of each that is quiet again (N07)."""
+
+    entity_description: EventRow[StationSnapshot]
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.async_follow_station(self.snapshot.identity, self._hear))
+
+    @callback
+    def _hear(self, event: StationEvent) -> None:
+        if not isinstance(event, Monitored):
+            return
+        rated = event.severity is not None and 0 <= event.severity < len(SEVERITIES)
+        kind = CLEARED if event.cleared else SEVERITIES[event.severity or 0] if rated else UNRATED
+        attributes = {
+            "variable": f"{event.component}.{event.variable}",
+            "value": event.value,
+            "trigger": event.trigger.lower(),
+            "monitor_id": event.monitor_id,
+            "code": event.code,
+            "tech_info": event.text,
+        }
+        self._trigger_event(kind, {key: value for key, value in attributes.items() if value is not None})
+        self.async_write_ha_state()
+
+
+class VendorMessageEventEntity(HeadroomEntity[StationSnapshot], EventEntity):
+    """Tells what a station sends of its vendor's own (P02). While the entity is disabled, the station is told that nobody takes it."""
+
+    entity_description: EventRow[StationSnapshot]
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.async_take_vendor(self.snapshot.identity, self._hear))
+
+    @callback
+    def _hear(self, event: StationEvent) -> None:
+        if isinstance(event, DataTransfer):
+            self._trigger_event(RECEIVED, {"vendor_id": event.vendor_id, "message_id": event.message_id, "data": event.data})
+            self.async_write_ha_state()
+
+
+ENTITIES: Mapping[str, Callable[[HeadroomCoordinator, Any, Any], EventEntity]] = {
+    "authorization": AuthorizationEventEntity,
+    "monitor": MonitorEventEntity,
+    "security": SecurityEventEntity,
+    "session": SessionEvent,
+    "vendor_message": VendorMessageEventEntity,
+}
