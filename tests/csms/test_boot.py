@@ -52,3 +52,15 @@ async def test_an_approved_station_is_not_served_either_until_it_is_accepted(hou
         await client.send_report(payload["requestId"])
         await house.until(Ready)
         assert "currentTime" in await client.call("Heartbeat", {})
+
+
+async def test_a_station_that_repeats_its_boot_after_new_firmware_is_accepted_though_it_boots_for_nobody(house: House) -> None:
+    updated = BOOT | {"reason": "FirmwareUpdate"}  # a pending station repeats the same boot (B02)
+    async with station(house.port) as client:
+        client.boot_when_asked = False
+        assert (await client.call("BootNotification", updated))["status"] == "Pending"
+        await client.until("TriggerMessage")
+        for _ in range(2):  # its refusal has arrived
+            assert await client.error("Heartbeat", {}) == "SecurityError"
+        assert (await client.call("BootNotification", updated))["status"] == "Accepted"
+        await house.until(Ready)

@@ -104,3 +104,24 @@ def _phases(count: str) -> dict[str, Any]:
         "variable": {"name": "SupplyPhases"},
         "variableAttribute": [{"type": "MaxSet", "value": "3"}, {"type": "Actual", "value": count}],
     }
+
+
+async def test_a_transaction_whose_id_is_given_anew_runs_again(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+        await client.call("TransactionEvent", event("Started", 0, "2026-01-01T10:00:00Z", evse={"id": 1}))
+        await client.call("TransactionEvent", event("Ended", 3, "2026-01-01T11:00:00Z"))
+        known = house.system.memories["CP1"].transactions
+        assert known.running_on(1) is None
+        await client.call(
+            "TransactionEvent", event("Started", 0, "2026-01-01T12:00:00Z", evse={"id": 1})
+        )  # it counts from 1 after a reboot
+        running = known.running_on(1)
+        assert running is not None and running.started_at is not None and running.started_at.hour == 12
+        assert running.gaps == () and known.numbered
+        await client.call("TransactionEvent", event("Started", 0, "2026-01-01T10:00:00Z", evse={"id": 1}, offline=True))  # of the first
+        assert [item.phase for item in house.of(TransactionEvent)] == [
+            TransactionPhase.STARTED,
+            TransactionPhase.ENDED,
+            TransactionPhase.STARTED,
+        ]

@@ -140,6 +140,9 @@ class KnownTransactions:
         if known is None:
             known = self._known[event.transaction_id] = KnownTransaction(transaction_id=event.transaction_id)
             self._make_room()
+        elif _starts_anew(known, event):
+            # Some count from 1 again after a reboot. What is repeated of the first one is still known.
+            known = self._known[event.transaction_id] = KnownTransaction(transaction_id=event.transaction_id, recent=known.recent)
         elif self._is_repeated(known, event):
             return False
         self._known.move_to_end(event.transaction_id)
@@ -181,3 +184,10 @@ class KnownTransactions:
             known = KnownTransaction.from_document(item)
             transactions._known[known.transaction_id] = known
         return transactions
+
+
+def _starts_anew(known: KnownTransaction, event: TransactionEvent) -> bool:
+    """Tell whether an event begins another transaction with the id of one that ended."""
+    if not known.ended or known.started_at is None or known.last_at is None:
+        return False
+    return event.phase is TransactionPhase.STARTED and event.at > known.last_at

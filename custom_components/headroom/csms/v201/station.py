@@ -265,7 +265,9 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         known = self._link.memory.info
         if triggered:
             return known != StationInfo() and _product(info) != _product(known)
-        return _product(info) != _product(known) or info.boot_reason == "FirmwareUpdate"
+        # A pending station repeats its boot with the same reason (B02): the model was read since.
+        updated = info.boot_reason == "FirmwareUpdate" and self._standing is not Standing.PENDING
+        return updated or _product(info) != _product(known)
 
     def _begin(self, stage: Stage) -> None:
         if self._stage is not None:
