@@ -32,6 +32,7 @@ from .const import (
     TLS_NONE,
     TLS_OWN,
 )
+from .csms.security import authority
 from .csms.security.access import PASSWORD_OVER_TLS
 from .csms.security.own_files import FileProblem, Finding, check_roots, check_server
 from .security import station_security, vault_of
@@ -194,5 +195,11 @@ class SecuritySteps(ConfigFlow):
         except (OSError, ValueError) as error:
             return self.async_abort(reason="root_unreadable", description_placeholders={"error": str(error)})
         return self.async_show_form(
-            step_id="root_certificate", data_schema=vol.Schema({}), description_placeholders={"certificate": root.certificate.strip()}
+            step_id="root_certificate",
+            data_schema=vol.Schema({}),
+            description_placeholders={
+                "certificate": root.certificate.strip(),
+                "fingerprint": authority.fingerprint(root.certificate),
+                "valid_until": f"{authority.expires_at(root.certificate):%Y-%m-%d}",
+            },
         )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+import hashlib
 import json
 import logging
 from pathlib import Path
@@ -223,9 +224,13 @@ async def test_a_refused_rotation_changes_nothing(hass: HomeAssistant, init_inte
 async def test_tls_made_here(hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any) -> None:
     await serve_tls(hass, init_integration, unused_tcp_port_factory())
     password = await add_station(hass, init_integration, "CP9")
-    root = (await act(hass, "get_root_certificate", init_integration, ""))["certificate"]
-    shown = await site_step(hass, init_integration, "root_certificate")
-    assert shown["description_placeholders"]["certificate"] == root.strip()
+    answer = await act(hass, "get_root_certificate", init_integration, "")
+    form = await site_step(hass, init_integration, "root_certificate")
+    root, print_of_it = form["description_placeholders"]["certificate"], form["description_placeholders"]["fingerprint"]
+    assert (root, print_of_it) == (answer["certificate"].strip(), answer["fingerprint_sha256"])
+    # The text as it is shown is the file that a station needs.
+    copied = ssl.PEM_cert_to_DER_cert(root)
+    assert hashlib.sha256(copied).hexdigest() == print_of_it
     assert await status(init_integration, "CP9", password, ssl.create_default_context(cadata=root)) == 101
     hass.loop.set_debug(False)  # asyncio tells of a handshake that the other side broke off only in its debug mode
     with pytest.raises(ssl.SSLCertVerificationError):
