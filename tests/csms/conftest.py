@@ -13,7 +13,8 @@ from custom_components.headroom.csms.authorization import AuthorizationStatus, I
 from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.server import CentralSystem
 from custom_components.headroom.csms.station import Admission, Ready, StationEvent
-from custom_components.headroom.csms.v201.station import Timing, V201Station
+from custom_components.headroom.csms.v201.station import V201Station
+from custom_components.headroom.csms.v201.timing import Timing
 
 from .client import BOOT, Client
 

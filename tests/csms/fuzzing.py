@@ -26,7 +26,7 @@ from custom_components.headroom.csms.authorization import AuthorizationStatus, I
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.server import CentralSystem
 from custom_components.headroom.csms.station import Admission, StationEvent
-from custom_components.headroom.csms.v201.station import Timing
+from custom_components.headroom.csms.v201.timing import Timing
 from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.metering.reading import Reading
 from custom_components.headroom.site.config import EvseConfig, SiteConfig, StationConfig

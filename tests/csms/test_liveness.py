@@ -15,7 +15,7 @@ from custom_components.headroom.csms.liveness import MISSED, SHORT_HEARTBEAT_S, 
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.quirks import known_of, parse
 from custom_components.headroom.csms.station import Connected, Disconnected, Inventory
-from custom_components.headroom.csms.v201.station import Timing
+from custom_components.headroom.csms.v201.timing import Timing
 
 from .client import BOOT, Client, station
 from .conftest import PATIENT, House, running

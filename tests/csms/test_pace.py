@@ -8,7 +8,7 @@ from custom_components.headroom.csms.pace import AT_ONCE
 from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.station import Ready
-from custom_components.headroom.csms.v201.station import Timing
+from custom_components.headroom.csms.v201.timing import Timing
 
 from .client import station
 from .conftest import House, running

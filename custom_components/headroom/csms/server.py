@@ -19,7 +19,8 @@ from .security.desk import CertificateDesk, NoDesk, StationDesk
 from .security.events import SecurityEvent, SecurityEventKind
 from .station import Admission, Connected, Disconnected, Ready, Station, StationEvent
 from .v201.link import SCHEMAS
-from .v201.station import Timing, V201Station
+from .v201.station import V201Station
+from .v201.timing import Timing
 
 _LOGGER = logging.getLogger(__name__)
 

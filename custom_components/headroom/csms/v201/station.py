@@ -6,7 +6,7 @@ then it is asked to boot again and accepted (B01). One that comes back without a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 from functools import partial
@@ -16,7 +16,6 @@ from typing import Any
 from ..authorization import IdToken, IdTokenInfo
 from ..fields import record, short_text, written
 from ..frames import CallFailure, Payload
-from ..liveness import HEARTBEAT, Liveness
 from ..memory import Memory, StationClock
 from ..pace import Pace
 from ..reports import Reports
@@ -24,9 +23,9 @@ from ..rpc import Answer, Rpc, Transport
 from ..security.desk import StationDesk
 from ..station import Booted, Inventory, Ready, StationError, StationEvent, StationInfo, StationOfflineError
 from ..validation import PayloadError
-from . import sampling, setup
 from .authorization import Authorization
 from .calls import Calls
+from .care import Care
 from .certificates import Certificates
 from .diagnostics import Diagnostics
 from .display import Display
@@ -35,33 +34,13 @@ from .link import SCHEMAS, Block, Handler, Link
 from .provisioning import FROM_CSMS, Provisioning
 from .recovery import Recovery
 from .smart_charging import SmartCharging
+from .timing import Timing
 from .transactions import Transactions
 
 _LOGGER = logging.getLogger(__name__)
 
 type Stage = Callable[[], Coroutine[Any, Any, None]]
 """A part of the way from the connection to Ready; the next one takes its place."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Intervals and patience, in seconds."""
-
-    heartbeat_interval_s: int = 60
-    sample_interval_s: int = 5
-    call_timeout_s: float = 10.0
-    ping_interval_s: float = 20.0
-    ping_timeout_s: float = 20.0
-    """A station that neither answers a ping for so long nor says anything is gone: with the interval, noticed within a minute."""
-    pending_interval_s: int = 30
-    """After this a pending station boots again by itself."""
-    boot_wait_s: float = 10.0
-    """How long a station that was connected before may stay silent, and how long one takes to boot when asked."""
-    report_idle_s: float = 10.0
-    inventory_s: float = 60.0
-    authorize_s: float = 30.0
-    gap_wait_s: float = 10.0
-    """How long an event that is missing may still come by itself; then it is asked for."""
 
 
 class Standing(Enum):
@@ -119,15 +98,8 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             **SmartCharging.requests(self),
             **{action: handler for room in rooms for action, handler in room.requests().items()},
         }
-        self.liveness = Liveness(
-            memory,
-            heartbeat_interval_s=timing.heartbeat_interval_s,
-            ping_interval_s=timing.ping_interval_s,
-            ping_timeout_s=timing.ping_timeout_s,
-            on_unanswered=self._on_unanswered,
-        )
-        self._tuning: asyncio.Task[None] | None = None
-        self._sampling: asyncio.Task[None] | None = None
+        self._care = Care(link, timing, self.set_variables)
+        self.liveness = self._care.liveness
         self._admitted = admitted
         self._authorize = authorize
         self._timing = timing
@@ -178,10 +150,10 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             self._link.ready = False
             self.diagnostics.close()
             self._recovery.close()
-            for task in (self._stage, self._tuning, self._sampling):
-                if task is not None:
-                    task.cancel()
-                    await asyncio.wait((task,))
+            self._care.close()
+            if self._stage is not None:
+                self._stage.cancel()
+                await asyncio.wait((self._stage,))
 
     async def approve(self) -> None:
         """Have a station that waits for approval boot again at once."""
@@ -277,7 +249,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
     async def _guarded(self, stage: Stage) -> None:
         try:
             await stage()
-            await self._tune()
+            await self._care.tune()
         except StationOfflineError:
             _LOGGER.debug("%s went away before it was ready", self.identity)
         except Exception:
@@ -320,11 +292,11 @@ class V201Station(Provisioning, Transactions, SmartCharging):
     async def _prepare(self) -> None:
         """Read the inventory; configure an admitted station and have it boot again, or go on with one that never booted."""
         async with self._pace.turn():
-            await self._read_inventory()
+            await self._care.read()
             if not self._admitted():
                 self._link.inventory_changed()
                 return
-            await self._configure()
+            await self._care.configure()
         if self._standing is Standing.CONNECTED:
             self._become_ready()
             await self._recovery.refresh()
@@ -341,71 +313,28 @@ class V201Station(Provisioning, Transactions, SmartCharging):
 
     async def _finish(self) -> None:
         async with self._pace.turn():
-            await self._read_inventory()
-            await self._configure()
+            await self._care.read()
+            await self._care.configure()
         self._become_ready()
         await self._recovery.pick_up()
 
     async def _look_after(self, *, booted: bool) -> None:
         """See to it that a known station that booted holds what was configured, and take its transactions up where they are."""
         async with self._pace.turn():
-            if booted and (configured := self._link.memory.configured):
-                try:
-                    found = await setup.verify(self._link.calls, self.inventory, configured)
-                except StationOfflineError:
-                    raise
-                except StationError as error:
-                    _LOGGER.debug("%s does not tell what it is set to: %s", self.identity, error)
-                else:
-                    if found != self.inventory:
-                        self._link.memory.inventory = found
-                        self._link.inventory_changed()
+            if booted:
+                await self._care.check()
             await self._recovery.pick_up()
 
     async def read_inventory(self) -> None:
         """Read the device model anew. Raises StationError where the station went away; else what it tells is taken over."""
-        calls = self._link.ready_calls
         async with self._pace.turn():
-            waiting = self.inventory.awaiting_reboot
-            found = await setup.read_inventory(calls, self._link.reports, total_s=self._timing.inventory_s)
-            self._link.memory.inventory = replace(found, awaiting_reboot=waiting)
-            self._link.inventory_changed()
-
-    async def _read_inventory(self) -> None:
-        if self._link.memory.inventory is None:
-            self._link.memory.inventory = await setup.read_inventory(self._link.calls, self._link.reports, total_s=self._timing.inventory_s)
-
-    async def _configure(self) -> None:
-        if self._link.memory.configured is None:
-            self._link.memory.inventory, self._link.memory.configured = await setup.configure(
-                self._link.calls,
-                self.inventory,
-                identity=self.identity,
-                sample_interval_s=sampling.interval_s(self._link, self._timing.sample_interval_s),
-                heartbeat_interval_s=self.liveness.heartbeat_interval_s,
-            )
-            self._link.memory.changed()
-
-    def _on_unanswered(self) -> None:
-        _LOGGER.info("%s answers no pings: it is judged by what it says", self.identity)
-        if self._link.ready:
-            self._tuning = asyncio.create_task(self._tune())
-
-    async def _tune(self) -> None:
-        """Have a station speak more often where nothing else shows soon enough that it is there."""
-        if not self._link.ready or not self.liveness.too_long:
-            return
-        try:
-            await self.set_variables({HEARTBEAT: str(self.liveness.suitable_heartbeat_s)})
-        except StationError as error:
-            _LOGGER.debug("The heartbeat of %s stays as it is: %s", self.identity, error)
+            await self._care.read_again()
 
     def _become_ready(self) -> None:
         self._link.calls.learn(self.inventory)
         self._link.ready = True
         self._link.emit(Ready(info=self.info, inventory=self.inventory))
-        if self._sampling is None or self._sampling.done():
-            self._sampling = asyncio.create_task(sampling.ask(self._link, self._timing.sample_interval_s))
+        self._care.begin()
 
 
 def _info(payload: Payload) -> StationInfo:
