@@ -17,10 +17,11 @@ from custom_components.headroom.csms.security.access import (
     MOST_SENT_PASSWORDS,
     PASSWORD,
     PASSWORD_OVER_TLS,
+    Claim,
     StationCertificate,
     StationSecurity,
 )
-from custom_components.headroom.csms.security.credentials import generate_password, hash_password, verify_password
+from custom_components.headroom.csms.security.credentials import BasicCredentials, generate_password, hash_password, verify_password
 from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.security.tls import ClientCertificates
 from custom_components.headroom.csms.security.upgrade import rotate_password
@@ -387,6 +388,17 @@ async def test_brute_force_is_slowed_and_the_real_station_gets_in(tmp_path: Path
             assert await site.status("CP1", generate_password()) == 401
         site.clock.now += throttle.LONGEST_DELAY_AT_HOME_S
         assert await site.status("CP1", WORD) == 101
+
+
+async def test_guesses_from_elsewhere_do_not_keep_out_a_station_that_is_not_at_home_yet(tmp_path: Path) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN), required=PASSWORD) as site:
+        # As after a restart of ours: nobody is at home, and a guesser leaves no moment between two delays.
+        for _ in range(13):
+            guess = Claim(identity="CP1", remote="10.0.0.66", credentials=BasicCredentials("CP1", generate_password()))
+            assert (await site.access.enter(guess)).refusal is not None
+        waits = len(site.clock.waits)
+        assert await site.status("CP1", WORD) == 101
+        assert len(site.clock.waits) == waits
 
 
 async def test_guessing_in_parallel_is_no_faster(tmp_path: Path) -> None:

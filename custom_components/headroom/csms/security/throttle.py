@@ -113,7 +113,8 @@ class Guard:
     """Slows down who guesses, by address and by identity, without locking a real station out.
 
     A password that is right is always taken once it is looked at. Looked at is, at once: a station at the address it came from before
-    (but for guesses at that very pair, at most 10 s apart), and a station that nobody has guessed at, however noisy its address is.
+    (but for guesses at that very pair, at most 10 s apart), a station that nobody has guessed at, however noisy its address is, and
+    one from an address that has guessed at nobody: that is one look for each address in 15 minutes, which finds no password.
     Everyone else waits for address and identity. Identities that are not the site's count for their address alone, so that inventing
     them fills no memory. How long an answer is held depends on the address alone, so that it tells nothing about an identity.
     """
@@ -130,7 +131,7 @@ class Guard:
         """Return how long an attempt is not looked at; 0: look at it."""
         if self._homes.get(identity) == address:
             return self._pairs.wait_s((address, identity), now)
-        if known and self._identities.clean(identity, now):
+        if known and (self._identities.clean(identity, now) or self._addresses.clean(address, now)):
             return 0.0
         return max(self._addresses.wait_s(address, now), self._identities.wait_s(identity, now) if known else 0.0)
 
