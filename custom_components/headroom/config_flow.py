@@ -5,47 +5,35 @@ import errno
 from typing import Any, override
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry, ConfigFlowResult, ConfigSubentryFlow, OptionsFlow
-from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_NAME, CONF_PORT, CONF_TYPE
+from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PORT, CONF_TYPE
 from homeassistant.core import callback
-from homeassistant.helpers.selector import BooleanSelector, EntitySelector, EntitySelectorConfig, TextSelector, TextSelectorConfig
+from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSelectorConfig
 from homeassistant.helpers.typing import UNDEFINED, UndefinedType
 import probatio as vol
 
 from . import fields
 from .addresses import profile_address
-from .configuration import meter_of, site_phases
 from .const import (
-    CONF_CURRENT,
-    CONF_EXPORT_ENERGY,
     CONF_FREE_CHARGING,
     CONF_FUSE_A,
     CONF_ID_TOKENS,
-    CONF_IMPORT_ENERGY,
-    CONF_INVERT,
     CONF_MARGIN_A,
     CONF_METER,
     CONF_NO_AUTHORIZATION,
     CONF_PHASES,
-    CONF_POWER,
-    CONF_POWER_TOTAL,
     CONF_PROFILE,
     CONF_SECURITY,
     CONF_TLS,
-    CONF_UNIT_ID,
     CONF_VOLTAGE_V,
     CONF_WORST_CASE_A,
     DEFAULT_FUSE_A,
     DEFAULT_LISTEN_HOST,
     DEFAULT_LISTEN_PORT,
     DEFAULT_MARGIN_A,
-    DEFAULT_MODBUS_PORT,
     DEFAULT_SECURITY_PROFILE,
-    DEFAULT_UNIT_ID,
     DEFAULT_VOLTAGE_V,
     DEFAULT_WORST_CASE_A,
     DOMAIN,
-    METER_ENTITIES,
-    METER_MODBUS,
     METER_NONE,
     SECTION_ADVANCED,
     SUBENTRY_CIRCUIT,
@@ -54,14 +42,11 @@ from .const import (
     TLS_OWN,
 )
 from .csms.security.access import PASSWORD_OVER_TLS
-from .metering.maps import METERS
-from .metering.reading import MeterError, Reading
+from .meter_flow import MeterSteps
 from .security import SecuritySettings
 from .security_flow import SecuritySteps, profile_field
 from .subentry_flow import CircuitFlow, StationFlow
 from .token_flow import OPTIONS_SCHEMA, IdTokenFlow
-
-PROBE_TIMEOUT_S = 15.0
 
 SITE_SCHEMA = vol.Schema(
     {
@@ -84,46 +69,13 @@ AUTHORIZATION_FIELDS: dict[vol.Marker, object] = {
 PROFILE_FIELD: dict[vol.Marker, object] = {vol.Required(CONF_PROFILE, default=str(DEFAULT_SECURITY_PROFILE)): profile_field()}
 
 
-def modbus_schema() -> vol.Schema:
-    """Return the form about a meter that speaks Modbus TCP."""
-    models = {key: meter.name for key, meter in METERS.items()}
-    return vol.Schema(
-        {
-            vol.Required(CONF_MODEL, default=next(iter(models))): fields.choice(models),
-            vol.Required(CONF_HOST): TextSelector(),
-            vol.Required(CONF_PORT, default=DEFAULT_MODBUS_PORT): fields.whole(1, 65535),
-            vol.Required(CONF_UNIT_ID, default=DEFAULT_UNIT_ID): fields.whole(0, 255),
-            vol.Required(SECTION_ADVANCED): fields.advanced({vol.Required(CONF_INVERT, default=False): BooleanSelector()}),
-        }
-    )
-
-
-def entities_schema(phases: int) -> vol.Schema:
-    """Return the form about the entities that measure a connection with so many phases."""
-    current = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "current"}))
-    power = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "power"}))
-    schema: dict[vol.Marker, object] = {}
-    for key, entity in ((CONF_CURRENT, current), (CONF_POWER, power)):
-        schema |= {vol.Optional(f"{key}{phase}"): entity for phase in range(1, phases + 1)}
-    schema[vol.Optional(CONF_POWER_TOTAL)] = power
-    energy = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "energy"}))
-    schema[vol.Required(SECTION_ADVANCED)] = fields.advanced(
-        {
-            vol.Required(CONF_INVERT, default=False): BooleanSelector(),
-            vol.Optional(CONF_IMPORT_ENERGY): energy,
-            vol.Optional(CONF_EXPORT_ENERGY): energy,
-        }
-    )
-    return vol.Schema(schema)
-
-
 def authorization(user_input: dict[str, Any]) -> dict[str, Any]:
     """Return the config entry's options from the answers: tokens without blanks, each once."""
     tokens = [token for token in (token.strip() for token in user_input.get(CONF_ID_TOKENS, ())) if token]
     return {CONF_FREE_CHARGING: user_input[CONF_FREE_CHARGING], CONF_ID_TOKENS: list(dict.fromkeys(tokens))}
 
 
-class HeadroomConfigFlow(SecuritySteps, domain=DOMAIN):
+class HeadroomConfigFlow(MeterSteps, SecuritySteps, domain=DOMAIN):
     """Set up a site, or change one. The steps are the same; only what comes after them differs."""
 
     VERSION = 2
@@ -131,8 +83,6 @@ class HeadroomConfigFlow(SecuritySteps, domain=DOMAIN):
     def __init__(self) -> None:
         """Start with nothing known."""
         self._data: dict[str, Any] = {}
-        self._candidate: dict[str, Any] = {}
-        """The meter that is being tried."""
         self._options: dict[str, Any] = {}
 
     @staticmethod
@@ -183,81 +133,6 @@ class HeadroomConfigFlow(SecuritySteps, domain=DOMAIN):
             }
         return self.async_show_form(
             step_id="site", data_schema=self.add_suggested_values_to_schema(SITE_SCHEMA, suggested), errors=errors, last_step=False
-        )
-
-    async def async_step_meter(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask what kind of meter there is."""
-        return self.async_show_menu(step_id="meter", menu_options=["modbus", "entities", "no_meter"])
-
-    async def async_step_modbus(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask about a meter that speaks Modbus TCP."""
-        if user_input:
-            self._candidate = {CONF_TYPE: METER_MODBUS, **fields.flat(user_input)}
-            layout = METERS[user_input[CONF_MODEL]]
-            if 0 < max(len(layout.current.addresses), len(layout.power.addresses)) < len(self._phases):
-                return self._meter_form(METER_MODBUS, field=CONF_MODEL, error="too_few_phases")
-            return await self.async_step_meter_live()
-        return self._meter_form(METER_MODBUS)
-
-    async def async_step_entities(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for the entities that are the meter."""
-        if user_input:
-            self._candidate = {CONF_TYPE: METER_ENTITIES, **fields.flat(user_input)}
-            given = [sum(key.startswith(prefix) for key in user_input) for prefix in (CONF_CURRENT, CONF_POWER)]
-            if not {*given} <= {0, len(self._phases)} or not (any(given) or CONF_POWER_TOTAL in user_input):
-                return self._meter_form(METER_ENTITIES, error="entities_incomplete")
-            return await self.async_step_meter_live()
-        return self._meter_form(METER_ENTITIES)
-
-    async def async_step_no_meter(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Go on without a meter: the worst case is reckoned with always."""
-        self._candidate = {CONF_TYPE: METER_NONE}
-        return await self.async_step_meter_accept()
-
-    async def async_step_meter_live(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Read the meter now and show what it said."""
-        kind = self._candidate[CONF_TYPE]
-        try:
-            reading = await self._probe()
-        except TimeoutError:
-            return self._meter_form(kind, error="meter_silent")
-        except MeterError as error:
-            return self._meter_form(kind, error="meter_failed", cause=str(error))
-        power = "–" if reading.power_w is None else f"{reading.power_w:.0f} W"
-        currents = ", ".join(f"{phase.name} {reading.current_a[phase]:.1f} A" for phase in self._phases)
-        return self.async_show_menu(
-            step_id="meter_live",
-            menu_options=["meter_accept", "meter_live", kind],
-            description_placeholders={"source": reading.source, "currents": currents, "power": power},
-        )
-
-    async def async_step_meter_accept(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Keep the meter."""
-        self._data[CONF_METER] = self._candidate
-        return self._update() if self.source == SOURCE_RECONFIGURE else await self.async_step_ocpp()
-
-    @property
-    def _phases(self) -> tuple[Any, ...]:
-        return site_phases(self._stored | self._data)
-
-    async def _probe(self) -> Reading:
-        """Return a reading of the meter that is being tried."""
-        meter = meter_of(self.hass, self._stored | self._data | {CONF_METER: self._candidate})
-        assert meter is not None
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            return await meter.probe()
-
-    def _meter_form(self, kind: str, *, field: str = "base", error: str | None = None, cause: str = "") -> ConfigFlowResult:
-        """Show a meter's form with what was entered last or is stored."""
-        known = next((meter for meter in (self._candidate, self._stored.get(CONF_METER, {})) if meter.get(CONF_TYPE) == kind), {})
-        schema = modbus_schema() if kind == METER_MODBUS else entities_schema(len(self._phases))
-        suggested = known | {SECTION_ADVANCED: known} if known else None
-        return self.async_show_form(
-            step_id=kind,
-            data_schema=self.add_suggested_values_to_schema(schema, suggested),
-            errors={field: error} if error else {},
-            description_placeholders={"cause": cause},
-            last_step=False,
         )
 
     async def async_step_ocpp(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -322,6 +197,12 @@ class HeadroomConfigFlow(SecuritySteps, domain=DOMAIN):
     def stored(self) -> dict[str, Any]:
         """The data of the entry that is being changed, with what this flow has changed so far."""
         return self._stored | self._data
+
+    @override
+    async def async_keep_meter(self, meter: dict[str, Any]) -> ConfigFlowResult:
+        """Keep the meter; a new site goes on."""
+        self._data[CONF_METER] = meter
+        return self._update() if self.source == SOURCE_RECONFIGURE else await self.async_step_ocpp()
 
     @override
     async def async_keep(self, security: dict[str, Any]) -> ConfigFlowResult:

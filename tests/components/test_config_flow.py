@@ -163,7 +163,7 @@ async def test_a_meter_that_can_not_be_read_is_not_accepted(hass: HomeAssistant,
 async def test_a_meter_that_does_not_answer_is_not_waited_for(
     hass: HomeAssistant, taken_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.headroom.config_flow.PROBE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("custom_components.headroom.meter_flow.PROBE_TIMEOUT_S", 0.05)
     form = await answer(hass, await to_meter(hass, "modbus"), **sdm630(taken_port))
     assert (form["step_id"], form["errors"]) == ("modbus", {"base": "meter_silent"})
 

@@ -113,7 +113,7 @@ def shown_steps(module: str) -> set[str]:
 def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
     # "kind" is the one step id that is no literal: the two kinds of meters
     assert (
-        shown_steps("config_flow") | shown_steps("security_flow") | {"modbus", "entities"}
+        shown_steps("config_flow") | shown_steps("meter_flow") | shown_steps("security_flow") | {"modbus", "entities"}
         == TEXTS["config"]["step"].keys() | TEXTS["options"]["step"].keys()
     )
     subentries = TEXTS["config_subentries"]
@@ -129,7 +129,11 @@ def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
 
 
 def test_every_menu_option_has_a_text() -> None:
-    for module, texts in (("config_flow", TEXTS["config"]), ("subentry_flow", TEXTS["config_subentries"]["station"])):
+    for module, texts in (
+        ("config_flow", TEXTS["config"]),
+        ("meter_flow", TEXTS["config"]),
+        ("subentry_flow", TEXTS["config_subentries"]["station"]),
+    ):
         for call in called(MODULES[module], {"async_show_menu"}):
             (step_id,) = strings(argument(call, "step_id"))
             options = argument(call, "menu_options")
@@ -143,7 +147,7 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
         name: {node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         for name, module in MODULES.items()
     }
-    config = literals["config_flow"] | literals["fields"] | literals["security_flow"] | set(FileProblem)
+    config = literals["config_flow"] | literals["meter_flow"] | literals["fields"] | literals["security_flow"] | set(FileProblem)
     subentry = literals["subentry_flow"] | literals["station_form"] | literals["fields"] | literals["station_security_flow"]
     subentry |= literals["token_flow"]
     assert TEXTS["config"]["error"].keys() <= config
@@ -154,7 +158,7 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
     assert set(UPGRADE_ERRORS.values()) <= TEXTS["issues"][BELOW_PROFILE]["fix_flow"]["error"].keys()
     returned = {
         text
-        for name in ("fields", "station_form", "config_flow", "security_flow", "station_security_flow")
+        for name in ("fields", "station_form", "config_flow", "meter_flow", "security_flow", "station_security_flow")
         for node in ast.walk(MODULES[name])
         for text in _error_keys(node)
     }
