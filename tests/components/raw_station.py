@@ -29,6 +29,7 @@ ANSWERS: dict[str, Payload] = {
     "Reset": {"status": "Accepted"},
     "GetChargingProfiles": {"status": "NoProfiles"},
     "GetCompositeSchedule": {"status": "Rejected"},
+    "GetTransactionStatus": {"messagesInQueue": False, "ongoingIndicator": True},
 }
 
 
