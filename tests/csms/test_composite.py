@@ -15,8 +15,10 @@ from custom_components.headroom.csms.composite import (
     STATION_MAX,
     TX,
     TX_DEFAULT,
+    CompositeSchedule,
     Installed,
     Limit,
+    SchedulePeriod,
     Situation,
     Supply,
     Transaction,
@@ -27,7 +29,6 @@ from custom_components.headroom.csms.composite import (
     limit_at,
 )
 from custom_components.headroom.csms.fields import written
-from custom_components.headroom.csms.station import CompositeSchedule, SchedulePeriod
 
 from . import composite_oracle as oracle
 

@@ -17,7 +17,6 @@ import math
 
 from .fields import optional_moment, optional_number, optional_text, optional_whole, records
 from .frames import Payload
-from .station import CompositeSchedule, SchedulePeriod
 
 STATION_MAX, TX_DEFAULT, TX, EXTERNAL = (
     "ChargingStationMaxProfile",
@@ -29,6 +28,26 @@ RECURRENCE: Mapping[str, timedelta] = {"Daily": timedelta(days=1), "Weekly": tim
 ALL_PHASES = 3
 """AC without numberPhases (K01.FR.49)."""
 NOMINAL_VOLTAGE_V = 230.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulePeriod:
+    """From `start_s` after the schedule's start, at most `limit` (A or W) on `phases` conductors."""
+
+    start_s: float
+    limit: float
+    phases: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompositeSchedule:
+    """What the station says it will do (GetCompositeSchedule). `unit` is "A" or "W"; no periods: it answered without one."""
+
+    evse_id: int
+    start: datetime | None
+    duration_s: int
+    unit: str
+    periods: tuple[SchedulePeriod, ...]
 
 
 @dataclass(frozen=True, slots=True)

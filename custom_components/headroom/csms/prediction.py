@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from . import composite
-from .composite import Difference, Situation, Supply, Transaction
+from .composite import CompositeSchedule, Difference, Situation, Supply, Transaction
 from .profiles import Placed
-from .station import CompositeSchedule
 
 HORIZON_S = 8 * 86400
 """So far ahead a profile is looked at: a weekly one has come round once."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .authorization import Authorizing, IdToken, ReservationEnded
+from .composite import CompositeSchedule
 from .dialect import Dialect, Handle
 from .learnt import Learnt
 from .needs import EvNeeds
@@ -372,26 +373,6 @@ type StationEvent = (
     | UpkeepEvent
     | Noticed
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SchedulePeriod:
-    """From `start_s` after the schedule's start, at most `limit` (A or W) on `phases` conductors."""
-
-    start_s: float
-    limit: float
-    phases: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompositeSchedule:
-    """What the station says it will do (GetCompositeSchedule). `unit` is "A" or "W"; no periods: it answered without one."""
-
-    evse_id: int
-    start: datetime | None
-    duration_s: int
-    unit: str
-    periods: tuple[SchedulePeriod, ...]
 
 
 class StationError(Exception):

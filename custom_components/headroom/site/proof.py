@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..csms.station import CompositeSchedule, SchedulePeriod
+from ..csms.composite import CompositeSchedule, SchedulePeriod
 from .evse import EvseState
 
 AFTER_S = 5.0

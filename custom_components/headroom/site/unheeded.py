@@ -7,7 +7,8 @@ schedule says so, the draw sits at one fallback and then at another, or the stat
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from ..csms.station import ChargingState, CompositeSchedule
+from ..csms.composite import CompositeSchedule
+from ..csms.station import ChargingState
 from .evse import IDLE_A, OVERDRAW, OVERDRAW_A, UNSEEN_S, EvseState
 from .proof import LEAST_A, limit_at, phase_counts
 

@@ -9,7 +9,7 @@ from typing import Any, override
 
 from .. import profiles
 from ..abilities import Abilities, abilities, fitted, unit_of
-from ..composite import ALL_PHASES, NOMINAL_VOLTAGE_V, Situation, Supply, Transaction, composite_schedule
+from ..composite import ALL_PHASES, NOMINAL_VOLTAGE_V, CompositeSchedule, SchedulePeriod, Situation, Supply, Transaction, composite_schedule
 from ..correction import leads_over
 from ..dialect import Dialect, Handle
 from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, written
@@ -21,7 +21,7 @@ from ..profile_rules import problems
 from ..profiles import Ours, Placed, Role, Wording
 from ..quirks import known_of
 from ..reconciliation import Installed, installed
-from ..station import CallError, CallRejectedError, CompositeSchedule, SchedulePeriod
+from ..station import CallError, CallRejectedError
 from ..transactions import LONGEST_ID
 from .link import SCHEMAS, Block, Handler, Link
 from .negotiation import SOURCES, Negotiation
