@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
@@ -9,6 +10,8 @@ from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.event import async_track_state_change_event
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.headroom.csms import memory
 
 from .raw_station import Payload, RawStation, now, raw_station
 
@@ -152,3 +155,18 @@ async def test_vendor_messages_are_taken_by_the_event(
         "lamp",
         {"on": True},
     )
+
+
+async def test_a_wrong_clock_is_a_repair_until_it_is_right(hass: HomeAssistant, left: RawStation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the times that the station itself tells."""
+    told = heard(hass, MONITOR)
+    await goes_off(left, 6)
+    await asyncio.wait_for(told.get(), 10)
+    assert repairs(hass) == []
+    monkeypatch.setattr(memory, "CLOCK_PATIENCE_S", 0.0)
+    await goes_off(left, 6, at=(datetime.now(UTC) - timedelta(minutes=5)).isoformat())
+    [issue] = ir.async_get(hass).issues.values()
+    assert issue.translation_key == "station_clock"
+    assert issue.translation_placeholders["offset_s"] == "-300"
+    await goes_off(left, 6)
+    assert repairs(hass) == []

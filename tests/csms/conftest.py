@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +36,8 @@ class House:
     listener_error: Exception | None = None
     timing: Timing = PATIENT
     access: Access | None = None
+    ahead: timedelta = timedelta()
+    """How much later it is for the house than for the machine."""
     system: CentralSystem = field(init=False)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -93,7 +95,7 @@ class House:
             admit=self.admit,
             authorize=self.authorize,
             on_event=self.on_event,
-            now=lambda: datetime.now(UTC),
+            now=lambda: datetime.now(UTC) + self.ahead,
             timing=replace(self.timing, **changes),
             access=self.access,
         )

@@ -8,6 +8,7 @@ import pytest
 from custom_components.headroom.csms.authorization import ReservationEnded
 from custom_components.headroom.csms.station import (
     ChargingLimit,
+    ClockChecked,
     InventoryRead,
     Metered,
     Monitored,
@@ -17,7 +18,7 @@ from custom_components.headroom.csms.station import (
 )
 from custom_components.headroom.csms.upkeep import DataTransfer, FirmwarePublished, FirmwareStatus, LogStatus
 
-from .client import stamp, station
+from .client import Client, stamp, station
 from .conftest import House
 
 NOW = "2026-01-01T00:00:00Z"
@@ -148,3 +149,27 @@ async def test_the_stations_clock_is_measured_and_reckoned_with(house: House) ->
         assert (datetime.fromisoformat(profile["validTo"]) - valid_to).total_seconds() == pytest.approx(-120, abs=1)
         start = datetime.fromisoformat(profile["chargingSchedule"][0]["startSchedule"])
         assert (start - late).total_seconds() == pytest.approx(-60, abs=2)
+
+
+async def test_a_wrong_clock_is_told_once_it_stays_wrong(house: House) -> None:
+    """What was queued looks like a wrong clock only while it comes; that the clock is right again is told too."""
+
+    async def tell(client: Client, offset_s: float) -> None:
+        generated = datetime.now(UTC) + house.ahead + timedelta(seconds=offset_s)
+        await client.call("NotifyEvent", {"generatedAt": stamp(generated), "seqNo": 0, "eventData": [{}]})
+
+    async with station(house.port) as client:
+        await house.boot(client)
+        await tell(client, -300)
+        await tell(client, 0)
+        house.ahead += timedelta(minutes=2)
+        await tell(client, -300)
+        assert not house.of(ClockChecked)
+        house.ahead += timedelta(minutes=2)
+        await tell(client, -300)
+        await tell(client, -300)
+        wrong = await house.until(ClockChecked)
+        assert wrong.wrong
+        assert wrong.offset_s == pytest.approx(-300, abs=1)
+        await tell(client, 1)
+        assert [event.wrong for event in house.of(ClockChecked)] == [True, False]

@@ -19,6 +19,10 @@ _LOGGER = logging.getLogger(__name__)
 
 OBSERVATIONS = 16
 CLOCK_STEP_S = 60.0
+WRONG_CLOCK_S = 60.0
+"""So far off a clock is wrong."""
+CLOCK_PATIENCE_S = 60.0
+"""Once it has been for so long: what was queued shows an old time only while it comes."""
 """No message is so late: a clock was set."""
 FLOWING_A = 1.0
 """Above this a phase carries charging current; below, it is noise and the station's own consumption."""
@@ -35,6 +39,7 @@ class StationClock:
     def __init__(self) -> None:
         """Know nothing."""
         self._observed_s: deque[float] = deque(maxlen=OBSERVATIONS)
+        self._wrong_since: datetime | None = None
 
     def observe(self, station: datetime, ours: datetime) -> None:
         """Take the timestamp of a message that was sent as it arose."""
@@ -42,10 +47,21 @@ class StationClock:
         if abs(observed_s - self.offset_s) > CLOCK_STEP_S:
             self._observed_s.clear()
         self._observed_s.append(observed_s)
+        if abs(self.offset_s) <= WRONG_CLOCK_S:
+            self._wrong_since = None
+        elif self._wrong_since is None:
+            self._wrong_since = ours
 
     def forget(self) -> None:
         """Start anew: a station sets its clock by the answer to its boot."""
         self._observed_s.clear()
+        self._wrong_since = None
+
+    def wrong(self, ours: datetime) -> bool | None:
+        """Say whether it is wrong; None while that is not settled."""
+        if self._wrong_since is None:
+            return False if self._observed_s else None
+        return True if (ours - self._wrong_since).total_seconds() >= CLOCK_PATIENCE_S else None
 
     @property
     def offset_s(self) -> float:
@@ -93,6 +109,8 @@ class Memory:
     """How it wants to be told its limits, and how it follows them."""
     told: dict[int, Placed] = field(default_factory=dict)
     """The charging profiles that it holds as far as we know, by their id: what it accepted, or reported."""
+    clock_wrong: bool = False
+    """Whether its clock was found wrong the last time that it was told of."""
     local_list: dict[str, Any] = field(default_factory=dict)
     """Which list of tokens it holds: JSON-able."""
     on_change: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)

@@ -218,7 +218,7 @@ class Diagnostics(Block):
 
     def _observe_clock(self, payload: Payload) -> None:
         if (generated := optional_moment(payload, "generatedAt")) is not None:
-            self._link.clock.observe(generated, self._link.now())
+            self._link.observe_clock(generated)
 
 
 def _monitoring_data(monitor: Monitor) -> dict[str, Any]:

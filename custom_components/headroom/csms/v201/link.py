@@ -10,7 +10,7 @@ from ..frames import Payload
 from ..inventory import with_values
 from ..memory import Memory, StationClock
 from ..reports import Reports
-from ..station import AttributeType, Inventory, InventoryRead, StationEvent, StationOfflineError, VariableKey
+from ..station import AttributeType, ClockChecked, Inventory, InventoryRead, StationEvent, StationOfflineError, VariableKey
 from ..upkeep import Retries
 from ..validation import Schemas
 from .calls import Calls
@@ -56,6 +56,15 @@ class Link:
     def by_its_clock(self, at: datetime) -> datetime:
         """Return a moment of ours as the station's clock will show it."""
         return at + timedelta(seconds=self.clock.offset_s)
+
+    def observe_clock(self, told: datetime) -> None:
+        """Take the time that a message which was sent as it arose tells, and tell where the clock turns out wrong, or right again."""
+        ours = self.now()
+        self.clock.observe(told, ours)
+        wrong = self.clock.wrong(ours)
+        if wrong is not None and wrong is not self.memory.clock_wrong:
+            self.memory.clock_wrong = wrong
+            self.emit(ClockChecked(offset_s=self.clock.offset_s, wrong=wrong))
 
     def inventory_changed(self) -> None:
         """Tell that the inventory is another one now."""

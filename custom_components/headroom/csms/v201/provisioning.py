@@ -120,7 +120,7 @@ class Provisioning(Block):
 
     async def _on_report(self, payload: Payload) -> Payload:
         if (generated := optional_moment(payload, "generatedAt")) is not None:
-            self._link.clock.observe(generated, self._link.now())
+            self._link.observe_clock(generated)
         items = records(payload, "reportData")
         known = self._link.memory.inventory
         if not self._link.reports.add(payload, items) and known is not None:

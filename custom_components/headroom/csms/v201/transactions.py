@@ -132,7 +132,7 @@ class Transactions(Block):
     async def _on_transaction(self, payload: Payload) -> Payload:
         event = self.on_told(self._transaction(payload))
         if not event.offline:
-            self._link.clock.observe(event.at, self._link.now())
+            self._link.observe_clock(event.at)
         if self._link.memory.transactions.take(event):
             self._keep(event)
             self._link.emit(event)
