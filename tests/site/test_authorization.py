@@ -32,6 +32,22 @@ def test_no_car_is_let_in_before_the_fallback_is_installed() -> None:
     run(story())
 
 
+def test_no_car_is_let_in_while_somebody_elses_profile_may_lead_over_the_fallback() -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), over_limit_s=0.0, dead_man_from_s=None) as s:
+            await s.until(8)
+            evse = s.site._evses[s.key(1)]
+            assert evse.fallback_current
+            evse.foreign = True
+            await s.until(60)
+            assert s.transaction_ids()[0] is None and s.charges(2)
+            evse.foreign = False
+            await s.until(120)
+            assert s.charges(1)
+
+    run(story())
+
+
 def test_unknown_tokens_are_refused() -> None:
     async def story() -> None:
         good, bad, free = token("GOOD"), token("BAD"), {"idToken": "", "type": "NoAuthorization"}

@@ -166,6 +166,11 @@ class EvseState:
         return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, *lasting_a))
 
     @property
+    def guarded(self) -> bool:
+        """Whether a transaction may begin: its fallback is confirmed, and nobody else's profile may lead over it."""
+        return self.fallback_current and not self.foreign
+
+    @property
     def response_s(self) -> float:
         """So long after a change its car may still draw by the limit before."""
         return max(RESPONSE_S, min(self.follows_s, UNSEEN_S))

@@ -253,7 +253,10 @@ class Site:
         # A transaction that runs already is not refused for want of a fallback: that would only end it.
         if judgement.accepted and judgement.transaction_id is None and not judgement.settled:
             if not await self._guarded(identity, evse_id):
-                _LOGGER.warning("Station %s: a token is turned away because the fallback could not be installed", identity)
+                _LOGGER.warning(
+                    "Station %s: a token is turned away because the fallback could not be installed, or another's profile leads over it",
+                    identity,
+                )
                 judgement = judgement.refused(AuthorizationStatus.NOT_AT_THIS_TIME)
         if self.authorization.note(judgement):
             self._on_judgement(judgement)
@@ -262,13 +265,13 @@ class Site:
         return judgement.info
 
     async def _guarded(self, identity: str, evse_id: int | None = None) -> bool:
-        """Wait until the fallbacks of a station's EVSEs are confirmed; False where that takes too long."""
+        """Wait until the fallbacks of a station's EVSEs are confirmed and lead; False where that takes too long."""
         if self.mode is Mode.OFF or identity not in self._installers:
             return True
         evses = [evse for evse in self._installers[identity].evses if evse_id in (None, evse.key.evse_id)]
         try:
             async with asyncio.timeout(FALLBACK_WAIT_S):
-                while not all(evse.fallback_current for evse in evses):
+                while not all(evse.guarded for evse in evses):
                     await self._confirmation.wait()
         except TimeoutError:
             return False
