@@ -32,14 +32,14 @@ ROOMS: Mapping[str, Room] = {
     "ledger": Room(may_import=("engine.model",)),
     "site": Room(may_import=(*LIBRARY_ROOMS, "engine")),
     "coordinator": Room(
-        may_import=("const", "configuration", "concerns", "firmware", "memories", "security", "site", *LIBRARY_ROOMS, "engine"),
+        may_import=("const", "configuration", "concerns", "firmware", "logs", "memories", "security", "site", *LIBRARY_ROOMS, "engine"),
         home_assistant=("*",),
     ),
     "": Room(may_import=("*",), home_assistant=("*",)),
 }
 """The component's rooms: folders, and modules that are a room of their own. "" is the rest: Home Assistant's face."""
 
-BELOW_THE_COORDINATOR = ("const", "configuration", "concerns", "firmware", "memories", "security")
+BELOW_THE_COORDINATOR = ("const", "configuration", "concerns", "firmware", "logs", "memories", "security")
 """Modules of the face that the coordinator builds on, and that therefore can't build on it."""
 
 

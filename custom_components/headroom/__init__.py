@@ -8,6 +8,7 @@ from homeassistant.helpers.typing import ConfigType
 from .const import CONF_FREE_CHARGING, CONF_NO_AUTHORIZATION, DOMAIN, PLATFORMS
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator, async_forget
 from .entity import async_follow_devices
+from .log_views import async_register_views
 from .repairs import async_clear_issues, async_sync_issues
 from .services import async_setup_services
 from .token_flow import async_adopt_tokens
@@ -16,8 +17,9 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the actions, which exist whether a site is loaded or not."""
+    """Register the actions and the views, which exist whether a site is loaded or not."""
     async_setup_services(hass)
+    async_register_views(hass)
     return True
 
 

@@ -28,6 +28,7 @@ from .csms.station import Noticed, Ready, Station, StationEvent, StationOfflineE
 from .firmware import Upgrades
 from .ledger.ledger import Ledger
 from .ledger.records import LedgerError
+from .logs import Logs
 from .memories import StationMemories, remove_files
 from .metering.reading import MeterError
 from .security import SiteSecurity, vault_of
@@ -73,6 +74,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._memories = StationMemories(hass, entry.entry_id)
         self.concerns = Concerns()
         self.upgrades = Upgrades(hass, entry.entry_id)
+        self.logs = Logs(hass, entry.entry_id)
         self._vendor_takers: Counter[str] = Counter()
         """How many take what each station's vendor sends."""
 
@@ -90,6 +92,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         kept = await self._store.async_load()
         memories = await self._memories.async_load(self._approved())
         await self.upgrades.async_load()
+        await self.hass.async_add_executor_job(self.logs.clear)
         journal: Ledger | None = self._ledger
         try:
             await self._ledger.open()
@@ -231,6 +234,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             self.async_update_listeners()
             self.central_system.forget(identity)
             await self._memories.async_forget(identity)
+            await self.hass.async_add_executor_job(self.logs.forget, identity)
 
     async def _async_listen(self) -> None:
         """Listen as the entry says now; connections stay."""
@@ -364,6 +368,7 @@ async def async_forget(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
     """Remove what an entry kept."""
     await Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
     await Upgrades(hass, entry.entry_id).async_remove()
+    await hass.async_add_executor_job(Logs(hass, entry.entry_id).remove)
     await hass.async_add_executor_job(remove_files, hass.config.path(STORAGE_DIR), entry.entry_id)
     await hass.async_add_executor_job(_remove_files, storage_paths(hass, entry))
     await hass.async_add_executor_job(vault_of(hass, entry.entry_id).remove)

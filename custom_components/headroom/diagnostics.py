@@ -16,6 +16,7 @@ from homeassistant.helpers.device_registry import AnyDeviceEntry
 from .const import CONF_ID_TOKENS, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.frame_log import Line
+from .csms.log_text import tail
 from .entity import EvseSubject, StationSubject, subjects
 from .site.config import EvseKey
 
@@ -111,6 +112,7 @@ async def async_get_device_diagnostics(hass: HomeAssistant, entry: HeadroomConfi
                 if (isinstance(subject, StationSubject) and key.station == subject.identity)
                 or (isinstance(subject, EvseSubject) and key == subject.key)
             ],
+            "log": await hass.async_add_executor_job(_log, coordinator, subject.identity) if isinstance(subject, StationSubject) else None,
             "frames": _frames(coordinator, subject.identity) if isinstance(subject, StationSubject) else [],
             "decisions": coordinator.site.documents(DECISIONS),
         },
@@ -122,3 +124,11 @@ def _frames(coordinator: HeadroomCoordinator, identity: str) -> list[Line]:
     """Return a station's last frames, redacted; a capture for tests/replay is made of them."""
     memory = coordinator.central_system.memories.get(identity)
     return [] if memory is None else memory.frames.lines()
+
+
+def _log(coordinator: HeadroomCoordinator, identity: str) -> Mapping[str, Any] | None:
+    """Return the end of the newest log that a station uploaded, redacted; None where there is none. Blocking."""
+    if (file := coordinator.logs.newest(identity)) is None:
+        return None
+    content = file.read_bytes()
+    return {"file": file.name, "size_bytes": len(content), "tail": tail(content)}

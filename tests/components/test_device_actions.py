@@ -36,7 +36,7 @@ USED: Mapping[str, str] = {
     "GetDisplayMessages": "get_messages",
     "GetInstalledCertificateIds": "get_installed_certificates",
     "GetLocalListVersion": "call",
-    "GetLog": "call",
+    "GetLog": "get_log",
     "GetMonitoringReport": "get_monitors",
     "GetReport": "get_report",
     "GetTransactionStatus": "call",
