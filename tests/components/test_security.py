@@ -450,7 +450,8 @@ async def test_nothing_secret_is_told(hass: HomeAssistant, init_integration: Moc
         await ready(hass, init_integration, station, "CP9")
         await act(hass, "rotate_password", init_integration, "CP9")
         rotated = password_sent(station)
-        hashes = [value for value in kept(init_integration, "CP9").values() if isinstance(value, str)]
+        security = kept(init_integration, "CP9")
+        hashes = [security["password"], *security["sent_passwords"]]
         dump = json.dumps(await async_get_config_entry_diagnostics(hass, init_integration))
     secrets = [password, rotated, "wrong-password-42", *hashes]
     assert len(secrets) == 5
