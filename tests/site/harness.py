@@ -14,6 +14,7 @@ import json
 import logging
 from typing import Any
 
+from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.server import CentralSystem
 from custom_components.headroom.csms.station import StationEvent
 from custom_components.headroom.engine.model import Circuit, Phase
@@ -183,6 +184,7 @@ class Scenario:
         self._running: asyncio.Task[None] | None = None
         self._now = wall_clock(START)
         self._central_system: CentralSystem | None = None
+        self._kept: Mapping[str, Any] = {}
         self.site = self._new_site(memory)
 
     # The machine under test
@@ -193,7 +195,8 @@ class Scenario:
         def heard(identity: str, event: StationEvent) -> None:
             site.handle(identity, event)
 
-        self._central_system = CentralSystem(admit=site.admit, authorize=site.authorize, on_event=heard, now=self._now)
+        kept = {identity: Memory.from_document(document) for identity, document in json.loads(json.dumps(self._kept)).items()}
+        self._central_system = CentralSystem(admit=site.admit, authorize=site.authorize, on_event=heard, now=self._now, memories=kept)
         return site
 
     def _station(self, identity: str) -> Any:
@@ -226,7 +229,9 @@ class Scenario:
             await self._central_system.stop()
 
     async def vanish(self) -> None:
-        """The computer dies: no goodbye to anybody, nothing answers any more. The building does not care."""
+        """The computer dies: no goodbye to anybody, nothing answers any more. What is known of stations was stored. The building does not care."""
+        if self._central_system is not None:
+            self._kept = {identity: memory.document() for identity, memory in self._central_system.memories.items()}
         await self.site.stop()
         self._central_system = None
         dying = dict(self._serving)

@@ -233,3 +233,36 @@ def test_a_limit_that_somebody_else_set_at_a_station_holds_by_its_schedule_and_s
             assert s.draw_a(1) > 24 and s.reason(1) != "external"
 
     run(story())
+
+
+def test_what_the_ladder_came_to_is_kept_over_a_restart_in_the_middle_of_a_transaction() -> None:
+    async def story() -> None:
+        async with scenario(Place(quirks=KINDS["ignores_tx_profile"].quirks), Place()) as s:
+            await s.until(60)
+            before = s.site.snapshot.stations["CP1"].obeying
+            assert "TxDefaultProfile" in before.dialect
+            memory, transactions = s.memory(), s.transaction_ids()
+            await s.vanish()
+            await s.until(70)
+            await s.come_back(memory)
+            await s.until(130)
+            after = s.site.snapshot.stations["CP1"].obeying
+            assert (after.dialect, after.attempts) == (before.dialect, before.attempts), "nothing is tried anew"
+            assert s.transaction_ids() == transactions and s.draw_a(1) > 25, s.story()
+
+    run(story())
+
+
+def test_a_station_that_forgets_its_limit_over_a_suspension_is_told_again() -> None:
+    async def story() -> None:
+        building = steps((0.0, 8.0), (60.3, 56.0), (120.3, 40.0), (200.3, 56.0), (260.3, 40.0))
+        async with scenario(Place(quirks=KINDS["forgets_when_suspended"].quirks), building=building, over_limit_s=30.0) as s:
+            await s.until(110)
+            assert s.draw_a(1) == 0
+            await s.until(190)
+            assert s.draw_a(1) <= 21 and s.problem(1) is None, s.story()
+            await s.until(320)
+            assert s.draw_a(1) <= 21 and s.problem(1) is None, s.story()
+            assert max(s.main_a()) <= 61
+
+    run(story())
