@@ -17,6 +17,7 @@ from .const import CONF_ID_TOKENS, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.frame_log import Line
 from .csms.log_text import tail
+from .csms.station import Inventory
 from .entity import EvseSubject, StationSubject, subjects
 from .site.config import EvseKey
 
@@ -90,6 +91,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: Headroo
             "subentries": [
                 {"type": subentry.subentry_type, "title": subentry.title, "data": subentry.data} for subentry in entry.subentries.values()
             ],
+            "inventories": {identity: _summary(station.inventory) for identity, station in coordinator.data.stations.items()},
             "snapshot": coordinator.data,
             "decisions": coordinator.site.documents(DECISIONS),
         },
@@ -118,6 +120,17 @@ async def async_get_device_diagnostics(hass: HomeAssistant, entry: HeadroomConfi
         },
     )
     return data
+
+
+def _summary(found: Inventory) -> dict[str, Any]:
+    """Return what a station's device model comes to."""
+    return {
+        "variables": len(found.device),
+        "writable": sum(variable.writable for variable in found.device.values()),
+        "connectors": {str(evse_id): len(connectors) for evse_id, connectors in found.evse_connectors.items()},
+        "smart_charging": found.smart_charging,
+        "awaiting_reboot": found.awaiting_reboot,
+    }
 
 
 def _frames(coordinator: HeadroomCoordinator, identity: str) -> list[Line]:

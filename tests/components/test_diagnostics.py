@@ -43,6 +43,8 @@ async def test_no_secret_leaves(hass: HomeAssistant, init_integration: MockConfi
         assert "Wallbox 2" in text
         assert "1.2.3" in text
     assert site["snapshot"]["evses"]["CP1/1"]["charging_state"] == "charging"
+    assert site["inventories"]["CP1"]["smart_charging"]["rate_units"] == ["A"]
+    assert site["inventories"]["CP1"]["variables"] == len(site["snapshot"]["stations"]["CP1"]["inventory"]["device"]) > 0
     assert site["subentries"][0]["title"] == "Garage"
     assert [evse["key"] for evse in device["evses"]] == ["CP1/1"]
     requests = [line["frame"][2] for line in device["frames"] if line["frame"][0] == 2]

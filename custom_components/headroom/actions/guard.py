@@ -21,7 +21,7 @@ VARIABLES = frozenset(
         ("securityctrlr", "basicauthpassword"),
     }
 )
-"""Variables that would switch our limits off or lock us out. A station may read names in any case (Part 2, 1.1)."""
+"""Variables that would switch our limits off or lock us out. A station may read names in any case."""
 
 
 def check_variables(keys: Iterable[VariableKey]) -> None:
