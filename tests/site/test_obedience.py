@@ -266,3 +266,17 @@ def test_a_station_that_forgets_its_limit_over_a_suspension_is_told_again() -> N
             assert max(s.main_a()) <= 61
 
     run(story())
+
+
+def test_a_station_that_boots_in_the_middle_of_a_transaction_is_led_on_in_the_words_it_heeds() -> None:
+    async def story() -> None:
+        async with scenario(Place(quirks=KINDS["ignores_tx_profile"].quirks), Place()) as s:
+            await s.until(60)
+            dialect = s.site.snapshot.stations["CP1"].obeying.dialect
+            assert "TxDefaultProfile" in dialect
+            await s.fault("reboot:CP1")
+            await s.until(200)
+            assert s.site.snapshot.stations["CP1"].obeying.dialect == dialect
+            assert s.problem(1) is None and s.draw_a(1) > 20 and max(s.main_a()) <= 61, s.story()
+
+    run(story())
