@@ -181,7 +181,9 @@ async def test_composite_schedule(hass: HomeAssistant, init_integration: MockCon
     assert asked == {"evseId": 1, "duration": 600, "chargingRateUnit": "A"}
     assert response["unit"] == "A"
     assert response["periods"][0]["limit"] == 6.0
-    json.dumps(response)
+    assert response["predicted"]
+    assert all({"start_s", "end_s", "told", "expected"} == set(difference) for difference in response["differences"])
+    json.dumps(response, allow_nan=False)
 
 
 async def test_a_refusal_is_told(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:

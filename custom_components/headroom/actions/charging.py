@@ -68,15 +68,16 @@ async def _get_charging_profiles(call: ServiceCall) -> ServiceResponse:
 
 
 async def _get_composite_schedule(call: ServiceCall) -> ServiceResponse:
+    """Return what the station says it will allow, beside what its profiles come to by the standard's merge, and where the two differ."""
     coordinator, key = evse_of(call)
     evse_snapshot(coordinator, key)
     duration: timedelta = call.data[ATTR_DURATION]
     with translated_errors(key.station):
-        schedule = await coordinator.station(key.station).get_composite_schedule(
+        check = await coordinator.station(key.station).check_composite(
             key.evse_id, int(duration.total_seconds()), call.data.get(ATTR_UNIT)
         )
-    response: JsonObjectType = as_json(schedule)
-    return response
+    response: JsonObjectType = as_json(check.told)
+    return response | {"predicted": as_json(check.predicted.periods), "differences": as_json(check.differences)}
 
 
 ACTIONS: Mapping[str, Action] = {
