@@ -62,7 +62,7 @@ SITE_SCHEMA = vol.Schema(
 )
 
 AUTHORIZATION_FIELDS: dict[vol.Marker, object] = {
-    vol.Required(CONF_FREE_CHARGING, default=True): BooleanSelector(),
+    vol.Required(CONF_FREE_CHARGING, default=False): BooleanSelector(),
     vol.Optional(CONF_ID_TOKENS, default=[]): TextSelector(TextSelectorConfig(multiple=True)),
 }
 

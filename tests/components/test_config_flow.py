@@ -92,7 +92,7 @@ async def test_a_site_without_a_meter(hass: HomeAssistant, unused_tcp_port: int)
     form = await start(hass)
     assert (shown(form, "margin_a"), shown(form, "voltage_v")) == (2.0, 230.0)
     form = await choose(hass, await answer(hass, form, **SITE), "no_meter")
-    assert (form["step_id"], shown(form, "port"), shown(form, "host"), shown(form, "free_charging")) == ("ocpp", 9000, "0.0.0.0", True)
+    assert (form["step_id"], shown(form, "port"), shown(form, "host"), shown(form, "free_charging")) == ("ocpp", 9000, "0.0.0.0", False)
     result = await answer(hass, form, **listen(unused_tcp_port, free_charging=False, id_tokens=[" A1 ", "B2", "A1", " "]))
     assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Home")
     entry = result["result"]

@@ -73,9 +73,7 @@ async def _get_composite_schedule(call: ServiceCall) -> ServiceResponse:
     evse_snapshot(coordinator, key)
     duration: timedelta = call.data[ATTR_DURATION]
     with translated_errors(key.station):
-        check = await coordinator.station(key.station).check_composite(
-            key.evse_id, int(duration.total_seconds()), call.data.get(ATTR_UNIT)
-        )
+        check = await coordinator.station(key.station).check_composite(key.evse_id, int(duration.total_seconds()), call.data.get(ATTR_UNIT))
     response: JsonObjectType = as_json(check.told)
     return response | {"predicted": as_json(check.predicted.periods), "differences": as_json(check.differences)}
 
