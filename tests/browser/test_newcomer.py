@@ -71,7 +71,7 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await frontend.expect_step("How YARD shows who it is")
         await frontend.choose("Authentication", "None")
         await frontend.picture("authentication")
-        await frontend.press("Submit")
+        await frontend.press("Next")
         await frontend.press("Finish")
         await expect(page.get_by_text("Charging station YARD waits for approval")).to_be_hidden()
         await expect(page.get_by_text("Charging station GATE waits for approval")).to_be_visible()
