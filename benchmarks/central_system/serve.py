@@ -112,7 +112,7 @@ class Ours:
 
     async def send_profile(self, identity: str, profile: dict[str, Any]) -> None:
         """Send a charging profile by the way the house's own go."""
-        await self.system.stations[identity].set_charging_profile(1, profile)
+        await self.system.stations[identity].call("SetChargingProfile", {"evseId": 1, "chargingProfile": profile})
 
     @property
     def identities(self) -> list[str]:
