@@ -152,3 +152,16 @@ def test_what_was_written_by_another_version_is_learnt_again(caplog: pytest.LogC
     assert memory.configured == {"A.b": "1"}
     assert (memory.info, memory.inventory, memory.security) == (StationInfo(), None, {})
     assert len(caplog.records) == 4
+
+
+def test_what_an_earlier_life_heard_after_it_last_wrote_is_not_missing() -> None:
+    """A kill loses what was not written yet: the station told it, and was answered."""
+    before = KnownTransactions()
+    for seq_no in range(3):
+        assert before.take(told(seq_no))
+    after = restarted(before)
+    assert after.take(told(7))
+    known = after.get("T")
+    assert known is not None and known.gaps == ()
+    assert after.take(told(10)) and known.gaps == ((8, 9),)
+    assert after.take(told(5))  # one of them after all

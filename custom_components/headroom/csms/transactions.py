@@ -41,7 +41,9 @@ class KnownTransaction:
     seen: list[SeqRange] = field(default_factory=list)
     recent: deque[tuple[int, str, datetime]] = field(default_factory=lambda: deque(maxlen=RECENT))
     given_up: list[SeqRange] = field(default_factory=list)
-    """Gaps that will not be filled, told as lost."""
+    """Gaps that will not be filled: told as lost, or heard by an earlier life of ours."""
+    recalled: bool = False
+    """It was read from a document, which may be older than what was heard last, and nothing was told of it since."""
 
     @property
     def can_be_named(self) -> bool:
@@ -51,6 +53,12 @@ class KnownTransaction:
     def has(self, seq_no: int) -> bool:
         """Tell whether an event of this number was seen."""
         return any(first <= seq_no <= last for first, last in self.seen)
+
+    def resume(self, seq_no: int) -> None:
+        """Miss nothing before the first event after a restart: what came between was answered, or would come before it (E04)."""
+        if self.recalled and self.seen and seq_no > self.seen[-1][1] + 1:
+            self.given_up.append((self.seen[-1][1] + 1, seq_no - 1))
+        self.recalled = False
 
     def note(self, seq_no: int) -> None:
         """Remember a number as seen."""
@@ -101,6 +109,7 @@ class KnownTransaction:
             seen=[(int(first), int(last)) for first, last in document["seen"]],
             recent=deque(((seq_no, phase, datetime.fromisoformat(at)) for seq_no, phase, at in document["recent"]), RECENT),
             given_up=[(int(first), int(last)) for first, last in document["given_up"]],
+            recalled=True,
         )
 
 
@@ -146,6 +155,7 @@ class KnownTransactions:
         elif self._is_repeated(known, event):
             return False
         self._known.move_to_end(event.transaction_id)
+        known.resume(event.seq_no)
         known.recent.append((event.seq_no, str(event.phase), event.at))
         known.note(event.seq_no)
         known.last_at = event.at if known.last_at is None else max(known.last_at, event.at)
