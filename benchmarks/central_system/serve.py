@@ -73,8 +73,9 @@ class Ours:
     def __init__(self, gauge: Gauge, stations: int) -> None:
         """Build it; nothing listens yet."""
         from custom_components.headroom.csms.authorization import AuthorizationStatus, IdTokenInfo
+        from custom_components.headroom.csms.events import Ready, StationEvent
         from custom_components.headroom.csms.server import CentralSystem
-        from custom_components.headroom.csms.station import Admission, Ready, StationEvent
+        from custom_components.headroom.csms.values import Admission
 
         self.ready: set[str] = set()
         self.events = 0

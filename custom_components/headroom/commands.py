@@ -7,7 +7,7 @@ from homeassistant.util import dt as dt_util
 
 from .coordinator import HeadroomCoordinator
 from .csms.authorization import IdToken
-from .csms.station import CallError, CallRejectedError
+from .csms.errors import CallError, CallRejectedError
 from .csms.upkeep import Firmware, Retries
 from .csms.validation import PayloadError
 from .errors import invalid, translated_errors

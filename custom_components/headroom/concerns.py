@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from .csms.station import Booted, ClockChecked, Monitored, StationEvent
+from .csms.events import Booted, ClockChecked, Monitored, StationEvent
 from .csms.upkeep import WORST_SEVERITY_OF_CONCERN, FirmwareState, FirmwareStatus
 
 MOST_CONCERNS = 32

@@ -22,9 +22,11 @@ from homeassistant.util import dt as dt_util
 from .concerns import Concerns
 from .configuration import meter_for, site_config
 from .const import CONF_FUSE_A, CONF_IDENTITY, CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, DOMAIN, SUBENTRY_STATION
+from .csms.errors import StationOfflineError
+from .csms.events import Noticed, Ready, StationEvent
 from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.server import CentralSystem
-from .csms.station import Noticed, Ready, Station, StationEvent, StationOfflineError
+from .csms.station import Station
 from .firmware import Upgrades
 from .ledger.ledger import Ledger
 from .ledger.records import LedgerError

@@ -17,7 +17,7 @@ from .const import CONF_ID_TOKENS, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.frame_log import Line
 from .csms.log_text import tail
-from .csms.station import Inventory
+from .csms.values import Inventory
 from .entity import EvseSubject, StationSubject, subjects
 from .site.config import EvseKey
 

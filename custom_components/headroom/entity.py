@@ -20,7 +20,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import CONF_EVSE_ID, CONF_EVSES, CONF_IDENTITY, CONF_PHASES, DOMAIN, SUBENTRY_STATION
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
-from .csms.station import StationInfo
+from .csms.values import StationInfo
 from .engine.model import ALL_PHASES, Phase
 from .site.config import EvseKey
 from .site.snapshot import CircuitSnapshot, EvseSnapshot, SiteSnapshot, StationSnapshot

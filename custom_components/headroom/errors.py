@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .const import DOMAIN
-from .csms.station import CallError, CallRejectedError, CallTimeoutError, StationError, StationOfflineError
+from .csms.errors import CallError, CallRejectedError, CallTimeoutError, StationError, StationOfflineError
 from .csms.validation import PayloadError
 
 ERROR_CODES: Mapping[str, str] = {

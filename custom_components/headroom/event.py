@@ -11,8 +11,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from .csms.events import EventsLost, Monitored, StationEvent
 from .csms.security.events import SecurityEvent, SecurityEventKind
-from .csms.station import EventsLost, Monitored, StationEvent
 from .csms.upkeep import DataTransfer
 from .entity import EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, Subject, async_follow
 from .site.authorization import Judgement

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
-from .csms.station import Booted, StationEvent
+from .csms.events import Booted, StationEvent
 from .csms.upkeep import FirmwareState, FirmwareStatus
 
 STORAGE_VERSION = 1

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from .coordinator import HeadroomCoordinator
-from .csms.station import CallTimeoutError, StationEvent
+from .csms.errors import CallTimeoutError
+from .csms.events import StationEvent
 
 
 class Told(Protocol):

@@ -11,7 +11,7 @@ from homeassistant.helpers.storage import STORAGE_DIR, Store
 
 from .const import DOMAIN
 from .csms.memory import KEPT, Memory
-from .csms.station import Inventory
+from .csms.values import Inventory
 
 STORAGE_VERSION = 1
 SOON_S = 10.0

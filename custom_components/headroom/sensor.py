@@ -21,7 +21,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
-from .csms.station import ChargingState
+from .csms.values import ChargingState
 from .engine.model import ALL_PHASES, Phase, ReasonCode
 from .entity import CircuitSubject, EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, async_follow
 from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, SiteSnapshot, StationSnapshot

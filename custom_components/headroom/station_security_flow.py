@@ -18,10 +18,11 @@ import probatio as vol
 
 from . import fields
 from .const import CONF_PROFILE
+from .csms.errors import StationOfflineError
+from .csms.events import Connected, StationEvent
 from .csms.security.access import CERTIFICATE, PASSWORD
 from .csms.security.commands import INTERFACES
 from .csms.security.upgrade import UpgradeError, UpgradeStep
-from .csms.station import Connected, StationEvent, StationOfflineError
 from .errors import translated_errors
 from .station_access import (
     address_of,

@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import variables
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
-from .csms.station import ConnectorStatus
+from .csms.values import ConnectorStatus
 from .entity import EvseSubject, HeadroomEntity, Row, Rows, StationSubject, Subject, async_follow
 from .errors import translated_errors
 from .site.snapshot import EvseSnapshot, StationSnapshot

@@ -11,7 +11,8 @@ from typing import Any, override
 from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy, UnitOfTime
 
 from .csms import inventory
-from .csms.station import CallRejectedError, DeviceVariable, Mutability, VariableCharacteristics
+from .csms.errors import CallRejectedError
+from .csms.variables import DeviceVariable, Mutability, VariableCharacteristics
 from .entity import HeadroomEntity
 from .errors import rejected, translated_errors
 from .site.snapshot import StationSnapshot

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.headroom.csms.station import ChargingState, ConnectorStatus, StationInfo
+from custom_components.headroom.csms.values import ChargingState, ConnectorStatus, StationInfo
 from custom_components.headroom.engine.model import Phase, Reason, ReasonCode
 from custom_components.headroom.site.config import EvseKey
 from custom_components.headroom.site.snapshot import EvseStatus, MeterHealth, SiteSnapshot

@@ -10,7 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.headroom.csms.station import CallTimeoutError
+from custom_components.headroom.csms.errors import CallTimeoutError
 from custom_components.headroom.errors import translated_errors
 
 from .raw_station import RawStation, raw_station, until

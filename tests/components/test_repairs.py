@@ -16,7 +16,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.const import DOMAIN
-from custom_components.headroom.csms.station import Inventory, StationInfo
+from custom_components.headroom.csms.values import Inventory, StationInfo
 from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.repairs import (
     async_clear_issues,

@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus
-from custom_components.headroom.csms.station import Ready
+from custom_components.headroom.csms.events import Ready
 from tests.csms.conftest import House, running
 
 from .messages import FROM_CSMS, FROM_STATION

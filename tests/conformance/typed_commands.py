@@ -8,10 +8,11 @@ from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization
 from custom_components.headroom.csms.dialect import Handle
-from custom_components.headroom.csms.station import AttributeType, CallTimeoutError
+from custom_components.headroom.csms.errors import CallTimeoutError
 from custom_components.headroom.csms.upkeep import Customer, DisplayMessage, Firmware, LogRequest, Monitor, Retries
 from custom_components.headroom.csms.v201.link import Block
 from custom_components.headroom.csms.v201.station import V201Station
+from custom_components.headroom.csms.variables import AttributeType
 
 from .messages import HASH, PEM, profile
 

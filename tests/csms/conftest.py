@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo
+from custom_components.headroom.csms.events import Ready, StationEvent
 from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.server import CentralSystem
-from custom_components.headroom.csms.station import Admission, Ready, StationEvent
 from custom_components.headroom.csms.v201.station import V201Station
 from custom_components.headroom.csms.v201.timing import Timing
+from custom_components.headroom.csms.values import Admission
 
 from .client import BOOT, Client
 

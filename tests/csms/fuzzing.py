@@ -23,10 +23,11 @@ import warnings
 import orjson
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo
+from custom_components.headroom.csms.events import StationEvent
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.server import CentralSystem
-from custom_components.headroom.csms.station import Admission, StationEvent
 from custom_components.headroom.csms.v201.timing import Timing
+from custom_components.headroom.csms.values import Admission
 from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.metering.reading import Reading
 from custom_components.headroom.site.config import EvseConfig, SiteConfig, StationConfig

@@ -27,7 +27,7 @@ from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.security.tls import ClientCertificates, RenewableContext, server_context
 from custom_components.headroom.csms.security.vault import Vault
 from custom_components.headroom.csms.server import CentralSystem
-from custom_components.headroom.csms.station import Admission
+from custom_components.headroom.csms.values import Admission
 
 from .client import Client
 from .conftest import House

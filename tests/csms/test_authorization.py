@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization, ReservationEnded
-from custom_components.headroom.csms.station import CallRejectedError
+from custom_components.headroom.csms.errors import CallRejectedError
 from custom_components.headroom.csms.v201.station import V201Station
 
 from .client import REPORT, Client, Refusal, set_results, station, variable

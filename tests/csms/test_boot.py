@@ -1,6 +1,7 @@
 """From the connection to Ready."""
 
-from custom_components.headroom.csms.station import Admission, Booted, InventoryRead, Ready
+from custom_components.headroom.csms.events import Booted, InventoryRead, Ready
+from custom_components.headroom.csms.values import Admission
 
 from .client import BOOT, SILENCE, station
 from .conftest import House

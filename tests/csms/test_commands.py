@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.authorization import IdToken
-from custom_components.headroom.csms.station import (
-    CallError,
-    CallRejectedError,
-    CallTimeoutError,
-    InventoryRead,
-    StationError,
-    StationOfflineError,
-)
+from custom_components.headroom.csms.errors import CallError, CallRejectedError, CallTimeoutError, StationError, StationOfflineError
+from custom_components.headroom.csms.events import InventoryRead
 from custom_components.headroom.csms.v201.station import V201Station
 from custom_components.headroom.csms.validation import PayloadError
 

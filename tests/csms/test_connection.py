@@ -14,10 +14,11 @@ from websockets.typing import Subprotocol
 
 from custom_components.headroom.csms import listening, server
 from custom_components.headroom.csms.authorization import AuthorizationStatus
+from custom_components.headroom.csms.events import Connected, Disconnected, Ready
 from custom_components.headroom.csms.memory import StationClock
 from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.security.throttle import Limits
-from custom_components.headroom.csms.station import Admission, Connected, Disconnected, Ready
+from custom_components.headroom.csms.values import Admission
 
 from .client import BOOT, station
 from .conftest import House, running

@@ -7,8 +7,9 @@ import logging
 import pytest
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus
+from custom_components.headroom.csms.errors import CallError
+from custom_components.headroom.csms.events import Metered, StatusChanged
 from custom_components.headroom.csms.frames import Failure, MalformedFrame, Result, parse
-from custom_components.headroom.csms.station import CallError, Metered, StatusChanged
 
 from .client import station
 from .conftest import House

@@ -12,8 +12,9 @@ import pytest
 
 from custom_components.headroom.csms import inventory, rpc
 from custom_components.headroom.csms.authorization import AuthorizationStatus
+from custom_components.headroom.csms.errors import CallRejectedError
+from custom_components.headroom.csms.events import Disconnected, Ready, TransactionEvent
 from custom_components.headroom.csms.frames import Call, MalformedFrame, parse
-from custom_components.headroom.csms.station import CallRejectedError, Disconnected, Ready, TransactionEvent
 
 from .client import BOOT, stamp, station
 from .conftest import House

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.authorization import ReservationEnded
-from custom_components.headroom.csms.station import (
+from custom_components.headroom.csms.events import (
     ChargingLimit,
     ClockChecked,
     InventoryRead,

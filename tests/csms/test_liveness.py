@@ -10,12 +10,13 @@ from websockets.asyncio.client import ClientConnection
 from websockets.frames import Opcode
 
 from custom_components.headroom.csms import liveness
+from custom_components.headroom.csms.events import Connected, Disconnected
 from custom_components.headroom.csms.learnt import Learnt
 from custom_components.headroom.csms.liveness import MISSED, SHORT_HEARTBEAT_S, SLACK_S, Liveness
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.quirks import known_of, parse
-from custom_components.headroom.csms.station import Connected, Disconnected, Inventory
 from custom_components.headroom.csms.v201.timing import Timing
+from custom_components.headroom.csms.values import Inventory
 
 from .client import BOOT, Client, station
 from .conftest import PATIENT, House, running

@@ -7,19 +7,12 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.dialect import Dialect
+from custom_components.headroom.csms.events import TransactionEvent
 from custom_components.headroom.csms.learnt import Learnt
 from custom_components.headroom.csms.memory import KEPT, Draw, Memory
-from custom_components.headroom.csms.station import (
-    ChargingState,
-    DeviceVariable,
-    Inventory,
-    SmartCharging,
-    StationInfo,
-    TransactionEvent,
-    TransactionPhase,
-    VariableAttribute,
-)
 from custom_components.headroom.csms.transactions import MOST_RANGES, MOST_TRANSACTIONS, KnownTransactions
+from custom_components.headroom.csms.values import ChargingState, Inventory, SmartCharging, StationInfo, TransactionPhase
+from custom_components.headroom.csms.variables import DeviceVariable, VariableAttribute
 
 AT = datetime(2026, 1, 1, 10, tzinfo=UTC)
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from custom_components.headroom.csms.events import Ready
 from custom_components.headroom.csms.pace import AT_ONCE
 from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.security.throttle import Limits
-from custom_components.headroom.csms.station import Ready
 from custom_components.headroom.csms.v201.timing import Timing
 
 from .client import station

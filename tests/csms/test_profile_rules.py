@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.profile_rules import problems
-from custom_components.headroom.csms.station import SmartCharging
+from custom_components.headroom.csms.values import SmartCharging
 
 START = "2026-01-01T11:59:00.000Z"
 

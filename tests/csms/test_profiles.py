@@ -13,8 +13,8 @@ from custom_components.headroom.csms.dialect import Dialect, Handle, Kind, Lease
 from custom_components.headroom.csms.profile_rules import problems
 from custom_components.headroom.csms.profiles import Ours, Placed, Rate, Role, Wording
 from custom_components.headroom.csms.quirks import Habits
-from custom_components.headroom.csms.station import Inventory, SmartCharging
 from custom_components.headroom.csms.v201.link import SCHEMAS
+from custom_components.headroom.csms.values import Inventory, SmartCharging
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)
 START = "2026-01-01T11:59:00.000Z"

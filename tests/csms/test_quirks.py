@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
+from custom_components.headroom.csms.errors import CallRejectedError
+from custom_components.headroom.csms.events import Ready
 from custom_components.headroom.csms.quirks import QUIRKS, Habits, Known, known_of, parse, within
-from custom_components.headroom.csms.station import CallRejectedError, Ready, StationInfo
+from custom_components.headroom.csms.values import StationInfo
 
 from .client import BOOT, Client, stamp, station
 from .conftest import PATIENT, House, running

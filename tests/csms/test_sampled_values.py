@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.sampled_values import samples
-from custom_components.headroom.csms.station import UNKNOWN, MeterSample
+from custom_components.headroom.csms.values import UNKNOWN, MeterSample
 
 AMPS, VOLTS, WATTS, ENERGY = "Current.Import", "Voltage", "Power.Active.Import", "Energy.Active.Import.Register"
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
+from custom_components.headroom.csms.errors import CallRejectedError, CallTimeoutError, StationError
+from custom_components.headroom.csms.events import Connected, Disconnected, Ready
 from custom_components.headroom.csms.security import authority, throttle
 from custom_components.headroom.csms.security.access import (
     CERTIFICATE,
@@ -25,7 +27,6 @@ from custom_components.headroom.csms.security.credentials import BasicCredential
 from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.security.tls import ClientCertificates
 from custom_components.headroom.csms.security.upgrade import rotate_password
-from custom_components.headroom.csms.station import CallRejectedError, CallTimeoutError, Connected, Disconnected, Ready, StationError
 
 from .client import BOOT
 from .secured import NOW, ROOT, basic, castle, key_pem, self_signed, signing_request

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms import inventory as device_model
+from custom_components.headroom.csms.events import Booted, Disconnected, InventoryRead, Ready, TransactionEvent
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.pace import AT_ONCE
-from custom_components.headroom.csms.station import Admission, AttributeType, Booted, Disconnected, InventoryRead, Ready, TransactionEvent
+from custom_components.headroom.csms.values import Admission
+from custom_components.headroom.csms.variables import AttributeType
 
 from .client import BOOT, REPORT, SILENCE, TRIGGERED_BOOT, Client, Refusal, set_results, stamp, station, variable
 from .conftest import House, running

@@ -9,11 +9,13 @@ import pytest
 from custom_components.headroom.csms.authorization import IdToken
 from custom_components.headroom.csms.composite import Transaction
 from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
+from custom_components.headroom.csms.errors import CallRejectedError, StationError
+from custom_components.headroom.csms.events import ChargingLimit, Disconnected, Ready
 from custom_components.headroom.csms.needs import EvNeeds
 from custom_components.headroom.csms.profile_builder import Period, Schedule, profile, thinned
 from custom_components.headroom.csms.profile_rules import problems
 from custom_components.headroom.csms.profiles import Placed
-from custom_components.headroom.csms.station import CallRejectedError, ChargingLimit, Disconnected, Ready, SmartCharging, StationError
+from custom_components.headroom.csms.values import SmartCharging
 from simulator.profile_rules import ProfileRejectedError
 from simulator.profiles import Abilities, ProfileStore
 

@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken
-from custom_components.headroom.csms.station import ChargingState, Disconnected, Metered, TransactionEvent, TransactionPhase
+from custom_components.headroom.csms.events import Disconnected, Metered, TransactionEvent
+from custom_components.headroom.csms.values import ChargingState, TransactionPhase
 
 from .client import stamp, station
 from .conftest import House

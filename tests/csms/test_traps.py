@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdTokenInfo
+from custom_components.headroom.csms.errors import CallError, CallTimeoutError
+from custom_components.headroom.csms.events import Metered
 from custom_components.headroom.csms.frames import Payload
 from custom_components.headroom.csms.rpc import Answer, Rpc
-from custom_components.headroom.csms.station import CallError, CallTimeoutError, Metered
 from custom_components.headroom.csms.upkeep import DataTransfer
 from custom_components.headroom.csms.v201.link import SCHEMAS
 from custom_components.headroom.csms.validation import PayloadError

@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus
-from custom_components.headroom.csms.station import StationError
+from custom_components.headroom.csms.errors import StationError
 from custom_components.headroom.csms.v201.authorization import ANSWERS
 from tests.csms.conftest import House, running
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import sys
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus
-from custom_components.headroom.csms.station import Disconnected, StationError, TransactionEvent, TransactionPhase
+from custom_components.headroom.csms.errors import StationError
+from custom_components.headroom.csms.events import Disconnected, TransactionEvent
+from custom_components.headroom.csms.values import TransactionPhase
 from simulator.car import CarSpec
 from simulator.evse import token
 from simulator.factory import StationSpec

@@ -14,9 +14,9 @@ import json
 import logging
 from typing import Any
 
+from custom_components.headroom.csms.events import StationEvent
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.server import CentralSystem
-from custom_components.headroom.csms.station import StationEvent
 from custom_components.headroom.engine.model import Circuit, Phase
 from custom_components.headroom.ledger.records import DecisionRecord, SessionRecord
 from custom_components.headroom.metering.reading import Reading

@@ -4,7 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from custom_components.headroom.csms.station import Station, StationOfflineError
+from custom_components.headroom.csms.errors import StationOfflineError
+from custom_components.headroom.csms.station import Station
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.installer import Installer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.headroom.csms.station import ChargingLimit
+from custom_components.headroom.csms.events import ChargingLimit
 from simulator.profile_rules import ProfileRejectedError
 from simulator.profiles import ProfileStore
 from simulator.quirks import NO_QUIRKS

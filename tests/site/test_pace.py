@@ -2,7 +2,7 @@
 
 import asyncio
 
-from custom_components.headroom.csms.station import Metered
+from custom_components.headroom.csms.events import Metered
 from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.metering.reading import Reading
 from custom_components.headroom.site.config import EvseConfig, SiteConfig, StationConfig

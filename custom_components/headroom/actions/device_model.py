@@ -9,7 +9,9 @@ from homeassistant.helpers import config_validation as cv
 import probatio as vol
 
 from ..csms import inventory
-from ..csms.station import AttributeType, CallRejectedError, DeviceVariable, Inventory, VariableKey, VariableResult
+from ..csms.errors import CallRejectedError
+from ..csms.values import Inventory
+from ..csms.variables import AttributeType, DeviceVariable, VariableKey, VariableResult
 from ..diagnostics import as_json
 from ..errors import invalid, rejected, translated_errors
 from .action import Action, evse_of, station_of

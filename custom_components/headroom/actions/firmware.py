@@ -9,7 +9,7 @@ from homeassistant.helpers import config_validation as cv
 import probatio as vol
 
 from ..commands import update_firmware
-from ..csms.station import StationEvent
+from ..csms.events import StationEvent
 from ..csms.upkeep import FirmwarePublished, Retries
 from ..errors import invalid, translated_errors
 from ..firmware import Offer

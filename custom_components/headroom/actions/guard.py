@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..csms import inventory
-from ..csms.station import VariableKey
+from ..csms.variables import VariableKey
 from ..errors import invalid
 
 REQUESTS: Mapping[str, str] = {

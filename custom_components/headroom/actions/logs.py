@@ -12,7 +12,8 @@ import probatio as vol
 
 from ..const import DOMAIN
 from ..coordinator import HeadroomCoordinator
-from ..csms.station import CallTimeoutError, StationEvent
+from ..csms.errors import CallTimeoutError
+from ..csms.events import StationEvent
 from ..csms.upkeep import LogRequest, LogState, LogStatus
 from ..errors import invalid, translated_errors
 from ..following import async_outcome

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from .dialect import Dialect, Handle, LeaseEnd, Unit
 from .quirks import Habits
-from .station import Inventory
+from .values import Inventory
 
 RATE_UNIT = "SmartChargingCtrlr.RateUnit"
 

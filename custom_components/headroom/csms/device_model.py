@@ -12,7 +12,7 @@ from typing import Any
 
 from .fields import optional_number, optional_record, optional_text, records
 from .frames import Payload
-from .station import AttributeType, DeviceVariable, Mutability, VariableAttribute, VariableCharacteristics
+from .variables import AttributeType, DeviceVariable, Mutability, VariableAttribute, VariableCharacteristics
 
 MOST_VARIABLES = 4000
 """Of one station; what it tells beyond is let go."""

@@ -8,7 +8,8 @@ from typing import Any
 from . import device_model
 from .fields import optional_record, optional_text, optional_whole, whole_in
 from .frames import Payload
-from .station import AttributeType, DeviceVariable, Inventory, SmartCharging, VariableKey
+from .values import Inventory, SmartCharging
+from .variables import AttributeType, DeviceVariable, VariableKey
 
 VARIABLES_WITHOUT_REPORT = (
     ("SmartChargingCtrlr", "Available"),

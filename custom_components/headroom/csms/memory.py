@@ -12,8 +12,8 @@ from .frame_log import FrameLog
 from .learnt import Learnt
 from .needs import EvNeeds
 from .profiles import Placed
-from .station import Inventory, MeterSample, StationInfo
 from .transactions import KnownTransactions
+from .values import Inventory, MeterSample, StationInfo
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from .correction import conflict
 from .fields import optional_moment, optional_number, optional_text, optional_whole, records
 from .frames import Payload
 from .profiles import EXTERNAL, FALLBACK, LEASE, STATION_LIMIT, Placed
-from .station import SmartCharging
+from .values import SmartCharging
 
 LONGEST_SCHEDULE = 1024
 MOST_SCHEDULES = 3

@@ -11,7 +11,7 @@ import tomllib
 from typing import Any
 
 from .dialect import Dialect
-from .station import StationInfo
+from .values import StationInfo
 
 _FILE = Path(__file__).with_name("quirks.toml")
 _COMPARISON = re.compile(r"(?P<operator>>=|<=|<|>|=)(?P<version>\d+(?:\.\d+)*)")

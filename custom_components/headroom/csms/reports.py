@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from .errors import CallTimeoutError
 from .fields import whole
 from .frames import Payload
-from .station import CallTimeoutError
 
 MOST_ITEMS = 20_000
 """A report that goes on longer is cut here: anyone may connect, and memory is not theirs."""

@@ -9,9 +9,9 @@ from itertools import count
 import logging
 from typing import Any, Protocol
 
+from .errors import CallError, CallTimeoutError, StationError, StationOfflineError
 from .frame_log import RECEIVED, SENT, FrameLog
 from .frames import Call, CallFailure, Failure, MalformedFrame, Payload, Result, call_text, error_text, parse, result_text
-from .station import CallError, CallTimeoutError, StationError, StationOfflineError
 from .validation import PayloadError, Schemas
 
 _LOGGER = logging.getLogger(__name__)

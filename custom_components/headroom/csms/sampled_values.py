@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from .fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records
 from .frames import Payload
-from .station import UNKNOWN, MeterSample, TerminalValues
+from .values import UNKNOWN, MeterSample, TerminalValues
 
 DEFAULT_MEASURAND = "Energy.Active.Import.Register"
 LOCATIONS = ("Outlet", "Inlet", "Body", "Cable", "Upstream", "EV")

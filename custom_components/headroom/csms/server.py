@@ -9,6 +9,7 @@ import logging
 import ssl
 
 from .authorization import IdToken, IdTokenInfo
+from .events import Connected, Disconnected, Ready, StationEvent
 from .listening import POLICY_VIOLATION, Doors, Listening, Peer
 from .liveness import GOING_AWAY, Wire, keep_alive
 from .memory import Memory
@@ -17,10 +18,11 @@ from .rpc import Transport
 from .security.access import NO_AUTHENTICATION, Access, Verdict
 from .security.desk import CertificateDesk, NoDesk, StationDesk
 from .security.events import SecurityEvent, SecurityEventKind
-from .station import Admission, Connected, Disconnected, Ready, Station, StationEvent
+from .station import Station
 from .v201.link import SCHEMAS
 from .v201.station import V201Station
 from .v201.timing import Timing
+from .values import Admission
 
 _LOGGER = logging.getLogger(__name__)
 

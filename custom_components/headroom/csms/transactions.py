@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .station import TransactionEvent, TransactionPhase
+from .events import TransactionEvent
+from .values import TransactionPhase
 
 MOST_TRANSACTIONS = 64
 """Kept for a station, those that ended included: what is repeated late is still known."""

@@ -11,7 +11,8 @@ from typing import Any
 import uuid
 
 from ..csms.authorization import NO_AUTHORIZATION, AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization, ReservationEnded
-from ..csms.station import Inventory, StationEvent, TransactionEvent, TransactionPhase
+from ..csms.events import StationEvent, TransactionEvent
+from ..csms.values import Inventory, TransactionPhase
 from .config import AuthorizationPolicy, EvseKey, KnownToken
 from .evse import EvseState
 from .reservations import Reservation, Reservations, closed_to

@@ -6,7 +6,7 @@ from enum import StrEnum
 import math
 
 from ..csms.dialect import Dialect, Handle
-from ..csms.station import UNKNOWN, ChargingState, ConnectorStatus, MeterSample, TerminalValues
+from ..csms.values import UNKNOWN, ChargingState, ConnectorStatus, MeterSample, TerminalValues
 from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand, observe
 from ..engine.model import ALL_PHASES, NONE_A, PerPhase, Phase

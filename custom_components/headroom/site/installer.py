@@ -14,9 +14,10 @@ import logging
 import math
 from typing import NamedTuple, Protocol
 
+from ..csms.errors import CallError, CallRejectedError, StationError, StationOfflineError
 from ..csms.profiles import Placed
 from ..csms.reconciliation import Installed
-from ..csms.station import CallError, CallRejectedError, Station, StationError, StationOfflineError
+from ..csms.station import Station
 from .clock import Clock
 from .config import EvseKey
 from .evse import EvseState

@@ -5,18 +5,9 @@ from dataclasses import replace
 import logging
 import math
 
+from ..csms.events import ChargingLimit, EventsLost, Metered, StatusChanged, TransactionEvent
 from ..csms.needs import EvNeeds
-from ..csms.station import (
-    ChargingLimit,
-    ChargingState,
-    ConnectorStatus,
-    EventsLost,
-    Metered,
-    MeterSample,
-    StatusChanged,
-    TransactionEvent,
-    TransactionPhase,
-)
+from ..csms.values import ChargingState, ConnectorStatus, MeterSample, TransactionPhase
 from ..ledger.records import DecisionRecord, SessionRecord
 from .clock import Clock
 from .config import EvseKey

@@ -12,9 +12,10 @@ import logging
 from ..csms.abilities import Abilities, abilities, fitted, unit_of
 from ..csms.composite import CompositeSchedule
 from ..csms.dialect import Dialect, Handle
+from ..csms.errors import CallError, CallRejectedError
 from ..csms.learnt import Attempt, Learnt, Outcome
 from ..csms.quirks import Known, known_of
-from ..csms.station import CallError, CallRejectedError, Station
+from ..csms.station import Station
 from ..engine.demand import Demand
 from .clock import Clock
 from .config import EvseKey

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import logging
 
 from ..csms.authorization import OfflineAuthorization
-from ..csms.station import Station, StationError, StationOfflineError
+from ..csms.errors import StationError, StationOfflineError
+from ..csms.station import Station
 from ..csms.validation import PayloadError
 
 _LOGGER = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ import secrets
 from typing import Any
 
 from ..csms.authorization import IdToken
-from ..csms.station import CallRejectedError, Station
+from ..csms.errors import CallRejectedError
+from ..csms.station import Station
 from .tokens import read, written
 
 

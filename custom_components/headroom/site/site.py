@@ -13,24 +13,23 @@ import time
 from typing import Any
 
 from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, ReservationEnded
-from ..csms.needs import EvNeeds
-from ..csms.station import (
-    Admission,
+from ..csms.errors import StationOfflineError
+from ..csms.events import (
     Booted,
     ChargingLimit,
     Connected,
     Disconnected,
     EventsLost,
-    Inventory,
     InventoryRead,
     Metered,
     Ready,
-    Station,
     StationEvent,
-    StationOfflineError,
     StatusChanged,
     TransactionEvent,
 )
+from ..csms.needs import EvNeeds
+from ..csms.station import Station
+from ..csms.values import Admission, Inventory
 from ..demand_response.limits import ExternalLimit, ExternalLimits
 from ..ledger.records import DecisionRecord
 from ..metering.reading import MeterError, Reading

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from ..csms.station import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
+from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
 from ..engine.model import NONE_A, Circuit, PerPhase, Reason
 from .config import EvseKey, Mode
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from ..csms.station import Inventory, StationInfo
+from ..csms.values import Inventory, StationInfo
 from ..ledger.records import DecisionRecord, SessionRecord
 from .config import StationConfig
 from .limits import LimitsOverTime

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import math
 
-from ..csms.station import UNKNOWN
+from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, path, sums, violations

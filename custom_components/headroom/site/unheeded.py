@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..csms.composite import CompositeSchedule
-from ..csms.station import ChargingState
+from ..csms.values import ChargingState
 from .evse import IDLE_A, OVERDRAW, OVERDRAW_A, UNSEEN_S, EvseState
 from .proof import LEAST_A, limit_at, phase_counts
 

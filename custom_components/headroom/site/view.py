@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from ..csms.station import ChargingState, ConnectorStatus
+from ..csms.values import ChargingState, ConnectorStatus
 from ..engine.explain import explain
 from ..engine.model import NONE_A, Reason, ReasonCode
 from ..engine.unmanaged import total

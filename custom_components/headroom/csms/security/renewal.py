@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from ..station import Station, StationError, StationOfflineError
+from ..errors import StationError, StationOfflineError
+from ..station import Station
 from .access import Access
 from .authority import RENEW_BEFORE_DAYS, WARN_BEFORE_DAYS, Credential
 from .events import SecurityEvent, SecurityEventKind

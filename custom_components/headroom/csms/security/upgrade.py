@@ -10,7 +10,9 @@ from enum import StrEnum
 import logging
 import re
 
-from ..station import CallError, CallRejectedError, Station, StationError, StationOfflineError, VariableKey
+from ..errors import CallError, CallRejectedError, StationError, StationOfflineError
+from ..station import Station
+from ..variables import VariableKey
 from .access import CERTIFICATE, PASSWORD_OVER_TLS, Access
 from .authority import hash_data
 from .commands import CSMS_ROOT

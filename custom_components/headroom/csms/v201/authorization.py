@@ -7,9 +7,9 @@ import logging
 from typing import Any, override
 
 from ..authorization import AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization, ReservationEnded
+from ..errors import CallError, CallRejectedError
 from ..fields import optional_text, optional_whole, record, text, whole
 from ..frames import Payload
-from ..station import CallError, CallRejectedError
 from . import local_list
 from .link import Block, Handler, Link, without_none
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from itertools import batched
 from typing import Any
 
+from ..errors import CallError, CallRejectedError
 from ..fields import optional_record, optional_text, records
 from ..frames import Payload
 from ..inventory import items_per_message, name, reference
 from ..rpc import Rpc
-from ..station import AttributeType, CallError, CallRejectedError, Inventory, VariableKey, VariableResult
+from ..values import Inventory
+from ..variables import AttributeType, VariableKey, VariableResult
 
 ACCEPTED = ("Accepted",)
 ITEMS_PER_MESSAGE = 8

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 import logging
 
+from ..errors import StationError, StationOfflineError
 from ..liveness import HEARTBEAT, Liveness
-from ..station import StationError, StationOfflineError, VariableKey, VariableResult
+from ..variables import VariableKey, VariableResult
 from . import sampling, setup
 from .link import Link
 from .timing import Timing

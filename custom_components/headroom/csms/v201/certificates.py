@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import logging
 from typing import Any, override
 
+from ..errors import CallError, CallRejectedError, CallTimeoutError, StationOfflineError
+from ..events import Noticed
 from ..fields import optional_record, optional_text, records, text
 from ..frames import Payload
 from ..security.authority import SigningRefusedError
 from ..security.desk import CHARGING_STATION_CERTIFICATE, StationDesk
-from ..station import CallError, CallRejectedError, CallTimeoutError, Noticed, StationOfflineError
 from .link import Block, Handler, Link
 
 _LOGGER = logging.getLogger(__name__)

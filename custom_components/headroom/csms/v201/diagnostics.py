@@ -6,10 +6,11 @@ from itertools import batched
 import logging
 from typing import Any, override
 
+from ..errors import StationError
+from ..events import Monitored, Noticed
 from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, text, unknown_value
 from ..frames import Payload
 from ..inventory import name, reference
-from ..station import Monitored, Noticed, StationError
 from ..upkeep import Customer, LogRequest, LogState, LogStatus, Monitor, MonitorResult, Retries
 from .link import Block, Handler, Link, retried, without_none
 

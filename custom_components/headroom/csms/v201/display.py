@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, override
 
+from ..events import Noticed
 from ..fields import optional_text, records, text
 from ..frames import Payload
-from ..station import Noticed
 from ..upkeep import DataTransfer, DisplayMessage
 from .link import Block, Handler, Link, without_none
 

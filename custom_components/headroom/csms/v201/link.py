@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..errors import StationOfflineError
+from ..events import ClockChecked, InventoryRead, StationEvent
 from ..fields import written
 from ..frames import Payload
 from ..inventory import with_values
 from ..memory import Memory, StationClock
 from ..reports import Reports
-from ..station import AttributeType, ClockChecked, Inventory, InventoryRead, StationEvent, StationOfflineError, VariableKey
 from ..upkeep import Retries
 from ..validation import Schemas
+from ..values import Inventory
+from ..variables import AttributeType, VariableKey
 from .calls import Calls
 
 SCHEMAS = Schemas("v201")

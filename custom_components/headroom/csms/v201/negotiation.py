@@ -10,12 +10,13 @@ from typing import override
 from .. import profiles, schedules
 from ..composite import Situation, schedule_of
 from ..dialect import Handle
+from ..errors import StationError
+from ..events import ChargingLimit, Noticed
 from ..fields import optional_moment, optional_whole, record, records, text, unknown_value, whole
 from ..frames import Payload
 from ..needs import read_needs
 from ..prediction import exceeded_at
 from ..profiles import Placed
-from ..station import ChargingLimit, Noticed, StationError
 from .link import Block, Handler, Link
 
 _LOGGER = logging.getLogger(__name__)

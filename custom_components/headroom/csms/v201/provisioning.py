@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, override
 
+from ..errors import CallError
 from ..fields import optional_moment, records, written
 from ..frames import Payload
 from ..inventory import from_report, merged, reference
-from ..station import AttributeType, CallError, DeviceVariable, VariableKey, VariableResult
 from ..validation import PayloadError
+from ..variables import AttributeType, DeviceVariable, VariableKey, VariableResult
 from .link import SCHEMAS, Block, Handler, without_none
 
 FROM_STATIONS = frozenset(

@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import replace
 import logging
 
-from ..station import CallError, EventsLost, StationError, StationOfflineError, TransactionEvent, TransactionPhase
+from ..errors import CallError, StationError, StationOfflineError
+from ..events import EventsLost, TransactionEvent
 from ..transactions import KnownTransaction
+from ..values import TransactionPhase
 from .link import Link
 
 _LOGGER = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 
+from ..errors import StationError, StationOfflineError
 from ..quirks import known_of
-from ..station import StationError, StationOfflineError
 from .link import Link
 
 _LOGGER = logging.getLogger(__name__)

@@ -4,9 +4,11 @@ from dataclasses import replace
 import logging
 
 from .. import inventory as device_model
+from ..errors import CallError, CallRejectedError, CallTimeoutError, StationError, StationOfflineError
 from ..liveness import HEARTBEAT
 from ..reports import Reports
-from ..station import CallError, CallRejectedError, CallTimeoutError, Inventory, StationError, StationOfflineError, VariableKey
+from ..values import Inventory
+from ..variables import VariableKey
 from .calls import Calls
 
 _LOGGER = logging.getLogger(__name__)

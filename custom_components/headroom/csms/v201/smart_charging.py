@@ -12,6 +12,7 @@ from ..abilities import Abilities, abilities, fitted, unit_of
 from ..composite import ALL_PHASES, NOMINAL_VOLTAGE_V, CompositeSchedule, SchedulePeriod, Situation, Supply, Transaction, composite_schedule
 from ..correction import leads_over
 from ..dialect import Dialect, Handle
+from ..errors import CallError, CallRejectedError
 from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, written
 from ..frames import Payload
 from ..inventory import evse_phases, is_direct
@@ -21,7 +22,6 @@ from ..profile_rules import problems
 from ..profiles import Ours, Placed, Role, Wording
 from ..quirks import known_of
 from ..reconciliation import Installed, installed
-from ..station import CallError, CallRejectedError
 from ..transactions import LONGEST_ID
 from .link import SCHEMAS, Block, Handler, Link
 from .negotiation import SOURCES, Negotiation

@@ -14,6 +14,8 @@ import logging
 from typing import Any
 
 from ..authorization import IdToken, IdTokenInfo
+from ..errors import StationError, StationOfflineError
+from ..events import Booted, Ready, StationEvent
 from ..fields import record, short_text, written
 from ..frames import CallFailure, Payload
 from ..memory import Memory, StationClock
@@ -21,8 +23,8 @@ from ..pace import Pace
 from ..reports import Reports
 from ..rpc import Answer, Rpc, Transport
 from ..security.desk import StationDesk
-from ..station import Booted, Inventory, Ready, StationError, StationEvent, StationInfo, StationOfflineError
 from ..validation import PayloadError
+from ..values import Inventory, StationInfo
 from .authorization import Authorization
 from .calls import Calls
 from .care import Care

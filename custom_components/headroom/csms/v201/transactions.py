@@ -5,22 +5,15 @@ from datetime import datetime
 from typing import Any, override
 
 from ..authorization import IdToken
+from ..errors import CallError, CallRejectedError
+from ..events import Metered, StatusChanged, TransactionEvent
 from ..fields import LONGEST_KEPT, moment, optional_record, optional_text, optional_whole, record, records, text, unknown_value, whole
 from ..frames import CallFailure, Payload
 from ..inventory import evse_phases, with_connector
 from ..memory import Draw
 from ..quirks import known_of
 from ..sampled_values import samples
-from ..station import (
-    CallError,
-    CallRejectedError,
-    ChargingState,
-    ConnectorStatus,
-    Metered,
-    StatusChanged,
-    TransactionEvent,
-    TransactionPhase,
-)
+from ..values import ChargingState, ConnectorStatus, TransactionPhase
 from .authorization import read_token, written_group, written_token
 from .link import Block, Handler, Link, without_none
 
