@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo
-from custom_components.headroom.site.authorization import Judgement
-from custom_components.headroom.site.config import AuthorizationPolicy, KnownToken
+from custom_components.headroom.csms.station import Inventory
+from custom_components.headroom.site.authorization import Authorization, Judgement
+from custom_components.headroom.site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken
+from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.reservations import Reservation, closed_to
 from custom_components.headroom.site.snapshot import EvseStatus
 from custom_components.headroom.site.tokens import Stranger, TokenBook
@@ -56,13 +58,34 @@ def test_unknown_tokens_are_refused() -> None:
             await s.until(60)
             assert [s.charges(number) for number in (1, 2, 3)] == [True, False, False]
             assert s.transaction_ids()[1:] == [None, None]
-            issued = s.site.issue_token()
+            issued = s.site.issue_token(s.key(2))
             s.unplug(2)
             s.world.stations["CP2"].plug_in(1, car(), {"idToken": issued.value, "type": issued.type})
             await s.until(90)
             assert s.charges(2), "a token the site issued itself may charge"
 
     run(story())
+
+
+def test_a_token_for_a_remote_start_is_good_at_its_own_evse_alone() -> None:
+    first, second, elsewhere = EvseKey("CP2", 1), EvseKey("CP2", 2), EvseKey("CP1", 1)
+    evses = {key: EvseState(key=key, config=EvseConfig(evse_id=key.evse_id), circuit_id="main") for key in (elsewhere, first, second)}
+    site = Authorization(evses=evses, inventory_of=lambda _: Inventory(), now=lambda: START, policy=policy_of())
+    card = IdToken(value="04A1B2C3", type="ISO14443")
+    for issued in (site.issue(second), site.issue(second, card)):
+        refused = [site.judge(*place, issued) for place in (("CP1", 1), ("CP1", None), ("CP2", 1))]
+        assert [judgement.info.status for judgement in refused] == [AuthorizationStatus.INVALID] * 3
+        assert site.judge("CP2", 2, issued).accepted
+        asked = site.judge("CP2", None, issued)
+        assert asked.accepted and asked.info.evse_ids == (2,), "the station may start it nowhere else"
+    # One card for two cars is two permissions, and each ends by itself.
+    site.issue(elsewhere, card)
+    assert site.judge("CP1", 1, card).accepted and site.judge("CP2", 2, card).accepted
+    recalled = TokenBook()
+    recalled.recall(site.book.document())
+    assert [recalled.issued_at(card, station, START) for station in ("CP1", "CP2")] == [{1}, {2}]
+    site.book.use(card, elsewhere)
+    assert not site.judge("CP1", 1, card).accepted and site.judge("CP2", 2, card).accepted
 
 
 def test_where_charging_is_free_nobody_needs_a_token() -> None:
@@ -183,7 +206,7 @@ def test_an_issued_token_is_good_for_one_transaction_also_over_a_restart() -> No
     async def story() -> None:
         async with scenario(Place(car=None), policy=policy_of(), dead_man_from_s=None) as s:
             await s.until(20)
-            issued = s.site.issue_token()
+            issued = s.site.issue_token(s.key(1))
             given = {"idToken": issued.value, "type": issued.type}
             memory = s.memory()
             await s.vanish()

@@ -77,24 +77,28 @@ class Authorization:
         self.version += 1
         self.book.learn(policy.tokens)
 
-    def issue(self, token: IdToken | None = None) -> IdToken:
-        """Return a token that may charge once, the one given or a new one: a person at the controls has decided so."""
+    def issue(self, at: EvseKey, token: IdToken | None = None) -> IdToken:
+        """Return a token that may charge once, at one EVSE, the one given or a new one: a person at the controls has decided so."""
         issued = token or IdToken(value=str(uuid.uuid4()), type="Central")
-        self.book.issue(issued, self.now())
+        self.book.issue(issued, at, self.now())
         return issued
 
     # What a station asks
 
     def judge(self, station: str, evse_id: int | None, token: IdToken) -> Judgement:
         """Answer a token by the policy. `evse_id` None: nobody knows yet at which EVSE it is meant to charge."""
-        known = self.book.find(token)
+        now, known = self.now(), self.book.find(token)
+        status = self._status(station, evse_id, token, known)
+        issued_at = self.book.issued_at(token, station, now)
+        issued = bool(issued_at) if evse_id is None else evse_id in issued_at
+        only = issued_at if issued and status is not AuthorizationStatus.ACCEPTED else frozenset()
         evse = None if evse_id is None else self.evses.get(EvseKey(station, evse_id))
         session = None if evse is None else evse.session
         judgement = Judgement(
-            at=self.now(),
+            at=now,
             station=station,
             evse_id=evse_id,
-            info=self._info(station, token, known),
+            info=self._info(station, token, known, only),
             token=token,
             known=known,
             transaction_id=None if session is None else session.transaction_id,
@@ -102,19 +106,19 @@ class Authorization:
         running = None if session is None else self._running.get((station, session.transaction_id))
         if running is not None and self.book.same(running, token):
             return replace(judgement, settled=True)
-        issued = self.book.is_issued(token, judgement.at)
-        status = AuthorizationStatus.ACCEPTED if issued else self._status(station, evse_id, token, known)
-        if status is not AuthorizationStatus.ACCEPTED:
+        if not issued and status is not AuthorizationStatus.ACCEPTED:
             return judgement.refused(status)
         if evse is not None and session is None:
             return replace(judgement, settled=True)  # it ended a transaction: nothing is left to be refused
         hindrance = None if running is not None else self._hindrance(station, evse_id, token, None if issued else known)
         return judgement if hindrance is None else judgement.refused(hindrance)
 
-    def _info(self, station: str, token: IdToken, known: KnownToken | None) -> IdTokenInfo:
+    def _info(self, station: str, token: IdToken, known: KnownToken | None, only: frozenset[int]) -> IdTokenInfo:
+        """Return a yes. `only`: the EVSEs that it was issued for, where it is good for nothing else at the station."""
         closed = self._closed(station, token, known)
         ids = tuple(key.evse_id for key in self.evses if key.station == station)
-        allowed = tuple(evse_id for evse_id in ids if evse_id not in closed and (known is None or self._good_at(known, station, evse_id)))
+        good = only or frozenset(evse_id for evse_id in ids if known is None or self._good_at(known, station, evse_id))
+        allowed = tuple(evse_id for evse_id in ids if evse_id in good and evse_id not in closed)
         return IdTokenInfo(
             status=AuthorizationStatus.ACCEPTED,
             group=None if known is None else _group(known),
@@ -191,7 +195,7 @@ class Authorization:
         station, token = judgement.station, judgement.token
         if judgement.settled:
             return False
-        if judgement.known is None and token.type != NO_AUTHORIZATION and not self.book.is_issued(token, judgement.at):
+        if judgement.known is None and token.type != NO_AUTHORIZATION and not self.book.issued_at(token, station, judgement.at):
             self.book.met(Stranger(token=token, station=station, at=judgement.at))
         asked_before = self._asked.pop((station, token.key), None)
         if not judgement.accepted:
@@ -210,7 +214,8 @@ class Authorization:
         self._running[station, transaction_id] = token
         while len(self._running) > MOST_RUNNING:
             self._running.popitem(last=False)
-        self.book.use(token)
+        if evse_id is not None:
+            self.book.use(token, EvseKey(station, evse_id))
         known = self.book.find(token)
         for reservation in self._reservations_at(station):
             mine = reservation.is_for(token, None if known is None else known.group, self.book.same)

@@ -235,15 +235,15 @@ class Site:
         """Tell how a station that connects is to be answered."""
         return Admission.ACCEPTED if identity in self.config.stations else Admission.PENDING
 
-    def issue_token(self, token: IdToken | None = None) -> IdToken:
-        """Return a token that may charge once, the one given or one of the site's own: a person at the controls has decided so."""
-        issued = self.authorization.issue(token)
+    def issue_token(self, at: EvseKey, token: IdToken | None = None) -> IdToken:
+        """Return a token that may charge once, at one EVSE, the one given or one of the site's own: a person at the controls has decided so."""
+        issued = self.authorization.issue(at, token)
         self._on_memory()
         return issued
 
-    def withdraw_token(self, token: IdToken) -> None:
+    def withdraw_token(self, at: EvseKey, token: IdToken) -> None:
         """Let a token that was issued charge no more than the policy says: nothing came of what it was issued for."""
-        self.authorization.book.use(token)
+        self.authorization.book.use(token, at)
         self._on_memory()
 
     async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> IdTokenInfo:

@@ -11,7 +11,7 @@ import secrets
 from typing import Any
 
 from ..csms.authorization import CARD_TYPES, IdToken, normalised, reversed_bytes
-from .config import KnownToken
+from .config import EvseKey, KnownToken
 
 ISSUED_FOR = timedelta(minutes=15)
 """How long a token that was issued for a start from afar waits for its transaction."""
@@ -33,6 +33,15 @@ class Stranger:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A token that may charge once, at one EVSE."""
+
+    token: IdToken
+    at: EvseKey
+    until: datetime
+
+
 def presumed_type(value: str) -> str:
     """Return the type of a token that a person typed without one: what looks like a card's number is a card's."""
     key = normalised(value)
@@ -41,9 +50,9 @@ def presumed_type(value: str) -> str:
 
 @dataclass(slots=True)
 class TokenBook:
-    """Looks tokens up. `issued` are those that a person at the controls decided on, with their end."""
+    """Looks tokens up. `issued` are those that a person at the controls decided on, by their digest and EVSE."""
 
-    issued: dict[bytes, tuple[IdToken, datetime]] = field(default_factory=dict)
+    issued: dict[tuple[bytes, EvseKey], Issued] = field(default_factory=dict)
     strangers: dict[bytes, Stranger] = field(default_factory=dict)
     spellings: dict[tuple[str, str], IdToken] = field(default_factory=dict)
     """How a station's reader tells a token that is written otherwise, by station and the token's own key."""
@@ -80,18 +89,20 @@ class TokenBook:
             return True
         return (known := self.find(one)) is not None and known is self.find(other)
 
-    def issue(self, token: IdToken, now: datetime) -> None:
-        """Let a token charge for the next transaction."""
-        self.issued[self._digest(token.key)] = (token, now + ISSUED_FOR)
+    def issue(self, token: IdToken, at: EvseKey, now: datetime) -> None:
+        """Let a token charge for the next transaction of an EVSE."""
+        self.issued[self._digest(token.key), at] = Issued(token=token, at=at, until=now + ISSUED_FOR)
 
-    def is_issued(self, token: IdToken, now: datetime) -> bool:
-        """Tell whether a token was issued and still waits for its transaction."""
-        found = self.issued.get(self._digest(token.key))
-        return found is not None and now < found[1]
+    def issued_at(self, token: IdToken, station: str, now: datetime) -> frozenset[int]:
+        """Return the EVSEs of a station at which a token was issued and still waits for its transaction."""
+        digest = self._digest(token.key)
+        return frozenset(
+            at.evse_id for (issued, at), row in self.issued.items() if issued == digest and at.station == station and now < row.until
+        )
 
-    def use(self, token: IdToken) -> None:
+    def use(self, token: IdToken, at: EvseKey) -> None:
         """Its transaction has begun: an issued token is good for no other."""
-        self.issued.pop(self._digest(token.key), None)
+        self.issued.pop((self._digest(token.key), at), None)
 
     def met(self, stranger: Stranger) -> None:
         """Remember a token that nobody knows, for whoever wants to enter it."""
@@ -116,20 +127,26 @@ class TokenBook:
 
     def forget_old(self, now: datetime) -> None:
         """Let go of what waited long enough."""
-        self.issued = {digest: row for digest, row in self.issued.items() if now < row[1]}
+        self.issued = {place: row for place, row in self.issued.items() if now < row.until}
         self.strangers = {digest: one for digest, one in self.strangers.items() if now < one.at + REMEMBERED_FOR}
 
     def document(self) -> dict[str, Any]:
         """Return what outlives a restart, as JSON-able data."""
         return {
-            "issued": [{**written(token), "until": until.isoformat()} for token, until in self.issued.values()],
+            "issued": [
+                {**written(row.token), "station": row.at.station, "evse_id": row.at.evse_id, "until": row.until.isoformat()}
+                for row in self.issued.values()
+            ],
             "spellings": [{"station": place[0], "key": place[1], **written(token)} for place, token in self.spellings.items()],
         }
 
     def recall(self, document: Mapping[str, Any]) -> None:
         """Take over what `document` gave."""
         for row in document.get("issued", ()):
-            self.issued[self._digest(normalised(row["value"]))] = (read(row), datetime.fromisoformat(row["until"]))
+            if "station" not in row:
+                continue  # from before it was bound to its EVSE; it would have ended within minutes
+            token, at = read(row), EvseKey(row["station"], row["evse_id"])
+            self.issued[self._digest(token.key), at] = Issued(token=token, at=at, until=datetime.fromisoformat(row["until"]))
         self.spellings |= {(row["station"], row["key"]): read(row) for row in document.get("spellings", ())}
 
     def _digest(self, key: str) -> bytes:
