@@ -15,16 +15,15 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
-from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.security.authority import SERVER_VALID_DAYS, Credential, KeyKind, create_root, issue_server
 from custom_components.headroom.repairs import async_sync_issues
 from custom_components.headroom.security import CHECK_EVERY, vault_of
 from tests.csms.client import BOOT
-from tests.csms.secured import Clock, key_pem, self_signed, signing_request
+from tests.csms.secured import BROKEN, Clock, key_pem, self_signed, signing_request
 
-from .test_security import (
+from .secured import (
     EVSE,
     NOW,
     UPGRADABLE,
@@ -42,9 +41,6 @@ from .test_security import (
     upgraded,
     write,
 )
-
-BROKEN = (ssl.SSLError, ConnectionError, InvalidMessage, ConnectionClosed)
-"""How a client learns that TLS came to nothing."""
 
 
 def issue(hass: HomeAssistant, entry: MockConfigEntry, key: str, identity: str | None = None) -> ir.IssueEntry | None:

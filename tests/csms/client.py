@@ -1,14 +1,14 @@
 """A small station for tests: raw OCPP-J over a real WebSocket, every frame it gets checked against the official schemas."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from itertools import count
 import json
-from typing import Any
+from typing import Any, Self
 
 from jsonschema import Draft6Validator
 from websockets.asyncio.client import ClientConnection, connect
@@ -85,6 +85,20 @@ class Client:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.raw: asyncio.Queue[list[Any]] = asyncio.Queue()
         """Responses to what was sent with `send_raw`."""
+
+    @classmethod
+    @asynccontextmanager
+    async def on(cls, socket: ClientConnection) -> AsyncIterator[Self]:
+        """A station on an open socket; at the end every frame it got must have been valid."""
+        client = cls(socket)
+        reading = asyncio.create_task(client.run())
+        try:
+            yield client
+        finally:
+            reading.cancel()
+            for task in list(client._tasks):
+                task.cancel()
+            assert client.invalid == []
 
     async def run(self) -> None:
         async for text in self.socket:
@@ -179,15 +193,10 @@ def stamp(at: datetime | None = None) -> str:
 
 @asynccontextmanager
 async def station(port: int, identity: str = "CP1", *, path: str = "/ocpp/", **options: Any) -> Any:
-    """Connect a station; at the end every frame it got must have been valid."""
+    """Connect a station."""
     url = f"ws://127.0.0.1:{port}{path}{identity}"
-    async with connect(url, subprotocols=[Subprotocol("ocpp2.0.1")], ping_interval=None, max_queue=None, **options) as socket:
-        client = Client(socket)
-        reading = asyncio.create_task(client.run())
-        try:
-            yield client
-        finally:
-            reading.cancel()
-            for task in list(client._tasks):
-                task.cancel()
-            assert client.invalid == []
+    async with (
+        connect(url, subprotocols=[Subprotocol("ocpp2.0.1")], ping_interval=None, max_queue=None, **options) as socket,
+        Client.on(socket) as client,
+    ):
+        yield client

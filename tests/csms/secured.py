@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
 
-from custom_components.headroom.csms.security.access import Access, StationSecurity
+from custom_components.headroom.csms.security.access import PASSWORD, Access, StationSecurity
 from custom_components.headroom.csms.security.authority import Credential, KeyKind, create_root, issue_server
+from custom_components.headroom.csms.security.credentials import generate_password, hash_password
 from custom_components.headroom.csms.security.desk import SiteDesk
 from custom_components.headroom.csms.security.events import SecurityEvent, SecurityWatch
 from custom_components.headroom.csms.security.throttle import Limits
@@ -36,6 +37,10 @@ NOW = datetime.now(UTC)
 ROOT = create_root("Test", NOW)
 SERVERS = {kind: issue_server(ROOT, ("127.0.0.1",), kind, NOW) for kind in KeyKind}
 """Made once: RSA keys take their time."""
+WORD = generate_password()
+KNOWN = StationSecurity(profile=PASSWORD, password=hash_password(WORD))
+BROKEN = (ssl.SSLError, ConnectionError, InvalidMessage, ConnectionClosed, EOFError)
+"""How a client learns that TLS came to nothing."""
 
 
 def basic(identity: str, password: str) -> str:
@@ -159,18 +164,13 @@ class Castle:
         headers = {} if password is None else {"Authorization": basic(user or identity, password)}
         port = self.system.port if tls is None else self.system.tls_port
         url = f"{'ws' if tls is None else 'wss'}://127.0.0.1:{port}/ocpp/{identity}"
-        async with connect(
-            url, subprotocols=[Subprotocol("ocpp2.0.1")], additional_headers=headers, ssl=tls, ping_interval=None, proxy=None
-        ) as socket:
-            client = Client(socket)
-            reading = asyncio.create_task(client.run())
-            try:
-                yield client
-            finally:
-                reading.cancel()
-                for task in list(client._tasks):
-                    task.cancel()
-                assert client.invalid == []
+        async with (
+            connect(
+                url, subprotocols=[Subprotocol("ocpp2.0.1")], additional_headers=headers, ssl=tls, ping_interval=None, proxy=None
+            ) as socket,
+            Client.on(socket) as client,
+        ):
+            yield client
 
     async def status(self, identity: str = "CP1", password: str | None = None, tls: ssl.SSLContext | None = None, **more: Any) -> int:
         """The HTTP status a connection comes to: 101 where it is let in."""

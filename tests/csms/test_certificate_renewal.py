@@ -9,16 +9,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from custom_components.headroom.csms.security.access import PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.authority import STATION_VALID_DAYS, Credential, expires_at, fingerprint, sign_station
-from custom_components.headroom.csms.security.credentials import generate_password, hash_password
 from custom_components.headroom.csms.security.renewal import CertificateRenewal
 
 from .client import Client
-from .secured import NOW, ROOT, Castle, castle, key_pem, signing_request
+from .secured import KNOWN, NOW, ROOT, WORD, Castle, castle, key_pem, signing_request
 
-WORD = generate_password()
 OLD = sign_station(ROOT, signing_request("CP1"), frozenset({"CP1"}), NOW)
 ENDS_AT = expires_at(OLD)
-KNOWN = StationSecurity(profile=PASSWORD, password=hash_password(WORD)).with_certificate(OLD)
+ENROLLED = KNOWN.with_certificate(OLD)
 
 
 def renewal(site: Castle) -> CertificateRenewal:
@@ -45,7 +43,7 @@ def before_the_end(days: int) -> datetime:
 
 
 async def test_a_certificate_is_renewed_once_its_end_is_near_and_not_before(tmp_path: Path) -> None:
-    async with castle(tmp_path, ("CP1", KNOWN)) as site, site.connect("CP1", WORD) as client:
+    async with castle(tmp_path, ("CP1", ENROLLED)) as site, site.connect("CP1", WORD) as client:
         await site.house.boot(client)
         requests: list[asyncio.Task[Any]] = []
         obeys(client, requests)
@@ -64,7 +62,7 @@ async def test_a_certificate_is_renewed_once_its_end_is_near_and_not_before(tmp_
 
 
 async def test_a_station_that_does_not_renew_is_told_of(tmp_path: Path) -> None:
-    async with castle(tmp_path, ("CP1", KNOWN)) as site, site.connect("CP1", WORD) as client:
+    async with castle(tmp_path, ("CP1", ENROLLED)) as site, site.connect("CP1", WORD) as client:
         await site.house.boot(client)
         client.answers["TriggerMessage"] = {"status": "Rejected"}
         renewing = renewal(site)
@@ -78,7 +76,7 @@ async def test_a_station_that_does_not_renew_is_told_of(tmp_path: Path) -> None:
 
 
 async def test_a_certificate_that_was_not_taken_does_not_hide_the_end_of_the_one_before(tmp_path: Path) -> None:
-    async with castle(tmp_path, ("CP1", KNOWN)) as site, site.connect("CP1", WORD) as client:
+    async with castle(tmp_path, ("CP1", ENROLLED)) as site, site.connect("CP1", WORD) as client:
         await site.house.boot(client)
         requests: list[asyncio.Task[Any]] = []
         obeys(client, requests)
@@ -90,7 +88,7 @@ async def test_a_certificate_that_was_not_taken_does_not_hide_the_end_of_the_one
 
 
 async def test_nobody_is_asked_who_is_away_or_has_no_certificate(tmp_path: Path) -> None:
-    stations = (("CP1", KNOWN), ("CP2", StationSecurity(profile=PASSWORD, password=KNOWN.password)))
+    stations = (("CP1", ENROLLED), ("CP2", StationSecurity(profile=PASSWORD, password=ENROLLED.password)))
     async with castle(tmp_path, *stations) as site, site.connect("CP2", WORD) as client:
         await site.house.boot(client, "CP2")
         site.today = before_the_end(-1)

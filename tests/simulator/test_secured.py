@@ -5,13 +5,10 @@ from pathlib import Path
 from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, PASSWORD_OVER_TLS, StationSecurity
 from custom_components.headroom.csms.security.credentials import generate_password, hash_password
 from simulator import pki
-from tests.csms.secured import ROOT, Castle, castle
+from tests.csms.secured import KNOWN, ROOT, WORD, Castle, castle
 
 from .authority import Authority
 from .test_network import logged, station, until
-
-WORD = generate_password()
-KNOWN = StationSecurity(profile=PASSWORD, password=hash_password(WORD))
 
 
 def url(site: Castle, *, tls: bool = False) -> str:

@@ -1,0 +1,143 @@
+"""Who may connect to the site, and how it is encrypted: the site's security through its flow, with real sockets and certificates."""
+
+import asyncio
+from datetime import timedelta
+import hashlib
+from pathlib import Path
+import ssl
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+
+from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.csms.security.authority import Credential, KeyKind, create_root, issue_server
+from custom_components.headroom.security import vault_of
+from tests.csms.secured import self_signed
+
+from .secured import NOW, act, add_station, kept, serve_tls, site_step, status, write
+
+
+async def test_tls_made_here(hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any) -> None:
+    await serve_tls(hass, init_integration, unused_tcp_port_factory())
+    password = await add_station(hass, init_integration, "CP9")
+    answer = await act(hass, "get_root_certificate", init_integration, "")
+    form = await site_step(hass, init_integration, "root_certificate")
+    root, print_of_it = form["description_placeholders"]["certificate"], form["description_placeholders"]["fingerprint"]
+    assert (root, print_of_it) == (answer["certificate"].strip(), answer["fingerprint_sha256"])
+    # The text as it is shown is the file that a station needs.
+    copied = ssl.PEM_cert_to_DER_cert(root)
+    assert hashlib.sha256(copied).hexdigest() == print_of_it
+    assert await status(init_integration, "CP9", password, ssl.create_default_context(cadata=root)) == 101
+    hass.loop.set_debug(False)  # asyncio tells of a handshake that the other side broke off only in its debug mode
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await status(init_integration, "CP9", password, ssl.create_default_context())
+    assert kept(init_integration, "CP9")["profile"] == 2
+    assert await status(init_integration, "CP9", password) == 403  # never below what it has reached
+    assert hass.states.get("sensor.home_certificate_expires") is not None
+
+
+async def test_encryption_is_not_turned_off_under_a_station(
+    hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any
+) -> None:
+    """It is let in no other way any more."""
+    await serve_tls(hass, init_integration, unused_tcp_port_factory())
+    password = await add_station(hass, init_integration, "CP9")
+    root = (await act(hass, "get_root_certificate", init_integration, ""))["certificate"]
+    assert await status(init_integration, "CP9", password, ssl.create_default_context(cadata=root)) == 101
+    answers = {"profile": "1", "unknown_stations": True, "tls": "none", "tls_port": 9443, "server_names": ["x"]}
+    form = await site_step(hass, init_integration, "security", answers)
+    assert form["errors"] == {"tls": "tls_in_use"}
+    assert form["description_placeholders"]["cause"] == "CP9"
+    subentry = next(one for one in init_integration.get_subentries_of_type("station") if one.unique_id == "CP9")
+    hass.config_entries.async_remove_subentry(init_integration, subentry.subentry_id)
+    assert (await site_step(hass, init_integration, "security", answers))["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
+async def test_own_files_are_looked_at(
+    hass: HomeAssistant, init_integration: MockConfigEntry, tmp_path: Path, unused_tcp_port_factory: Any
+) -> None:
+    root = create_root("Other", NOW)
+    good = issue_server(root, ("127.0.0.1",), KeyKind.EC, NOW)
+    old = issue_server(root, ("127.0.0.1",), KeyKind.EC, NOW - timedelta(days=500))
+    other = issue_server(root, ("example.org",), KeyKind.EC, NOW)
+    wrong_chain = Credential(good.certificate + create_root("Third", NOW).certificate, good.key)
+    security = {"profile": "2", "unknown_stations": True, "tls": "files"}
+    advanced = {"tls_port": unused_tcp_port_factory(), "server_names": ["127.0.0.1"]}
+    form = await site_step(hass, init_integration, "security", security | advanced)
+    for credential, key, errors in (
+        (Credential("nothing", good.key), None, {"certificate": "certificate_invalid"}),
+        (old, None, {"certificate": "certificate_expired"}),
+        (other, None, {"certificate": "certificate_names"}),
+        (self_signed("127.0.0.1"), None, {"certificate": "certificate_self_signed"}),
+        (wrong_chain, None, {"certificate": "chain_broken"}),
+        (good, other.key, {"private_key": "key_mismatch"}),
+        (good, "nothing", {"private_key": "key_invalid"}),
+    ):
+        form = await hass.config_entries.flow.async_configure(form["flow_id"], write(tmp_path, credential, key))
+        assert (form["step_id"], form["errors"]) == ("certificate_files", errors)
+    result = await hass.config_entries.flow.async_configure(form["flow_id"], write(tmp_path, good))
+    assert result["reason"] == "reconfigure_successful"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "errors"),
+    [
+        ({"tls": "none", "profile": "2"}, {"tls": "tls_needed"}),
+        ({"server_names": ["http://x"]}, {"server_names": "server_names_invalid"}),
+        ({"client_root": "/none"}, {"client_root": "root_unreadable"}),
+    ],
+)
+async def test_what_can_not_be_is_explained(
+    hass: HomeAssistant, init_integration: MockConfigEntry, wrong: dict[str, Any], errors: dict[str, str]
+) -> None:
+    answers = {"profile": "1", "unknown_stations": True, "tls": "own", "tls_port": 9443, "server_names": ["x"]}
+    form = await site_step(hass, init_integration, "security", answers | wrong)
+    assert form["errors"] == errors
+
+
+async def test_unknown_stations_can_be_turned_away(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    assert await status(init_integration, "STRANGER") == 101  # it waits, unserved
+    advanced = {"tls_port": 9443, "server_names": ["127.0.0.1"]}
+    await site_step(hass, init_integration, "security", {"profile": "1", "unknown_stations": False, "tls": "none"} | advanced)
+    await hass.async_block_till_done()
+    assert await status(init_integration, "STRANGER") == 401
+    assert await status(init_integration, "CP1") == 101  # a station from before is not locked out
+
+
+async def test_a_root_that_can_not_be_read_is_explained(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    await act(hass, "get_root_certificate", init_integration, "")
+    key = vault_of(hass, init_integration.entry_id).folder / "root.key"
+    key.write_text("rubbish")
+    with pytest.raises(HomeAssistantError) as failed:
+        await act(hass, "get_root_certificate", init_integration, "")
+    assert failed.value.translation_key == "certificate_failed"
+    result = await site_step(hass, init_integration, "root_certificate")
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "root_unreadable")
+
+
+async def test_a_taken_port_is_tried_again(hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any) -> None:
+    """Told as long as nobody listens there, however the certificates are; no longer once somebody does."""
+    entry, port = init_integration, unused_tcp_port_factory()
+    other = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", port)
+    security = {"profile": 1, "tls": "own", "tls_port": port, "server_names": ["127.0.0.1"]}
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "security": security})
+    await hass.async_block_till_done()
+    issue_id = f"tls_failed_{entry.entry_id}"
+    now = dt_util.utcnow()
+    async_fire_time_changed(hass, now + timedelta(days=1, minutes=1))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.runtime_data.central_system.tls_port is None
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is not None
+    other.close()
+    await other.wait_closed()
+    async_fire_time_changed(hass, now + timedelta(days=1, minutes=3))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.runtime_data.central_system.tls_port == port
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
