@@ -1,5 +1,6 @@
 """Smart charging with a station that keeps profiles by the standard's rules (the simulator's store, behind a real socket)."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -319,6 +320,35 @@ async def test_a_cut_is_negotiated_by_the_next_lease_with_no_schedule_beside_it(
         assert await client.call("NotifyEVChargingSchedule", plan(16)) == {"status": "Rejected"}
         assert (await client.until("SetChargingProfile", writes + 1))["chargingProfile"] == told
         assert await client.call("NotifyEVChargingSchedule", plan(10)) == {"status": "Accepted"}
+
+
+async def test_an_ev_that_asks_while_a_cut_is_on_its_way_does_not_bring_the_old_lease_back(house: House) -> None:
+    needs = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
+    released = asyncio.Event()
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
+        await found.install_fallback(1, 6)
+        await found.install_lease(1, "T1", 16, soon())
+        install: Any = client.answers["SetChargingProfile"]
+
+        async def later(payload: dict[str, Any]) -> Any:
+            await released.wait()
+            return install(payload)
+
+        client.answers["SetChargingProfile"] = later
+        writes = len(client.requests("SetChargingProfile"))
+        cut = asyncio.create_task(found.install_lease(1, "T1", 8, soon()))
+        await client.until("SetChargingProfile", writes + 1)
+        for _ in range(3):
+            assert await client.call("NotifyEVChargingNeeds", needs) == {"status": "Accepted"}
+        released.set()
+        await cut
+        await found.install_fallback(1, 6)  # whatever was sent before it has been answered now
+        (held,) = [one.profile for one in store.installed if one.profile["chargingProfilePurpose"] == "TxProfile"]
+        assert held["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] == 8
+        assert len(client.requests("SetChargingProfile")) == writes + 2
 
 
 periods = st.lists(

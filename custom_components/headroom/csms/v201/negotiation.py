@@ -30,11 +30,17 @@ class Negotiation(Block):
     """Takes in limits that are not ours, and has an EV plan by its lease."""
 
     def __init__(
-        self, link: Link, *, install: Callable[[Placed], Awaitable[None]], situation: Callable[[Sequence[Placed]], Situation]
+        self,
+        link: Link,
+        *,
+        install: Callable[[Placed], Awaitable[None]],
+        on_its_way: Sequence[Placed],
+        situation: Callable[[Sequence[Placed]], Situation],
     ) -> None:
-        """`install` sends a profile, `situation` is what some profiles come to at this station now."""
+        """`install` sends a profile, `on_its_way` are those not answered yet, `situation` is what some come to at this station now."""
         super().__init__(link)
         self._install = install
+        self._on_its_way = on_its_way
         self._situation = situation
         self._offers: set[asyncio.Task[None]] = set()
 
@@ -117,13 +123,16 @@ class Negotiation(Block):
         an alternative could only give less. An EV chooses among schedules by price, and what the site gives has none here. When the
         limit changes, the next lease replaces it, and the station negotiates anew with its EV (K17).
         """
-        if (lease := self._told_lease(evse_id)) is None or not self._link.ready:
-            return  # the site's next lease is the first
-        task = asyncio.create_task(self._offered(lease))
+        task = asyncio.create_task(self._offered(evse_id))
         self._offers.add(task)
         task.add_done_callback(self._offers.discard)
 
-    async def _offered(self, lease: Placed) -> None:
+    async def _offered(self, evse_id: int) -> None:
+        # Looked up as it is sent: behind a lease that is on its way, the one before it would undo a cut.
+        if (lease := self._told_lease(evse_id)) is None or not self._link.ready:
+            return  # the site's next lease is the first
+        if any(one.profile_id == lease.profile_id for one in self._on_its_way):
+            return  # that one is what comes after its needs
         try:
             await self._install(lease)
         except StationError as error:

@@ -37,7 +37,9 @@ class SmartCharging(Block):
     def __init__(self, link: Link) -> None:
         """Take the connection; nothing is sent."""
         super().__init__(link)
-        self._negotiation = Negotiation(link, install=self._install, situation=self._situation)
+        self._on_its_way: list[Placed] = []
+        """What was sent and not answered yet."""
+        self._negotiation = Negotiation(link, install=self._install, on_its_way=self._on_its_way, situation=self._situation)
         self._surveyed = False
         """Whether what it holds was read on this connection; before, what others left on it since is not known."""
 
@@ -219,6 +221,7 @@ class SmartCharging(Block):
 
     async def _install(self, placed: Placed) -> None:
         payload = {"evseId": placed.evse_id, "chargingProfile": placed.profile}
+        self._on_its_way.append(placed)
         try:
             await self._link.ready_calls.command("SetChargingProfile", payload)
         except CallError as error:
@@ -229,6 +232,8 @@ class SmartCharging(Block):
                 )
                 self._link.inventory_changed()
             raise
+        finally:
+            self._on_its_way.remove(placed)
         if (profile_id := placed.profile_id) is not None:
             self._link.memory.told[profile_id] = placed
         if profiles.ours(placed) is not None:
