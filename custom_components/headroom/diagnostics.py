@@ -17,6 +17,7 @@ from .const import CONF_ID_TOKENS, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.frame_log import Line
 from .csms.log_text import tail
+from .csms.url_secrets import without_url_secrets
 from .csms.values import Inventory
 from .entity import EvseSubject, StationSubject, subjects
 from .site.config import EvseKey
@@ -67,7 +68,7 @@ def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
     def scrub(value: Any) -> Any:
         match value:
             case str():
-                return secret.sub(REDACTED, value)
+                return secret.sub(REDACTED, without_url_secrets(value))
             case dict():
                 return {
                     key: REDACTED if item and "." in key and SECRET_VARIABLE.search(key) else scrub(item) for key, item in value.items()

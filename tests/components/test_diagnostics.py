@@ -12,6 +12,7 @@ from custom_components.headroom.diagnostics import as_json, async_get_config_ent
 from custom_components.headroom.site.config import EvseKey, Mode
 
 from .raw_station import raw_station, until
+from .test_services import device as device_id
 
 TOKEN = "04DEADBEEF"
 
@@ -31,6 +32,11 @@ async def test_no_secret_leaves(hass: HomeAssistant, init_integration: MockConfi
         await station.heard("SetChargingProfile")
         await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=0)
         await until(hass, "sensor.left_evse_1_status", "charging")
+        signed = {"FileCtrlr.Where": "https://files.example/fw.bin?sig=SIGNED-SECRET"}
+        await hass.services.async_call(
+            DOMAIN, "set_variables", {"device_id": device_id(hass, init_integration, "CP1"), "values": signed}, blocking=True
+        )
+        await hass.async_block_till_done()
         site = await async_get_config_entry_diagnostics(hass, init_integration)
         registry = dr.async_get(hass)
         identifier = (DOMAIN, f"{init_integration.entry_id}_CP1")
@@ -38,10 +44,11 @@ async def test_no_secret_leaves(hass: HomeAssistant, init_integration: MockConfi
         assert left is not None
         device = await async_get_device_diagnostics(hass, init_integration, left)
     for text in (json.dumps(site), json.dumps(device)):
-        for secret in (TOKEN, "04SECRET", "127.0.0.1", "SN-4711"):
+        for secret in (TOKEN, "04SECRET", "127.0.0.1", "SN-4711", "SIGNED-SECRET"):
             assert secret not in text, secret
         assert "Wallbox 2" in text
         assert "1.2.3" in text
+        assert "https://files.example/**REDACTED**" in text
     assert site["snapshot"]["evses"]["CP1/1"]["charging_state"] == "charging"
     assert site["inventories"]["CP1"]["smart_charging"]["rate_units"] == ["A"]
     assert site["inventories"]["CP1"]["variables"] == len(site["snapshot"]["stations"]["CP1"]["inventory"]["device"]) > 0

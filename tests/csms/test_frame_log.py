@@ -6,6 +6,7 @@ import json
 from timeit import repeat
 from typing import Any
 
+from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.headroom.csms.frame_log import RECEIVED, SENT, FrameLog
@@ -66,6 +67,68 @@ def test_no_secret_leaves_with_any_message(action: str) -> None:
     assert [secret for secret in secrets if secret in told] == []
     assert [line["direction"] for line in lines] == [RECEIVED, SENT]
     assert lines[0]["frame"][:3] == [2, "1", action] and lines[1]["frame"][0] == 3
+
+
+SECRET = "PLANTED0123456789END"
+PLACES = (
+    "ftp://me:{}@host/file",
+    "https://{}@host:8443",
+    "https://host/logs/{}/cp1.tar",
+    "https://host/{}",
+    "https://host?{}",
+    "https://host/file?sig={}&expires=1",
+    "https://host/file#{}",
+    "https://me:not/escaped/{}@host/file",
+    "https://me:{}/rest@host/file",
+    "host.example/file?sig={}",
+    "see https://host/{} and sftp://me:{}@[::1]:22/x",
+)
+
+
+def with_urls(value: Any, url: str, key: str = "") -> Any:
+    """A payload whose members that hold an address hold this one."""
+    match value:
+        case dict():
+            return {name: with_urls(item, url, name) for name, item in value.items()}
+        case list():
+            return [with_urls(item, url, key) for item in value]
+        case str() if key in URLS:
+            return url
+        case _:
+            return value
+
+
+@given(action=st.sampled_from(actions()), place=st.sampled_from(PLACES), sent=st.booleans(), answer=st.booleans())
+@settings(max_examples=500, deadline=None)
+def test_no_secret_leaves_with_an_address(action: str, place: str, sent: bool, answer: bool) -> None:
+    """Wherever in the address it stands, and wherever else it is told again."""
+    url = place.replace("{}", SECRET)
+    payload = with_urls(most(f"{action}{'Response' if answer else 'Request'}"), url)
+    log = FrameLog()
+    log.add(AT, SENT if sent else RECEIVED, json.dumps([3, "1", payload] if answer else [2, "1", action, payload]))
+    if url in json.dumps(payload):
+        log.add(AT, RECEIVED, json.dumps([2, "2", "StatusNotification", {"customData": {"vendorId": f"no {SECRET} there"}}]))
+    assert SECRET not in json.dumps(log.lines())
+
+
+def test_a_secret_that_holds_another_leaves_nothing_over() -> None:
+    log = FrameLog()
+    for password in ("hush", "hush-hush-hush"):
+        log.add(AT, SENT, json.dumps([2, "1", "SetNetworkProfile", {"connectionData": {"apn": {"apnPassword": password}}}]))
+    log.add(AT, RECEIVED, '[4,"1","InternalError","hush-hush-hush is no password",{}]')
+    assert log.lines()[-1]["frame"][3] == "**REDACTED** is no password"
+
+
+def test_of_an_address_its_host_is_told() -> None:
+    log = FrameLog()
+    location = "https://me:hush@host.example:8443/api/upload/0123456789abcdef?sig=secret"
+    log.add(AT, SENT, json.dumps([2, "1", "GetLog", {"log": {"remoteLocation": location}}]))
+    log.add(AT, RECEIVED, '[4,"1","InternalError","https://me:hush@host.example:8443/api/upload/0123456789abcdef is gone",{}]')
+    log.add(AT, SENT, json.dumps([2, "2", "SetNetworkProfile", {"connectionData": {"ocppCsmsUrl": "ws://host.example:9000"}}]))
+    asked, failed, profile = (line["frame"] for line in log.lines())
+    assert asked[3]["log"]["remoteLocation"] == "https://host.example:8443/**REDACTED**"
+    assert failed[3] == "https://host.example:8443/**REDACTED** is gone"
+    assert profile[3]["connectionData"]["ocppCsmsUrl"] == "ws://host.example:9000"
 
 
 def test_secrets_were_planted() -> None:

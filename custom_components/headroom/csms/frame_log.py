@@ -4,6 +4,7 @@ The ring keeps frames as they passed, which costs next to nothing for each, and 
 process anyway. Whatever leaves it goes through `lines`, the only way out, which redacts.
 """
 
+from bisect import insort
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,6 +15,7 @@ import secrets
 from typing import Any
 
 from .frames import DEEPEST, ERROR, RESULT, MalformedFrame, load
+from .url_secrets import MEMBERS as URLS, REDACTED, bare_address, without_url_secrets
 
 RECEIVED, SENT = "received", "sent"
 MOST_FRAMES = 256
@@ -25,7 +27,6 @@ LONGEST_SHAPE = 256
 ENTRY_BYTES = 120
 """What an entry costs beside its text."""
 
-REDACTED = "**REDACTED**"
 LEFT_OUT = frozenset(
     {
         "additionalIdToken",
@@ -57,8 +58,6 @@ SECRET_VARIABLE = re.compile(
 """Variables whose values are left out."""
 VALUES = frozenset({"actualValue", "attributeValue", "value"})
 """Members beside a variable's name that hold its value."""
-USER_INFO = re.compile(r"(?<=//)[^/@\s]+@")
-"""Name and password in a URL."""
 WORD = re.compile(r"[A-Za-z0-9]{1,50}")
 SHORTEST_SECRET = 4
 """A shorter value is not looked for in other texts: it would be found everywhere."""
@@ -110,6 +109,7 @@ class Redaction:
     def __init__(self) -> None:
         """Know no secret yet."""
         self._secrets: dict[str, str] = {}
+        self._longest_first: list[str] = []
 
     def of(self, text: str) -> Any:
         """Return a frame without its secrets, as JSON; of a text that is no frame, its shape."""
@@ -121,12 +121,16 @@ class Redaction:
             pass
         return shape(text)
 
+    def plain(self, text: str) -> str:
+        """Return a text with nothing of its addresses but where they lead; what they held is secret from now on."""
+        return without_url_secrets(text, self._met)
+
     def scrubbed(self, value: Any) -> Any:
-        """Return a value of `of` without the secrets that were met anywhere."""
+        """Return a value of `of` without the secrets that were met anywhere, the longest first: one may be a part of another."""
         match value:
             case str():
-                for secret, instead in self._secrets.items():
-                    value = value.replace(secret, instead)
+                for secret in self._longest_first:
+                    value = value.replace(secret, self._secrets[secret])
                 return value
             case dict():
                 return {key: self.scrubbed(item) for key, item in value.items()}
@@ -140,7 +144,7 @@ class Redaction:
             case dict() | list():
                 return {} if kind == ERROR else self._member("", part)  # an error's details are whatever its maker liked
             case str() if kind == ERROR and place == 1:
-                return USER_INFO.sub("", part)
+                return self.plain(part)
             case str() if kind != RESULT and place == 0 and WORD.fullmatch(part):
                 return part  # an action, an error's code
             case str():
@@ -164,8 +168,10 @@ class Redaction:
                 return [self._member(key, item, secret=secret, levels=levels - 1) for item in value]
             case str() | int() | float() if key == "idToken":
                 return self._instead(str(value), token_hash(str(value)))
+            case str() if key in URLS:
+                return bare_address(value, self._met)
             case str():
-                return USER_INFO.sub("", value)
+                return self.plain(value)
             case _:
                 return value
 
@@ -180,9 +186,13 @@ class Redaction:
             case _:
                 return self._instead(str(value), REDACTED)
 
+    def _met(self, secret: str) -> None:
+        self._instead(secret, REDACTED)
+
     def _instead(self, secret: str, instead: str) -> str:
-        if len(secret) >= SHORTEST_SECRET:
-            self._secrets.setdefault(secret, instead)
+        if len(secret) >= SHORTEST_SECRET and secret not in self._secrets:
+            self._secrets[secret] = instead
+            insort(self._longest_first, secret, key=lambda one: -len(one))
         return instead
 
 

@@ -3,7 +3,8 @@
 import json
 import re
 
-from .frame_log import REDACTED, USER_INFO, Redaction
+from .frame_log import Redaction
+from .url_secrets import REDACTED
 
 TAIL_BYTES = 16 * 1024
 LONGEST_LINE = 4096
@@ -37,9 +38,9 @@ def _line(redaction: Redaction, line: str) -> str:
         return f"({len(line)} characters)"
     frame = FRAME.search(line)
     if frame is not None and isinstance(found := redaction.of(frame[0]), list):
-        return f"{_plain(line[: frame.start()])}{json.dumps(found)}{_plain(line[frame.end() :])}"
-    return _plain(line)
+        return f"{_plain(redaction, line[: frame.start()])}{json.dumps(found)}{_plain(redaction, line[frame.end() :])}"
+    return _plain(redaction, line)
 
 
-def _plain(text: str) -> str:
-    return LOOKS_SECRET.sub(REDACTED, NAMED_SECRET.sub(rf"\1{REDACTED}", USER_INFO.sub("", text)))
+def _plain(redaction: Redaction, text: str) -> str:
+    return LOOKS_SECRET.sub(REDACTED, NAMED_SECRET.sub(rf"\1{REDACTED}", redaction.plain(text)))
