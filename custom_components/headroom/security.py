@@ -100,6 +100,7 @@ def station_security(data: Mapping[str, Any]) -> StationSecurity:
         profile=int(kept.get("profile", NO_AUTHENTICATION)),
         password=kept.get("password"),
         sent_passwords=tuple(kept.get("sent_passwords", ())) or tuple(filter(None, (kept.get("next_password"),))),
+        password_due=bool(kept.get("password_due", False)),
         certificates=tuple(_certificate(one) for one in kept.get("certificates", ())),
         serial_number=kept.get("serial_number"),
     )
@@ -118,6 +119,7 @@ def station_document(security: StationSecurity) -> dict[str, Any]:
         "profile": security.profile,
         "password": security.password,
         "sent_passwords": list(security.sent_passwords),
+        "password_due": security.password_due or None,
         "certificates": [
             {"fingerprint": one.fingerprint} | ({} if one.ends_at is None else {"ends_at": one.ends_at.isoformat()})
             for one in security.certificates

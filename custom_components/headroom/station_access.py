@@ -58,14 +58,15 @@ def shown_address(hass: HomeAssistant, entry: HeadroomConfigEntry, identity: str
 async def async_set_new_password(hass: HomeAssistant, entry: HeadroomConfigEntry, identity: str, *, at_once: bool) -> str:
     """Return a new password, to be entered at the station by hand.
 
-    The old one holds until the new one is used; `at_once`: it is worth nothing any more, and the station's connection is closed.
+    The old one, or none where it had none, holds until the new one is used, and one that it took over the air is not waited for any more;
+    `at_once`: it is worth nothing any more, and the station's connection is closed.
     """
     secret = generate_password()
     kept, hashed = kept_of(entry, identity), hash_password(secret)
     if at_once:
-        kept = replace(kept, profile=max(PASSWORD, kept.profile), password=hashed, sent_passwords=())
+        kept = replace(kept, profile=max(PASSWORD, kept.profile), password=hashed, sent_passwords=(), password_due=False)
     else:
-        kept = kept.with_sent_password(hashed)
+        kept = kept.with_sent_password(hashed).owing_its_password(False)
     if entry.state is ConfigEntryState.LOADED:
         entry.runtime_data.security.access.keep(identity, kept)
         if at_once:

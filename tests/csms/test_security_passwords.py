@@ -1,7 +1,9 @@
 """Security profiles 0 and 1 over real sockets: who gets in by a password, and how passwords change over the air."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -10,8 +12,10 @@ from custom_components.headroom.csms.errors import CallRejectedError, CallTimeou
 from custom_components.headroom.csms.events import Disconnected, Ready
 from custom_components.headroom.csms.security.access import MOST_SENT_PASSWORDS, PASSWORD, StationSecurity
 from custom_components.headroom.csms.security.credentials import generate_password, hash_password, verify_password
-from custom_components.headroom.csms.security.upgrade import rotate_password
+from custom_components.headroom.csms.security.throttle import Limits
+from custom_components.headroom.csms.security.upgrade import Upgrade, UpgradeError, rotate_password, upgrade
 
+from .client import Client
 from .secured import KNOWN, WORD, Castle, basic, castle
 
 
@@ -121,6 +125,93 @@ async def test_who_has_shown_who_it_is_replaces_the_old_socket(tmp_path: Path) -
             await site.house.until(Ready, times=2)
             assert site.house.kinds()[-3:] == ["Disconnected", "Connected", "Ready"]
         assert "connection_replaced" in site.kinds()
+
+
+# The first password of a station that had none
+
+
+def upgrading(client: Client, *refused: str) -> None:
+    """Have a station answer what an upgrade asks of it, and refuse some of that."""
+    slots = {"NetworkConfigurationPriority": "1,2", "ActiveNetworkProfile": "1"}
+
+    def read(payload: Mapping[str, Any]) -> dict[str, Any]:
+        items = payload["getVariableData"]
+        return {
+            "getVariableResult": [
+                item | {"attributeStatus": "Accepted", "attributeValue": slots[item["variable"]["name"]]} for item in items
+            ]
+        }
+
+    def no(action: str) -> dict[str, str]:
+        return {"status": "Rejected" if action in refused else "Accepted"}
+
+    client.answers |= {"GetVariables": read, "SetNetworkProfile": no("SetNetworkProfile"), "Reset": no("Reset")}
+
+
+TO_PASSWORD = Upgrade(profile=PASSWORD, url="ws://host", interface="Wired0")
+
+
+async def test_who_took_a_password_and_does_not_show_it_may_stay_for_a_while_only(tmp_path: Path) -> None:
+    async with castle(tmp_path, ("CP1", StationSecurity())) as site:
+        async with site.connect() as client:
+            upgrading(client)
+            station = await site.house.boot(client)
+            await upgrade(station, site.access, TO_PASSWORD)
+            sent = next(
+                item["attributeValue"]
+                for payload in client.requests("SetVariables")
+                for item in payload["setVariableData"]
+                if item["variable"]["name"] == "BasicAuthPassword"
+            )
+        await site.house.until(Disconnected)
+        site.clock.now += 3600  # it was busy for an hour: what counts is when it comes back
+        assert await site.status("CP1") == 101
+        assert site.kinds() == ["password_not_shown"]
+        site.clock.now += site.limits.switching_s - 1
+        assert await site.status("CP1") == 101
+        site.clock.now += 2
+        assert await site.status("CP1") == 401
+        assert await site.status("CP1", WORD) == 401
+        assert site.kinds()[-1] == "login_failed"
+        site.clock.now += 60
+        assert await site.status("CP1", sent) == 101
+        assert site.kept["CP1"].profile == PASSWORD and not site.kept["CP1"].password_due
+        assert await site.status("CP1") == 401
+
+
+async def test_who_came_without_its_password_is_sent_away_in_the_end(tmp_path: Path) -> None:
+    owing = StationSecurity(sent_passwords=(hash_password(WORD),), password_due=True)
+    async with castle(tmp_path, ("CP1", owing), limits=Limits(switching_s=0.3)) as site, site.connect() as client:
+        await site.house.boot(client)
+        await client.socket.wait_closed()
+        assert client.socket.close_code == 1008
+        await site.house.until(Disconnected)
+
+
+async def test_with_its_password_it_takes_the_place_of_who_came_without(tmp_path: Path) -> None:
+    owing = StationSecurity(sent_passwords=(hash_password(WORD),), password_due=True)
+    async with castle(tmp_path, ("CP1", owing)) as site, site.connect() as impostor:
+        await site.house.boot(impostor)
+        async with site.connect("CP1", WORD) as client:
+            await impostor.socket.wait_closed()
+            assert "currentTime" in await client.call("Heartbeat", {})
+        assert site.kept["CP1"] == StationSecurity(profile=PASSWORD, password=owing.sent_passwords[0])
+
+
+@pytest.mark.parametrize("refused", ["SetNetworkProfile", "Reset"])
+async def test_a_station_that_is_not_brought_to_another_profile_connects_as_before(tmp_path: Path, refused: str) -> None:
+    async with castle(tmp_path, ("CP1", StationSecurity())) as site:
+        async with site.connect() as client:
+            upgrading(client, refused)
+            station = await site.house.boot(client)
+            with pytest.raises(UpgradeError):
+                await upgrade(station, site.access, TO_PASSWORD)
+        # It restarts by itself one day, and then it is by the new profile.
+        assert site.kept["CP1"].password_due is (refused == "Reset")
+        await site.house.until(Disconnected)
+        assert await site.status("CP1") == 101
+        site.clock.now += site.limits.switching_s + 1
+        assert await site.status("CP1") == (401 if refused == "Reset" else 101)
 
 
 # Passwords over the air that nobody acknowledges

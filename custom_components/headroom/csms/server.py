@@ -246,13 +246,20 @@ class CentralSystem:
         return sum(self._admit(identity) is Admission.PENDING for identity in self._sessions)
 
     async def _serve_peer(self, identity: str, peer: Peer, verdict: Verdict) -> None:
-        if self._accepts(identity):
+        if self._accepts(identity) and verdict.stays_s is None:
             await self.serve(identity, peer, verdict.profile)
             return
+        sending_away = self._send_away(identity, peer) if verdict.stays_s is None else self._part(identity, peer, verdict.stays_s)
         async with asyncio.TaskGroup() as tasks:
-            patience = tasks.create_task(self._send_away(identity, peer))
+            patience = tasks.create_task(sending_away)
             await self.serve(identity, peer, verdict.profile)
             patience.cancel()
+
+    async def _part(self, identity: str, peer: Peer, stays_s: float) -> None:
+        """Close the connection of whoever came without a password that the station took, if it is still due then."""
+        await asyncio.sleep(stays_s)
+        if (kept := self._access.security(identity)) is not None and kept.password_due:
+            await peer.close(POLICY_VIOLATION, "it has not shown the password that it was given")
 
     async def _send_away(self, identity: str, peer: Peer) -> None:
         """Close the connection of a station that says nothing, or that nobody approves in time."""

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from . import authority
 from .credentials import BasicCredentials, verify_password
 from .events import SecurityEvent, SecurityEventKind, SecurityWatch
-from .throttle import Guard, Limits, Seats, address_key
+from .throttle import SWITCHING_S, Guard, Limits, Seats, address_key
 
 NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, CERTIFICATE = range(4)
 PROFILES = (NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, CERTIFICATE)
@@ -42,6 +42,8 @@ class StationSecurity:
     """As `hash_password` returns it."""
     sent_passwords: tuple[str, ...] = ()
     """Those that it was sent, the newest last: whichever it comes with takes the old one's place, and the others end (A01)."""
+    password_due: bool = False
+    """It took a password over the air and has not come with it yet: without one it is let in for a while only (Limits.switching_s)."""
     certificates: tuple[StationCertificate, ...] = ()
     """The certificates that our root signed for it, the newest last; any other of ours is not its own."""
     serial_number: str | None = None
@@ -63,6 +65,10 @@ class StationSecurity:
     def without_sent_password(self, hashed: str) -> StationSecurity:
         """Return the same without a password that it did not take."""
         return replace(self, sent_passwords=tuple(one for one in self.sent_passwords if one != hashed))
+
+    def owing_its_password(self, due: bool = True) -> StationSecurity:
+        """Return the same with its password due, or not any more; one that has shown who it is owes nothing."""
+        return replace(self, password_due=due and self.profile == NO_AUTHENTICATION and self.has_password)
 
     def in_force(self, password: str) -> str | None:
         """Return the hash of the password in force that this is; the same work is done whatever is kept."""
@@ -130,13 +136,16 @@ class Verdict:
     refusal: Refusal | None = None
     detail: str = ""
     hold_s: float = 0.0
+    stays_s: float | None = None
+    """How long it may stay unless it shows who it is; None: as long as it likes."""
     security: StationSecurity | None = None
 
 
-def judge(claim: Claim, kept: StationSecurity | None, *, required: int, root: str | None) -> Verdict:
+def judge(claim: Claim, kept: StationSecurity | None, *, required: int, root: str | None, switching_s: float = SWITCHING_S) -> Verdict:
     """Judge a claim by what is kept of the station (None: it is nobody's); the same work is done for either.
 
-    `root` is the site's own root certificate: what it signed must also be what it signed for this station.
+    `root` is the site's own root certificate: what it signed must also be what it signed for this station. `switching_s` is how long
+    the station may still come without a password that is due.
     """
     security = kept or StationSecurity()
     password = claim.credentials.password if claim.credentials is not None and claim.credentials.user == claim.identity else ""
@@ -145,7 +154,8 @@ def judge(claim: Claim, kept: StationSecurity | None, *, required: int, root: st
     reached = CERTIFICATE if owns else NO_AUTHENTICATION
     if not owns and used is not None:
         reached = PASSWORD_OVER_TLS if claim.tls else PASSWORD
-    if reached < (security.profile if kept is not None else required):
+    least = required if kept is None else max(kept.profile, PASSWORD if kept.password_due and switching_s <= 0 else NO_AUTHENTICATION)
+    if reached < least:
         if kept is None:
             return Verdict(refusal=Refusal.UNKNOWN, detail="not a station of this site")
         if reached > NO_AUTHENTICATION:
@@ -159,7 +169,12 @@ def judge(claim: Claim, kept: StationSecurity | None, *, required: int, root: st
         kept = kept.having_shown(claim.certificate)
     if used is not None and used != kept.password:  # it has taken a new password over
         kept = replace(kept, password=used, sent_passwords=())
-    return Verdict(profile=reached, security=replace(kept, profile=max(kept.profile, reached)))
+    kept = replace(kept, profile=max(kept.profile, reached))
+    return Verdict(
+        profile=reached,
+        stays_s=switching_s if kept.password_due and not reached else None,
+        security=kept.owing_its_password(kept.password_due),
+    )
 
 
 def _owns(claim: Claim, certificate: bytes, security: StationSecurity, root: str | None, *, known: bool) -> tuple[bool, str]:
@@ -203,6 +218,8 @@ class Access:
         self._guard = Guard()
         self._stations: dict[str, StationSecurity] = {}
         self._root: str | None = None
+        self._switched_by: dict[str, float] = {}
+        """Until when stations may come without the password that they took."""
         self.knocks: dict[str, str] = {}
         """Identities that were turned away because nobody knows them, the newest last, with their addresses."""
 
@@ -213,6 +230,9 @@ class Access:
         self._root = root
         for identity in stations:
             self.knocks.pop(identity, None)
+        self._switched_by = {
+            identity: until for identity, until in self._switched_by.items() if identity in stations and stations[identity].password_due
+        }
 
     def security(self, identity: str) -> StationSecurity | None:
         """Return what is kept of a station; None where the site has no such station."""
@@ -221,6 +241,8 @@ class Access:
     def keep(self, identity: str, security: StationSecurity) -> None:
         """Keep something else of a station from now on; nothing where the site has it no more."""
         if identity in self._stations and self._stations[identity] != security:
+            if security.sent_passwords != self._stations[identity].sent_passwords or not security.password_due:
+                self._switched_by.pop(identity, None)
             self._stations[identity] = security
             self._keep(identity, security)
 
@@ -238,7 +260,8 @@ class Access:
         if self._guard.wait_s(address, claim.identity, known=known, now=now):
             verdict = Verdict(refusal=Refusal.TOO_SOON, hold_s=self._guard.hold_s(address, now))
         else:
-            verdict = judge(claim, self._stations.get(claim.identity), required=self.required, root=self._root)
+            switching_s = self._switched_by.get(claim.identity, now + self.limits.switching_s) - now
+            verdict = judge(claim, self._stations.get(claim.identity), required=self.required, root=self._root, switching_s=switching_s)
         if verdict.refusal is None:
             self._let_in(claim, address, verdict)
             return verdict
@@ -255,6 +278,16 @@ class Access:
         kept = self._stations.get(claim.identity)
         if kept is None or verdict.security is None:
             return
+        if verdict.stays_s is not None:
+            self._switched_by.setdefault(claim.identity, self.monotonic() + verdict.stays_s)
+            self.watch.tell(
+                SecurityEvent(
+                    kind=SecurityEventKind.PASSWORD_NOT_SHOWN,
+                    identity=claim.identity,
+                    remote=claim.remote,
+                    detail=f"it may stay for {verdict.stays_s:.0f} s without the password that it was given",
+                )
+            )
         self.watch.let_in(claim.identity, claim.remote)
         if verdict.security.profile > kept.profile:
             self.watch.tell(

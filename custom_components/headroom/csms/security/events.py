@@ -37,6 +37,8 @@ class SecurityEventKind(StrEnum):
     TOO_MANY_CONNECTIONS = "too_many_connections"
     PASSWORD_CHANGED = "password_changed"
     PASSWORD_REFUSED = "password_refused"
+    PASSWORD_NOT_SHOWN = "password_not_shown"
+    """A station that took a password came without it: it is still changing over, or it is somebody who knows its name."""
     CERTIFICATE_SIGNED = "certificate_signed"
     SIGNING_REFUSED = "signing_refused"
     CERTIFICATE_EXPIRING = "certificate_expiring"

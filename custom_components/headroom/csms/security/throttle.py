@@ -16,6 +16,8 @@ LONGEST_DELAY_AT_HOME_S = 10.0
 FORGET_S = 900.0
 """After so long without a failure all is forgiven."""
 MOST_REMEMBERED = 1024
+SWITCHING_S = 900.0
+"""A station that was given a password restarts, and tries each of its ways to connect a few times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Limits:
     """How long a station that nobody approved may stay silent."""
     unapproved_s: float = 1800.0
     """How long a station that nobody approved may stay; it may come back."""
+    switching_s: float = SWITCHING_S
+    """How long a station that took a password over the air may stay without it, from when it comes back without it first."""
     frames_per_s: float = math.inf
     """What one station may send for long. A frame counts as one more for each 16 KiB it has."""
     frames_burst: float = 500.0

@@ -1,7 +1,8 @@
 """Changing over the air how a station shows who it is: its password (A01) and its security profile (A05 with B09 and B10).
 
-Nothing here can lock a station out: an old password holds until the new one was used, and the slot by which a station connects now
-stays behind the new one, for the station to fall back to.
+An old password holds until the new one was used, and the slot by which a station connects now stays behind the new one, for the
+station to fall back to. One that had no password before may fall back to none for a while only (Limits.switching_s): by then it has come
+with the password that it took, or a person looks at it. Else whoever knows its name could be it for as long as it does not come.
 """
 
 from collections.abc import Callable, Sequence
@@ -82,6 +83,13 @@ async def rotate_password(station: Station, access: Access) -> None:
         detail = error.status if isinstance(error, CallRejectedError) else error.code
         access.watch.tell(SecurityEvent(kind=SecurityEventKind.PASSWORD_REFUSED, identity=identity, detail=detail))
         raise
+    _expect_password(access, identity)
+
+
+def _expect_password(access: Access, identity: str, due: bool = True) -> None:
+    """Have a station that has not shown who it is yet come with its password from now on, or not any more."""
+    if (kept := access.security(identity)) is not None:
+        access.keep(identity, kept.owing_its_password(due))
 
 
 def free_slot(priority: Sequence[int], offered: Sequence[int], active: int | None) -> int | None:
@@ -127,10 +135,14 @@ async def upgrade(station: Station, access: Access, wish: Upgrade, on_step: Call
         result = (await station.set_variables({PRIORITY: order}))[PRIORITY]
         if not result.taken:
             raise CallRejectedError("SetVariables", result.status, result.reason)
+        if wish.profile < CERTIFICATE:
+            _expect_password(access, station.identity)
         if wish.restart:
             begin(UpgradeStep.RESTART)
             await station.reset(immediate=False)
     except StationError as error:
+        if step is not UpgradeStep.RESTART:
+            _expect_password(access, station.identity, due=False)  # it connects as before
         raise UpgradeError(step, error) from error
     return slot
 
