@@ -22,6 +22,8 @@ class Quirks:
     """It resumes without a limit after a suspension, until it is told its limit again."""
     follows_after_s: float = 0.0
     seq_no_always_zero: bool = False
+    numbers_from_1: bool = False
+    """Its transactions are called 1, 2, 3 …, from 1 again after each boot."""
     integral_floats: bool = False
     """It writes whole numbers as 20000.0."""
     never_reports_profiles: bool = False

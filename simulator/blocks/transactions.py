@@ -38,6 +38,10 @@ class Transactions(Block):
             self.tell(evse_id, "Updated", "Trigger", "TxUpdated")
         return True
 
+    @override
+    def rebooted(self) -> None:
+        self._numbers = itertools.count(1)
+
     @property
     def queued(self) -> list[Outgoing]:
         """Its events that the CSMS has not answered yet."""
@@ -48,7 +52,10 @@ class Transactions(Block):
     ) -> str:
         """Begin a transaction with the car at an EVSE; returns its id. `profile` is the one of a start from afar (K05)."""
         station, evse = self.station, self.station.evses[evse_id]
-        transaction_id = f"{station.spec.identity}-{station.now:%Y%m%d%H%M%S}-{next(self._numbers)}"
+        number = next(self._numbers)
+        transaction_id = f"{station.spec.identity}-{station.now:%Y%m%d%H%M%S}-{number}"
+        if station.spec.quirks.numbers_from_1:
+            transaction_id = str(number)
         evse.authorize_at = None
         evse.transaction = ActiveTransaction(
             transaction_id=transaction_id,

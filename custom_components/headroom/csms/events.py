@@ -78,6 +78,12 @@ class TransactionEvent:
     """The reservation that is used up by it."""
     stopped_reason: str | None = None
     samples: tuple[MeterSample, ...] = ()
+    started_at: datetime | None = None
+    """When its transaction started, None where that was not told."""
+    energy_start_wh: float | None = None
+    """The register at the transaction's start, as far as it was told."""
+    given_anew: bool = False
+    """The station gave the same id to another transaction before, as some do that count from 1 after each boot."""
     presumed: bool = False
     """The station did not tell it: asked, it knew no such transaction any more (GetTransactionStatus)."""
 

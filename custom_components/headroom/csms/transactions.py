@@ -6,7 +6,7 @@ stations number every event 0: they are found out, their events are told apart b
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,10 @@ class KnownTransaction:
     last_at: datetime | None = None
     """The newest of its events' times."""
     ended: bool = False
+    anew: bool = False
+    """Another transaction had its id before."""
+    energy_start_wh: float | None = None
+    """The register at its start, or where it was told first."""
     seen: list[SeqRange] = field(default_factory=list)
     recent: deque[tuple[int, str, datetime]] = field(default_factory=lambda: deque(maxlen=RECENT))
     given_up: list[SeqRange] = field(default_factory=list)
@@ -91,6 +95,8 @@ class KnownTransaction:
             "started_at": None if self.started_at is None else self.started_at.isoformat(),
             "last_at": None if self.last_at is None else self.last_at.isoformat(),
             "ended": self.ended,
+            "anew": self.anew,
+            "energy_start_wh": self.energy_start_wh,
             "seen": [list(numbers) for numbers in self.seen],
             "recent": [[seq_no, phase, at.isoformat()] for seq_no, phase, at in self.recent],
             "given_up": [list(numbers) for numbers in self.given_up],
@@ -107,6 +113,8 @@ class KnownTransaction:
             started_at=None if started_at is None else datetime.fromisoformat(started_at),
             last_at=None if last_at is None else datetime.fromisoformat(last_at),
             ended=document["ended"],
+            anew=document.get("anew", False),
+            energy_start_wh=document.get("energy_start_wh"),
             seen=[(int(first), int(last)) for first, last in document["seen"]],
             recent=deque(((seq_no, phase, datetime.fromisoformat(at)) for seq_no, phase, at in document["recent"]), RECENT),
             given_up=[(int(first), int(last)) for first, last in document["given_up"]],
@@ -152,9 +160,14 @@ class KnownTransactions:
             self._make_room()
         elif _starts_anew(known, event):
             # Some count from 1 again after a reboot. What is repeated of the first one is still known.
-            known = self._known[event.transaction_id] = KnownTransaction(transaction_id=event.transaction_id, recent=known.recent)
+            known = self._known[event.transaction_id] = KnownTransaction(
+                transaction_id=event.transaction_id, recent=known.recent, anew=True
+            )
         elif self._is_repeated(known, event):
             return False
+        elif _is_of_former(known, event):
+            known.recent.append((event.seq_no, str(event.phase), event.at))
+            return True
         self._known.move_to_end(event.transaction_id)
         known.resume(event.seq_no)
         known.recent.append((event.seq_no, str(event.phase), event.at))
@@ -164,9 +177,24 @@ class KnownTransactions:
         known.connector_id = known.connector_id if event.connector_id is None else event.connector_id
         if event.phase is TransactionPhase.STARTED:
             known.started_at = event.at
+        energies_wh = [sample.energy_wh for sample in event.samples if sample.energy_wh is not None]
+        if energies_wh and (known.energy_start_wh is None or event.phase is TransactionPhase.STARTED):
+            known.energy_start_wh = energies_wh[0]
         if event.phase is TransactionPhase.ENDED:
             known.ended = True
         return True
+
+    def is_of_former(self, event: TransactionEvent) -> bool:
+        """Tell whether an event is of an earlier transaction that had the id of the one known by it."""
+        known = self._known.get(event.transaction_id)
+        return known is not None and _is_of_former(known, event)
+
+    def told(self, event: TransactionEvent) -> TransactionEvent:
+        """Return an event with what earlier ones told of its transaction."""
+        known = self._known.get(event.transaction_id)
+        if known is None or _is_of_former(known, event):
+            return event
+        return replace(event, started_at=known.started_at, energy_start_wh=known.energy_start_wh, given_anew=known.anew)
 
     def _is_repeated(self, known: KnownTransaction, event: TransactionEvent) -> bool:
         if (event.seq_no, str(event.phase), event.at) in known.recent:
@@ -198,7 +226,11 @@ class KnownTransactions:
 
 
 def _starts_anew(known: KnownTransaction, event: TransactionEvent) -> bool:
-    """Tell whether an event begins another transaction with the id of one that ended."""
-    if not known.ended or known.started_at is None or known.last_at is None:
+    """Tell whether an event begins another transaction with the id of one that is over: it ended, or its numbers begin anew."""
+    if known.started_at is None or known.last_at is None or event.phase is not TransactionPhase.STARTED:
         return False
-    return event.phase is TransactionPhase.STARTED and event.at > known.last_at
+    return event.at > known.last_at and (known.ended or known.has(event.seq_no))
+
+
+def _is_of_former(known: KnownTransaction, event: TransactionEvent) -> bool:
+    return known.anew and known.started_at is not None and event.at < known.started_at

@@ -1,5 +1,6 @@
 """Takes what stations say of their EVSEs into the loop's picture of them, and sessions into the records."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 import logging
@@ -13,12 +14,13 @@ from .clock import Clock
 from .config import EvseKey
 from .evse import EvseState
 from .limits import LimitsOverTime
-from .session import Session, energy_of
+from .session import Session, advanced, begun, energy_of, is_newest, is_of_the_past, is_over, record_id
 from .stations import Journal
 
 _LOGGER = logging.getLogger(__name__)
 
-
+MOST_PAST = 256
+"""Sessions that are over and of which late words may come: so many are remembered."""
 SUSPENDED = (ChargingState.SUSPENDED_EV, ChargingState.SUSPENDED_EVSE)
 
 
@@ -30,6 +32,8 @@ class Intake:
         self._evses = evses
         self._clock = clock
         self._journal = journal
+        self._past: OrderedDict[tuple[str, str], Session] = OrderedDict()
+        """Sessions of which late words came, by station and name in the records."""
 
     def take(self, identity: str, event: StatusChanged | TransactionEvent | Metered) -> None:
         """Take in one event. Events of EVSEs that the site does not have are let go."""
@@ -102,47 +106,54 @@ class Intake:
     def _transaction(self, identity: str, event: TransactionEvent) -> None:
         evse = self._evse_of(identity, event)
         if evse is None:
-            _LOGGER.debug("Station %s: a transaction event on an EVSE that the site does not have", identity)
+            if event.evse_id is None and (event.phase is TransactionPhase.ENDED or (identity, record_id(event)) in self._past):
+                self._keep_past(identity, None, event)
+            else:
+                _LOGGER.debug("Station %s: a transaction event on an EVSE that the site does not have", identity)
             return
-        evse.heard = True
+        # What was queued says nothing of what runs now.
+        evse.heard = evse.heard or not event.offline
+        running, last = evse.session, evse.last_session
+        if running is not None and running.record_id == record_id(event):
+            self._goes_on(evse, running, event)
+        elif (
+            event.phase is TransactionPhase.ENDED
+            or is_of_the_past(event, running, last, self._clock.utcnow())
+            or (last is not None and last.record_id == record_id(event) and is_over(event, last))
+        ):
+            self._keep_past(identity, evse, event)
+        else:
+            self._goes_on(evse, self._begin(evse, event), event)
+
+    def _goes_on(self, evse: EvseState, session: Session, event: TransactionEvent) -> None:
+        """Take in an event of the transaction that runs."""
+        newest = is_newest(session, event)
+        evse.session = advanced(session, event)
         if event.phase is TransactionPhase.ENDED:
-            self._ended(evse, event)
+            self._measure(evse, event.samples if newest else (), replayed=True)
+            self._keep(evse.key.station, evse.key.evse_id, evse.session)
+            evse.end_session()
+            evse.finished = evse.connector_status is not ConnectorStatus.AVAILABLE
+            evse.finished_energy_wh = energy_of(evse.last_session, evse.energy_wh) if evse.finished and evse.last_session else None
             return
-        if evse.session is None or evse.session.transaction_id != event.transaction_id:
-            if self._is_over(evse, event):
-                return
-            self._begin(evse, event)
-        session = evse.session
-        if session is None:
-            return
-        evse.session = replace(
-            session,
-            seq_no=max(session.seq_no, event.seq_no),
-            connector_id=event.connector_id or session.connector_id,
-            id_token=event.id_token or session.id_token,
-        )
-        if event.charging_state is not None:
-            self._charging_state(evse, event.charging_state, self._clock.monotonic())
-        self._measure(evse, event.samples, replayed=event.offline)
-        self._keep(evse, evse.session, event)
+        if newest:
+            if event.charging_state is not None:
+                self._charging_state(evse, event.charging_state, self._clock.monotonic())
+            self._measure(evse, event.samples, replayed=event.offline)
+        self._keep(evse.key.station, evse.key.evse_id, evse.session)
 
-    def _is_over(self, evse: EvseState, event: TransactionEvent) -> bool:
-        """Tell whether this is a late word of a transaction whose plug is out or whose end was told already."""
-        last = evse.last_session
-        if last is None or last.transaction_id != event.transaction_id or event.charging_state is ChargingState.CHARGING:
-            return False
-        self._measure(evse, event.samples, replayed=True)
-        return True
-
-    def _begin(self, evse: EvseState, event: TransactionEvent) -> None:
+    def _begin(self, evse: EvseState, event: TransactionEvent) -> Session:
         now = self._clock.monotonic()
-        if evse.session is not None:
+        if (replaced := evse.session) is not None:
+            # An EVSE has one transaction at a time: this one was over by then, and its end may come late or never.
+            self._keep(evse.key.station, evse.key.evse_id, replace(replaced, ended_at=replaced.last_at))
             evse.end_session()
         last = evse.last_session
-        if last is not None and last.transaction_id == event.transaction_id:
-            evse.session = replace(last, queued_at=now)
+        if last is not None and last.record_id == record_id(event):
+            session = replace(last, queued_at=now, ended_at=None)
         else:
-            evse.session = Session(transaction_id=event.transaction_id, started_at=event.at, since=now, queued_at=now)
+            session = begun(event, now)
+        evse.session = session
         found = evse.found_lease
         if found is not None and found.transaction_id in ("", event.transaction_id):
             evse.lease = replace(found, transaction_id=event.transaction_id)
@@ -151,6 +162,20 @@ class Intake:
             evse.inherited_a = evse.rated_a
         evse.found_lease = None
         evse.finished, evse.finished_energy_wh = False, None
+        return session
+
+    def _keep_past(self, identity: str, evse: EvseState | None, event: TransactionEvent) -> None:
+        """Take a late word of a transaction that is over into the records; what runs now is left as it is."""
+        key, last = (identity, record_id(event)), None if evse is None else evse.last_session
+        session = self._past.pop(key, None)
+        if session is None:
+            session = last if last is not None and last.record_id == key[1] else begun(event, self._clock.monotonic())
+        session = self._past[key] = advanced(session, event)
+        while len(self._past) > MOST_PAST:
+            self._past.popitem(last=False)
+        if evse is not None and last is not None and last.record_id == session.record_id:
+            evse.last_session = session
+        self._keep(identity, event.evse_id if evse is None else evse.key.evse_id, session)
 
     def _charging_state(self, evse: EvseState, state: ChargingState, now: float) -> None:
         if state is not evse.charging_state and ChargingState.CHARGING in (state, evse.charging_state):
@@ -160,29 +185,12 @@ class Intake:
             evse.resumed_at, evse.resend = now, evse.resend or evse.dialect.resend_on_resume
         evse.charging_state = state
 
-    def _ended(self, evse: EvseState, event: TransactionEvent) -> None:
-        now = self._clock.monotonic()
-        session, last = evse.session, evse.last_session
-        if session is not None and session.transaction_id != event.transaction_id:
-            _LOGGER.debug("EVSE %s: the end of a transaction that is not the one running", evse.key)
-            return
-        if session is None and last is not None and last.transaction_id == event.transaction_id:
-            session = last
-        if session is None:
-            session = Session(transaction_id=event.transaction_id, started_at=event.at, since=now, queued_at=now)
-        self._measure(evse, event.samples, replayed=True)
-        self._keep(evse, session, event)
-        if evse.session is not None:
-            evse.end_session()
-            evse.finished = evse.connector_status is not ConnectorStatus.AVAILABLE
-            evse.finished_energy_wh = energy_of(session, evse.energy_wh) if evse.finished else None
-
     def _evse_of(self, identity: str, event: TransactionEvent) -> EvseState | None:
         if event.evse_id is not None:
             return self._evses.get(EvseKey(identity, event.evse_id))
         of_station = [evse for key, evse in self._evses.items() if key.station == identity]
         for evse in of_station:
-            if evse.session is not None and evse.session.transaction_id == event.transaction_id:
+            if any(one is not None and one.record_id == record_id(event) for one in (evse.session, evse.last_session)):
                 return evse
         return of_station[0] if len(of_station) == 1 else None
 
@@ -194,25 +202,28 @@ class Intake:
                 evse.energy_wh = sample.energy_wh if sample.energy_wh is not None else evse.energy_wh
             else:
                 evse.measure(sample, now)
-            if evse.session is not None and evse.session.energy_start_wh is None and sample.energy_wh is not None:
-                evse.session = replace(evse.session, energy_start_wh=sample.energy_wh)
+            if evse.session is not None and sample.energy_wh is not None:
+                start_wh = evse.session.energy_start_wh
+                evse.session = replace(
+                    evse.session, energy_start_wh=sample.energy_wh if start_wh is None else start_wh, energy_end_wh=sample.energy_wh
+                )
 
-    def _keep(self, evse: EvseState, session: Session, event: TransactionEvent) -> None:
+    def _keep(self, identity: str, evse_id: int | None, session: Session) -> None:
         if self._journal is None:
             return
         self._journal.record_session(
             SessionRecord(
-                station=evse.key.station,
-                transaction_id=session.transaction_id,
-                evse_id=evse.key.evse_id,
+                station=identity,
+                transaction_id=session.record_id,
+                evse_id=evse_id,
                 started_at=session.started_at,
                 updated_at=self._clock.utcnow(),
-                last_seq_no=max(0, event.seq_no),
-                ended_at=event.at if event.phase is TransactionPhase.ENDED else None,
+                last_seq_no=max(0, session.seq_no),
+                ended_at=session.ended_at,
                 energy_start_wh=session.energy_start_wh,
-                energy_end_wh=evse.energy_wh,
-                energy_wh=energy_of(session, evse.energy_wh),
-                stopped_reason=event.stopped_reason,
+                energy_end_wh=session.energy_end_wh,
+                energy_wh=energy_of(session, session.energy_end_wh),
+                stopped_reason=session.stopped_reason,
                 id_token_hash=None if session.id_token is None else self._journal.id_token_hash(session.id_token.value),
             )
         )

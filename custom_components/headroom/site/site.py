@@ -6,6 +6,7 @@ only bounds its age.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 import logging
 import math
@@ -360,6 +361,7 @@ class Site:
     def _gone(self, identity: str) -> None:
         for evse in self._of(identity):
             evse.ready = evse.heard = False
+            evse.session = None if evse.session is None else replace(evse.session, live=False)
         if (installer := self._installers.get(identity)) is not None:
             installer.disconnected()
         self._keeper.disconnected(identity)

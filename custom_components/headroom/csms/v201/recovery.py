@@ -158,6 +158,9 @@ class Recovery:
                 offline=True,
                 evse_id=known.evse_id,
                 connector_id=known.connector_id,
+                started_at=known.started_at,
+                energy_start_wh=known.energy_start_wh,
+                given_anew=known.anew,
                 presumed=True,
             )
         )

@@ -126,14 +126,12 @@ class Transactions(Block):
         event = self.on_told(self._transaction(payload))
         if not event.offline:
             self._link.observe_clock(event.at)
-        if self._link.memory.transactions.take(event):
-            self._keep(event)
-            self._link.emit(event)
-            if (
-                self._link.memory.transactions.numbered
-                and (known := self._link.memory.transactions.get(event.transaction_id))
-                and known.gaps
-            ):
+        transactions = self._link.memory.transactions
+        if transactions.take(event):
+            if not transactions.is_of_former(event):
+                self._keep(event)
+            self._link.emit(transactions.told(event))
+            if transactions.numbered and (known := transactions.get(event.transaction_id)) and known.gaps:
                 self.on_gap()
         # A repeated event may be the same question asked again.
         return {} if event.id_token is None else await self._judge(event.evse_id, event.id_token)
