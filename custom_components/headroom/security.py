@@ -106,11 +106,11 @@ def station_security(data: Mapping[str, Any]) -> StationSecurity:
     )
 
 
-def _certificate(kept: str | Mapping[str, str]) -> StationCertificate:
+def _certificate(kept: str | Mapping[str, Any]) -> StationCertificate:
     """Return a certificate as it is kept; a bare fingerprint is from before its end was."""
     if isinstance(kept, str):
         return StationCertificate(kept)
-    return StationCertificate(kept["fingerprint"], dt_util.parse_datetime(kept.get("ends_at", "")))
+    return StationCertificate(kept["fingerprint"], dt_util.parse_datetime(kept.get("ends_at", "")), taken=kept.get("taken", True))
 
 
 def station_document(security: StationSecurity) -> dict[str, Any]:
@@ -121,7 +121,9 @@ def station_document(security: StationSecurity) -> dict[str, Any]:
         "sent_passwords": list(security.sent_passwords),
         "password_due": security.password_due or None,
         "certificates": [
-            {"fingerprint": one.fingerprint} | ({} if one.ends_at is None else {"ends_at": one.ends_at.isoformat()})
+            {"fingerprint": one.fingerprint}
+            | ({} if one.ends_at is None else {"ends_at": one.ends_at.isoformat()})
+            | ({} if one.taken else {"taken": False})
             for one in security.certificates
         ],
         "serial_number": security.serial_number,

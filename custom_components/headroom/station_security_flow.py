@@ -212,7 +212,7 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
         if tls_is_missing(entry, profile):
             return "tls_not_served", ""
         # Whoever has not shown who it is is signed nothing for.
-        if profile >= CERTIFICATE and live < PASSWORD and not kept_of(entry, identity).certificates:
+        if profile >= CERTIFICATE and live < PASSWORD and not kept_of(entry, identity).has_certificate:
             return "password_first", ""
         return None
 

@@ -193,5 +193,7 @@ async def test_a_certificate_is_renewed_at_ready_and_every_day_and_its_end_is_to
         station.answers["TriggerMessage"] = trigger
         async_fire_time_changed(hass, dt_util.utcnow() + CHECK_EVERY)
         await station.until("CertificateSigned")
+        await station.call("Heartbeat", {})  # by then its answer was heard
+        await hass.async_block_till_done()
         assert len(asked) == 1 and issue() is None
         assert len(kept(init_integration, "CP9")["certificates"]) == 2

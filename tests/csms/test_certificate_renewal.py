@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
+import pytest
 
-from custom_components.headroom.csms.security.access import PASSWORD, StationCertificate, StationSecurity
+from custom_components.headroom.csms.errors import StationOfflineError
+from custom_components.headroom.csms.events import Disconnected, Ready
+from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.authority import STATION_VALID_DAYS, Credential, expires_at, fingerprint, sign_station
 from custom_components.headroom.csms.security.renewal import CertificateRenewal
 
-from .client import Client
+from .client import SILENCE, Client
 from .secured import KNOWN, NOW, ROOT, WORD, Castle, castle, key_pem, signing_request
 
 OLD = sign_station(ROOT, signing_request("CP1"), frozenset({"CP1"}), NOW)
@@ -32,6 +35,16 @@ def obeys(client: Client, requests: list[asyncio.Task[Any]]) -> None:
         return {"status": "Accepted"}
 
     client.answers |= {"TriggerMessage": trigger, "CertificateSigned": {"status": "Accepted"}}
+
+
+def hangs_up(client: Client) -> None:
+    """Have it go away just when its certificate comes."""
+
+    async def answer(payload: Any) -> Any:
+        await client.socket.close()
+        return SILENCE
+
+    client.answers["CertificateSigned"] = answer
 
 
 def signing_asked(client: Client) -> int:
@@ -85,6 +98,26 @@ async def test_a_certificate_that_was_not_taken_does_not_hide_the_end_of_the_one
         await renewal(site).renew("CP1")
         assert renewal(site).expiring("CP1") == ENDS_AT
         assert sorted(site.kinds()) == ["certificate_expiring", "signing_refused"]
+
+
+async def test_a_certificate_that_was_lost_on_its_way_does_not_hide_the_end_of_the_one_in_use(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    own = Credential(sign_station(ROOT, signing_request("CP1", key), frozenset({"CP1"}), NOW), key_pem(key))
+    kept = StationSecurity(profile=CERTIFICATE).with_certificate(own.certificate)
+    async with castle(tmp_path, ("CP1", kept)) as site:
+        site.today = expires_at(own.certificate) - timedelta(days=20)
+        shows = site.station_context(own)
+        for times in range(1, 7):
+            async with site.connect("CP1", tls=shows) as client:
+                await (site.house.boot(client) if times == 1 else client.call("Heartbeat", {}))
+                await site.house.until(Ready, times=times)
+                obeys(client, [])
+                hangs_up(client)
+                with pytest.raises(StationOfflineError):
+                    await site.house.station().certificates.ask_for_signing(timeout_s=60)
+            await site.house.until(Disconnected, times=times)
+            assert renewal(site).expiring("CP1") == expires_at(own.certificate)
+        assert await site.status("CP1", tls=shows) == 101  # none of those that were lost took its place
 
 
 async def test_nobody_is_asked_who_is_away_or_has_no_certificate(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class StationCertificate:
     fingerprint: str
     ends_at: datetime | None = None
     """None: not known, for a station from before it was kept; known once it comes with it."""
+    taken: bool = True
+    """Whether the station said that it took it, or came with it; else it may have been lost on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +79,32 @@ class StationSecurity:
         return right[0] if right else None
 
     @property
+    def has_certificate(self) -> bool:
+        """Return whether it has taken one."""
+        return any(one.taken for one in self.certificates)
+
+    @property
     def certificate_ends_at(self) -> datetime | None:
-        """When the newest certificate ends; None where it has none, or its end is not known."""
-        return self.certificates[-1].ends_at if self.certificates else None
+        """When the newest certificate that it has taken ends; None where it has none, or its end is not known."""
+        taken = [one for one in self.certificates if one.taken] or self.certificates
+        return taken[-1].ends_at if taken else None
 
     def owns(self, fingerprint: str) -> bool:
         """Return whether our root signed a certificate for it that was not withdrawn."""
         return any(one.fingerprint == fingerprint for one in self.certificates)
 
     def with_certificate(self, certificate: str) -> StationSecurity:
-        """Return the same with one certificate (PEM) more."""
-        newest = StationCertificate(authority.fingerprint(certificate), authority.expires_at(certificate))
-        return replace(self, certificates=(*self.certificates, newest)[-MOST_CERTIFICATES:])
+        """Return the same with one certificate (PEM) more; where there are too many, the oldest ends that was not taken, else the oldest."""
+        newest = StationCertificate(authority.fingerprint(certificate), authority.expires_at(certificate), taken=False)
+        kept = list(self.certificates)
+        if len(kept) >= MOST_CERTIFICATES:
+            kept.remove(next((one for one in kept if not one.taken), kept[0]))
+        return replace(self, certificates=(*kept, newest))
+
+    def having_taken(self, certificate: str) -> StationSecurity:
+        """Return the same after the station said that it took a certificate (PEM)."""
+        taken = authority.fingerprint(certificate)
+        return replace(self, certificates=tuple(replace(one, taken=True) if one.fingerprint == taken else one for one in self.certificates))
 
     def without_certificate(self, certificate: str) -> StationSecurity:
         """Return the same without a certificate (PEM)."""
@@ -99,7 +115,8 @@ class StationSecurity:
         """Return the same with the end of a certificate (DER) that it has shown."""
         shown, ends_at = authority.fingerprint(certificate), authority.expires_at(certificate)
         return replace(
-            self, certificates=tuple(replace(one, ends_at=ends_at) if one.fingerprint == shown else one for one in self.certificates)
+            self,
+            certificates=tuple(replace(one, ends_at=ends_at, taken=True) if one.fingerprint == shown else one for one in self.certificates),
         )
 
     def __repr__(self) -> str:

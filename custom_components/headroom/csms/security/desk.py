@@ -80,14 +80,16 @@ class SiteDesk:
 
     def delivered(self, identity: str, certificate: str, *, accepted: bool) -> None:
         """Take note whether the station took the certificate; one that it did not take is not its own."""
-        ends = authority.expires_at(certificate)
+        ends, kept = authority.expires_at(certificate), self._access.security(identity)
         if accepted:
+            if kept is not None:
+                self._access.keep(identity, kept.having_taken(certificate))
             event = SecurityEvent(kind=SecurityEventKind.CERTIFICATE_SIGNED, identity=identity, detail=f"valid until {ends:%Y-%m-%d}")
         else:
             event = SecurityEvent(
                 kind=SecurityEventKind.SIGNING_REFUSED, identity=identity, detail="the station did not take the certificate"
             )
-            if (kept := self._access.security(identity)) is not None:
+            if kept is not None:
                 self._access.keep(identity, kept.without_certificate(certificate))
         self._access.watch.tell(event)
 

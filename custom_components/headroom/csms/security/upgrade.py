@@ -125,7 +125,7 @@ async def upgrade(station: Station, access: Access, wish: Upgrade, on_step: Call
             begin(UpgradeStep.ROOT)
             if not await _trusts(station, wish.root):
                 await certificates.install(CSMS_ROOT, wish.root)
-        if wish.profile >= CERTIFICATE and not (kept and kept.certificates):
+        if wish.profile >= CERTIFICATE and not (kept and kept.has_certificate):
             begin(UpgradeStep.CERTIFICATE)
             await certificates.ask_for_signing(timeout_s=SIGNING_S)
         begin(UpgradeStep.NETWORK)

@@ -38,6 +38,13 @@ class Certificates(Block):
             "SignCertificate": self._on_sign_certificate,
         }
 
+    def close(self) -> None:
+        """Deliver and wait for nothing more: the connection is gone."""
+        if self._delivering is not None and self._delivering is not asyncio.current_task():
+            self._delivering.cancel()
+        if self._signed is not None and not self._signed.done():
+            self._signed.set_exception(StationOfflineError(f"{self._link.identity} went away"))
+
     # Commands
 
     async def set_password(self, password: str) -> None:
@@ -50,7 +57,8 @@ class Certificates(Block):
     async def ask_for_signing(self, *, timeout_s: float) -> None:
         """Have the station ask for a certificate of its own (A02) and return once it has taken it.
 
-        Raises CallRejectedError where it does not ask or does not take it, CallTimeoutError where that takes too long.
+        Raises CallRejectedError where it does not ask or does not take it, CallTimeoutError where that takes too long, and
+        StationOfflineError where it goes away meanwhile.
         """
         self._signed = asyncio.get_running_loop().create_future()
         try:
@@ -130,7 +138,8 @@ class Certificates(Block):
             try:
                 await self._link.calls.command("CertificateSigned", payload)
             except StationOfflineError:
-                return  # it asks again when it is back
+                self.close()  # it asks again when it is back
+                return
             except CallRejectedError:
                 break
             except (CallError, CallTimeoutError) as error:

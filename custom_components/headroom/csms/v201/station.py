@@ -125,6 +125,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             return await self._rpc.run()
         finally:
             self._link.ready = False
+            self.certificates.close()
             self.diagnostics.close()
             self._recovery.close()
             self._care.close()
