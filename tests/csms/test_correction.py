@@ -10,7 +10,7 @@ import pytest
 
 from custom_components.headroom.csms import profiles
 from custom_components.headroom.csms.composite import Transaction
-from custom_components.headroom.csms.correction import Drop, Put, Step, corrections
+from custom_components.headroom.csms.correction import Drop, Others, Put, Step, about_others, corrections
 from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
 from custom_components.headroom.csms.profiles import Placed, Rate, Wording
 from custom_components.headroom.csms.reconciliation import same
@@ -117,6 +117,41 @@ def test_afterwards_it_holds_what_is_wanted_and_never_allows_more_on_the_way(
     for limits_a in on_the_way:
         assert all(now_a <= max(two) for now_a, *two in zip(limits_a, first, last, strict=True)), (limits_a, first, last)
     assert corrections(held(store), wanted, NOW + timedelta(seconds=30), stack_level_most=MOST) == []
+
+
+@given(before=st.lists(foreigners, max_size=6), ours=told(), wanted=told())
+def test_planned_anew_after_each_step_it_comes_to_the_same(before: list[Placed], ours: list[Placed], wanted: list[Placed]) -> None:
+    """As the site does it: what is about others by the plan, ours in an order of the site's own, the ceiling last."""
+    store = station([*before, *ours])
+    first, on_the_way = allowed(store, NOW), []
+    for _ in range(60):
+        steps = corrections(held(store), wanted, NOW, stack_level_most=MOST)
+        if not steps:
+            break
+        make(store, about_others(steps) or steps[0])
+        on_the_way.append(allowed(store, NOW))
+    else:
+        pytest.fail("it comes to no end")
+    last = allowed(store, NOW)
+    for limits_a in on_the_way:
+        assert all(now_a <= max(two) for now_a, *two in zip(limits_a, first, last, strict=True)), (limits_a, first, last)
+
+
+def test_what_a_station_does_not_let_be_overwritten_is_cleared_and_what_it_does_not_let_be_cleared_stays() -> None:
+    there, wanted = [foreign(77, "TxDefaultProfile", 1, 0, 32)], [profiles.fallback(1, 6, words(Dialect()))]
+    others = Others(immovable={77})
+    assert corrections(there, wanted, NOW, stack_level_most=MOST, others=others) == [Drop(77), Put(wanted[0])]
+    others.kept.add(77)
+    assert corrections(there, wanted, NOW, stack_level_most=MOST, others=others) == [Put(wanted[0])]
+    others.surveyed([77])
+    assert about_others(corrections(there, wanted, NOW, stack_level_most=MOST, others=others)) is not None
+
+
+def test_what_a_person_set_to_restrict_goes_only_once_it_would_allow_more() -> None:
+    there, others = foreign(77, "TxDefaultProfile", 1, 3, 10), Others(set_here={77})
+    for limit_a, steps in ((16, []), (10, []), (6, [Drop(77)])):
+        wanted = [profiles.fallback(1, limit_a, words(Dialect()))]
+        assert corrections([there, *wanted], wanted, NOW, stack_level_most=MOST, others=others) == steps
 
 
 @given(wanted=told())

@@ -162,7 +162,14 @@ async def test_a_persons_profile_may_restrict_and_never_raise(house: House) -> N
         assert [one.profile["id"] for one in store.installed][-1] == 70
         await found.install_fallback(1, 8)
         assert len(store.installed) == 4
+        assert found.correction({}, {}, None) is None and not found.led_over(1)
+        assert found.correction({1: 6}, {}, None) is None, "ours comes first"
         await found.install_fallback(1, 6)  # now it would lead over less: it goes
+        assert list(found.led_over(1)) == [70]
+        step = found.correction({}, {}, None)
+        assert step is not None
+        await found.correct(step)
+        assert found.correction({}, {}, None) is None and not found.others
         assert sorted(one.profile["id"] for one in store.installed) == [1, 1001, 2001]
 
 

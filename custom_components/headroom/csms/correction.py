@@ -2,10 +2,11 @@
 
 Another id of the same purpose and level is rejected (K01.FR.06), and the same id replaces (K01.FR.05). So where somebody else's
 profile is in the place of one of ours it is not cleared, for nothing would hold then: it is first overwritten by what ours says, on a
-level that is free, and cleared once ours is in. Only where a station has no free level there is a gap, of one answer's time.
+level that is free, and cleared once ours is in. Only where a station has no free level, or does not let the other's be overwritten,
+there is a gap, of one answer's time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 import math
@@ -36,8 +37,32 @@ class Drop:
 type Step = Put | Drop
 
 
+@dataclass(slots=True)
+class Others:
+    """What is known of profiles that are not ours, by their ids."""
+
+    set_here: set[int] = field(default_factory=set)
+    """A person set them through us to restrict: they go only where they would allow more."""
+    immovable: set[int] = field(default_factory=set)
+    """The station does not let them be overwritten."""
+    kept: set[int] = field(default_factory=set)
+    """The station does not let them be cleared: they stay where they are."""
+
+    def surveyed(self, found: Collection[int]) -> None:
+        """Forget what the station refused, for it may think better of it, and whoever is gone."""
+        self.set_here.intersection_update(found)
+        self.immovable.clear()
+        self.kept.clear()
+
+
 def corrections(
-    held: Sequence[Placed], wanted: Sequence[Placed], now: datetime, *, stack_level_most: int, entries_most: int | None = None
+    held: Sequence[Placed],
+    wanted: Sequence[Placed],
+    now: datetime,
+    *,
+    stack_level_most: int,
+    entries_most: int | None = None,
+    others: Others | None = None,
 ) -> Sequence[Step]:
     """Return what to send, in this order, to a station that holds some profiles and should hold others; nothing where it does.
 
@@ -50,6 +75,7 @@ def corrections(
         wanted=wanted,
         stack_level_most=stack_level_most,
         entries_most=entries_most,
+        others=others or Others(),
     )
     shelf.pending = sorted(
         (one for one in wanted if (known := shelf.held.get(_id(one))) is None or not same(one, known, now)),
@@ -59,6 +85,12 @@ def corrections(
         # What raises nothing comes first; then a lease before the fallback beneath it, and the ceiling.
         shelf = next((after for move in moves if (after := shelf.after(move)) is not None), None) or shelf.moved(moves[0])
     return shelf.steps
+
+
+def about_others(steps: Sequence[Step]) -> Step | None:
+    """Return the first of some corrections where it is about somebody else's profile; None where one of ours is to be written first."""
+    first = next(iter(steps), None)
+    return None if isinstance(first, Put) and ours(first.placed) is not None else first
 
 
 def _id(placed: Placed) -> int:
@@ -116,6 +148,7 @@ class _Shelf:
     wanted: Sequence[Placed]
     stack_level_most: int
     entries_most: int | None
+    others: Others
     pending: list[Placed] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     highest_a: dict[int, float] = field(default_factory=dict)
@@ -179,7 +212,7 @@ class _Shelf:
         self._note()
 
     def conflicts(self, one: Placed) -> Sequence[Placed]:
-        return [other for other in self.held.values() if conflict(one, other)]
+        return [other for held_id, other in self.held.items() if held_id not in self.others.kept and conflict(one, other)]
 
     def stale(self) -> Iterator[Placed]:
         ids = {_id(one) for one in self.wanted}
@@ -187,6 +220,9 @@ class _Shelf:
 
     def step_aside(self, other: Placed) -> None:
         """Have the profile in the place of one of ours say the lowest that ours do, on a level of its own."""
+        if _id(other) in self.others.immovable:
+            self.drop(other)
+            return
         says = min((one for one in self.wanted if _meets(one, other)), key=_limit_a)
 
         def at(level: int) -> Placed:
@@ -231,6 +267,10 @@ class _Shelf:
             return any(found.evse_id == what.evse_id for found in roles)
         if what is not None and what.role is Role.FALLBACK:
             return any((found.role, found.evse_id) == (what.role, what.evse_id) for found in roles)
+        if _id(one) in self.others.kept:
+            return False
+        if _id(one) in self.others.set_here:
+            return any(leads_over(one, each) for each in self.wanted)
         if one.purpose == LEASE:
             return any(each.purpose in (LEASE, FALLBACK) and each.evse_id in (0, one.evse_id) for each in self.wanted)
         return any(one.purpose == each.purpose and _overlap(one, each) and one.stack_level >= each.stack_level for each in self.wanted)

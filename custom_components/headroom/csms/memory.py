@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 from . import inventory as inventories
+from .correction import Others
 from .frame_log import FrameLog
 from .learnt import Learnt
 from .needs import EvNeeds
@@ -109,6 +110,8 @@ class Memory:
     """How it wants to be told its limits, and how it follows them."""
     told: dict[int, Placed] = field(default_factory=dict)
     """The charging profiles that it holds as far as we know, by their id: what it accepted, or reported."""
+    others: Others = field(default_factory=Others)
+    """What is known of those that are not ours."""
     clock_wrong: bool = False
     """Whether its clock was found wrong the last time that it was told of."""
     local_list: dict[str, Any] = field(default_factory=dict)

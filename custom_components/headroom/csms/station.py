@@ -10,9 +10,11 @@ from typing import Any, Protocol
 
 from .authorization import Authorizing, IdToken
 from .composite import CompositeSchedule
+from .correction import Step as Correction
 from .dialect import Dialect, Handle
 from .learnt import Learnt
 from .prediction import CompositeCheck
+from .profiles import Placed
 from .reconciliation import Installed
 from .security.commands import SecurityCommands
 from .upkeep import DiagnosticsCommands, DisplayCommands, FirmwareCommands
@@ -108,6 +110,28 @@ class Station(Protocol):
 
     async def survey(self) -> Installed:
         """Return what the station holds, ours and others'. Raises StationError; one that does not report is not one that holds nothing."""
+
+    @property
+    def others(self) -> Sequence[Placed]:
+        """The profiles of other systems, and those a person set, that it is known to hold."""
+
+    def led_over(self, evse_id: int) -> Collection[int]:
+        """Return the ids of those of `others` that may let an EVSE draw more than its fallback."""
+
+    @property
+    def kept(self) -> Collection[int]:
+        """The ids of those that it did not let be cleared."""
+
+    def correction(
+        self, fallbacks: Mapping[int, float], leases: Mapping[int, tuple[str, float]], station_limit_a: float | None
+    ) -> Correction | None:
+        """Return what is to be done next with `others` so that ours lead; None: nothing, or ours has to be written first.
+
+        The arguments are what of ours is about to be written, by EVSE: amps, and for a lease its transaction before.
+        """
+
+    async def correct(self, step: Correction) -> None:
+        """Take a step of `correction`."""
 
     async def clear_leases(self, evse_id: int) -> None:
         """Take the leases of an EVSE away so that its fallback holds; nothing to clear is no error."""

@@ -117,6 +117,8 @@ class EvseState:
     """A lease of ours whose transaction was not told yet."""
     foreign: bool = False
     """Somebody else's profile may lead over its fallback."""
+    keeps_foreign: bool = False
+    """…and its station does not let it be cleared."""
 
     allowed: bool = True
     user_max_a: float = math.inf
@@ -164,6 +166,13 @@ class EvseState:
         lasting_a = (lease.limit_a for lease in (self.lease, self.former) if lease is not None and lease.lasts)
         doubt_a = self.unanswered_lease_a if not self.dialect.holds_leases else 0.0
         return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, *lasting_a))
+
+    @property
+    def fallback_differs(self) -> bool:
+        """Whether the fallback is to be written."""
+        if self.wanted_fallback_a is None or (self.dialect.overwrites and self.lease is not None):
+            return False  # the limit lies in its place
+        return not self.fallback_current or self.fallback_a != self.wanted_fallback_a or self.unanswered_fallback_a > 0
 
     @property
     def guarded(self) -> bool:

@@ -2,7 +2,8 @@
 
 The loop writes its wishes into the EVSEs' states and wakes the installer; the installer writes back what the station confirmed.
 What it may raise was reckoned by the loop against everything that is installed or on its way, so the order among stations is free.
-After every connect the station is asked what it holds, and only what differs is written; what others left goes once ours holds.
+After every connect the station is asked what it holds, and only what differs is written. What others left is made to say what ours say
+where it is in the way, and goes once ours holds (`csms/correction.py`): there is no moment without a limit.
 """
 
 import asyncio
@@ -14,8 +15,9 @@ import logging
 import math
 from typing import NamedTuple, Protocol
 
+from ..csms.correction import Drop, Put, Step as Correction
 from ..csms.errors import CallError, CallRejectedError, StationError, StationOfflineError
-from ..csms.profiles import Placed
+from ..csms.profiles import LEASE
 from ..csms.reconciliation import Installed
 from ..csms.station import Station
 from .clock import Clock
@@ -23,8 +25,9 @@ from .config import EvseKey
 from .evse import EvseState
 from .limits import Lease
 from .obedience import Obedience
+from .others import look, next_correction
 from .proof import REACH_S
-from .reconcile import adopt, conflicts, in_force
+from .reconcile import adopt, in_force
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,6 +35,9 @@ TICK_S = 0.01
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 SURVEY_S = 3.0
 """For so long nothing but cuts is written while a station is asked what it holds."""
+RESURVEY_S = 600.0
+"""A station that keeps another system's profile is asked anew after this what it holds: a person may have taken it away."""
+OTHERS = "another's profile"
 NO_WRITES = frozenset({"sample", "status", "proof", "survey"})
 
 
@@ -87,12 +93,11 @@ class Installer:
         self.latency_s: float | None = None
         self._samples_on_request = True
         self._survey: asyncio.Task[Installed] | None = None
-        self._survey_wanted = False
+        self._survey_wanted, self._resurvey_at = False, math.inf
         self._survey_until = -math.inf
         self._written: set[EvseKey | None] = set()
         """What was written since the survey was asked for: it may not show that yet."""
-        self._foreign: list[Placed] = []
-        """Somebody else's profiles, to be cleared once ours hold."""
+        self._resurvey_at = math.inf
 
     def wake(self) -> None:
         """Look again at what is wanted."""
@@ -113,7 +118,7 @@ class Installer:
         self._backoff.clear()
         self._samples_on_request = True
         self._stop_survey()
-        self._foreign, self._survey_wanted = [], True
+        self._survey_wanted, self._resurvey_at = True, math.inf
         if booted:
             self.station_current = False
         self.obedience.meet(station, booted=booted)
@@ -156,7 +161,7 @@ class Installer:
             return None
         due = [backoff.not_before for backoff in self._backoff.values()]
         due += [evse.sample_at for evse in self.evses if evse.session is not None]
-        due.append(self._survey_until)
+        due += [self._survey_until, self._resurvey_at]
         soonest = min((each for each in due if each > now), default=math.inf)
         return None if math.isinf(soonest) else max(TICK_S, soonest - now)
 
@@ -202,21 +207,23 @@ class Installer:
         self._backoff[key] = _Backoff(failures, self._clock.monotonic() + delay_s)
         _LOGGER.debug("Station %s: %s failed: %s; again in %.0f s", self._identity, step.name, error, delay_s)
         if evse is None:
-            if refused and step.name == "station limit" and not any(conflicts(one, None) for one in self._foreign):
+            if refused and step.name == OTHERS:
+                self._look()
+                del self._backoff[key]  # what it refuses is not tried again, but something else may be
+            if refused and step.name == "station limit":
                 # Some stations refuse the ceiling of the whole station and hold the EVSEs' own; nothing is reckoned on it.
                 self.station_current, self.station_a = True, None
                 self.obedience.refused_station_limit()
             return
         if isinstance(error, CallRejectedError | CallError):
-            blocked = step.name == "fallback" and any(conflicts(one, evse.key.evse_id) for one in self._foreign)
-            if step.name in ("lease", "fallback") and not blocked and self.obedience.refused(evse, step.name, failures, error):
+            if step.name in ("lease", "fallback") and self.obedience.refused(evse, step.name, failures, error):
                 del self._backoff[key]
         elif not isinstance(error, StationOfflineError):
             self.obedience.unanswered(evse)
         self._report.failed(evse)
 
     def _next_step(self, now: float) -> _Step | None:
-        if self._survey_wanted:
+        if self._survey_wanted or now >= self._resurvey_at:
             return _Step(0, "survey", None, self._begin_survey)
         surveying = self._survey is not None and now < self._survey_until
         held_back = {key for key, backoff in self._backoff.items() if now < backoff.not_before}
@@ -224,7 +231,7 @@ class Installer:
         if surveying:
             steps = [step for step in steps if step.urgency in (0, 6)]
         elif None not in held_back:
-            steps += self._station_steps()
+            steps = [*self._station_steps(), *steps]
         return min(steps, key=lambda step: step.urgency, default=None)
 
     def _station_steps(self) -> list[_Step]:
@@ -232,27 +239,20 @@ class Installer:
         if self.obedience.station_limit_stale:
             self.obedience.station_limit_stale = self.station_current = False
         wanted_a = self.wanted_station_a
-        if wanted_a is not None and (not self.station_current or self.station_a not in (None, wanted_a)):
+        limit_differs = wanted_a is not None and (not self.station_current or self.station_a not in (None, wanted_a))
+        if self.station is not None and (correction := next_correction(self.station, self.evses, wanted_a if limit_differs else None)):
+            # Ours may be refused until it is made, and what it makes way for may be a lease.
+            urgency = 0 if isinstance(correction, Put) and correction.placed.purpose == LEASE else 1
+            steps.append(_Step(urgency, OTHERS, None, partial(self._correct, correction)))
+        if limit_differs:
             steps.append(_Step(2, "station limit", None, self._install_station_limit))
-        if self._foreign and wanted_a is not None:
-            in_the_way = [
-                one for one in self._foreign for evse in self.evses if not evse.fallback_current and conflicts(one, evse.key.evse_id)
-            ]
-            if in_the_way or all(evse.fallback_current for evse in self.evses):
-                first = (in_the_way or self._foreign)[0]
-                steps.append(_Step(1 if in_the_way else 3, "foreign profile", None, partial(self._clear_foreign, first)))
         return steps
 
     def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
         order = evse.wanted_lease
-        fallback_differs = evse.wanted_fallback_a is not None and (
-            not evse.fallback_current or evse.fallback_a != evse.wanted_fallback_a or evse.unanswered_fallback_a > 0
-        )
-        if evse.dialect.overwrites and evse.lease is not None:
-            fallback_differs = False  # the limit lies in its place
         if order is not None and order.cut:
             return _Step(0, "lease", evse, partial(self._install_lease, evse))
-        if fallback_differs:
+        if evse.fallback_differs:
             return _Step(1, "fallback", evse, partial(self._install_fallback, evse))
         if order is not None:
             return _Step(3, "lease", evse, partial(self._install_lease, evse))
@@ -269,7 +269,7 @@ class Installer:
         return None
 
     async def _begin_survey(self, station: Station) -> None:
-        self._survey_wanted = False
+        self._survey_wanted, self._resurvey_at = False, math.inf
         self._written.clear()
         self._survey_until = self._clock.monotonic() + SURVEY_S
         self._survey = asyncio.get_running_loop().create_task(station.survey(), name=f"headroom survey {self._identity}")
@@ -289,12 +289,24 @@ class Installer:
             self.station_a, self.station_current = found.station_limit.limit_a, True
             if self.wanted_station_a is not None and in_force(found.station_limit, self.wanted_station_a):
                 self.station_a = self.wanted_station_a
-        self._foreign = list(found.foreign)
         for evse in self.evses:
             if evse.key not in self._written:
                 before_a = max(evse.installed_a(now), evse.inherited_a)
                 adopt(evse, found, now, self._clock.utcnow())
                 evse.change(before_a, now)
+            self._report.confirmed(evse, 0.0)
+        self._look()
+
+    def _look(self) -> None:
+        """See which EVSEs others may lead."""
+        if self.station is None:
+            return
+        changed = look(self.station, self.evses, self._clock.monotonic())
+        keeps = any(evse.keeps_foreign for evse in self.evses)
+        self._resurvey_at = math.inf if not keeps else min(self._resurvey_at, self._clock.monotonic() + RESURVEY_S)
+        for evse in changed:
+            if evse.keeps_foreign:
+                _LOGGER.warning("EVSE %s: its station keeps another system's profile, which leads: no new car may charge there", evse.key)
             self._report.confirmed(evse, 0.0)
 
     async def _install_station_limit(self, station: Station) -> None:
@@ -306,25 +318,14 @@ class Installer:
         self._written.add(None)
         self.writes_today += told
 
-    async def _clear_foreign(self, one: Placed, station: Station) -> None:
-        self._foreign = [each for each in self._foreign if each is not one]
-        if one.profile_id is None:
-            return
-        try:
-            await station.clear_charging_profile(profile_id=one.profile_id)
-        except CallRejectedError as error:
-            _LOGGER.warning("Station %s keeps the profile %d of another system: %s", self._identity, one.profile_id, error)
-            return  # what it may let the EVSE draw stays reserved
-        except StationError:
-            self._foreign.append(one)
-            raise
-        _LOGGER.info("Station %s: the profile %d of another system is cleared", self._identity, one.profile_id)
-        now = self._clock.monotonic()
-        for evse in self.evses:
-            if evse.foreign and not any(conflicts(each, evse.key.evse_id, any_level=True) for each in self._foreign):
-                before_a, evse.foreign = evse.limit_a(now), False
-                evse.change(before_a, now)
-                self._report.confirmed(evse, 0.0)
+    async def _correct(self, correction: Correction, station: Station) -> None:
+        await station.correct(correction)
+        match correction:
+            case Put():
+                self.writes_today += 1
+            case Drop(profile_id):
+                _LOGGER.info("Station %s: the profile %d of another system is cleared", self._identity, profile_id)
+        self._look()
 
     async def _install_fallback(self, evse: EvseState, station: Station) -> None:
         limit_a = evse.wanted_fallback_a
@@ -343,6 +344,7 @@ class Installer:
         self._written.add(evse.key)
         evse.fallback_a, evse.fallback_current, evse.unanswered_fallback_a = limit_a, True, 0.0
         evse.change(before_a, self._clock.monotonic())
+        self._look()
 
     async def _install_lease(self, evse: EvseState, station: Station) -> None:
         order = evse.wanted_lease

@@ -3,7 +3,6 @@
 from datetime import datetime
 import math
 
-from ..csms.profiles import FALLBACK, STATION_LIMIT, Placed
 from ..csms.reconciliation import Held, Installed
 from .evse import EvseState
 from .limits import Lease
@@ -17,20 +16,9 @@ def in_force(held: Held, limit_a: float) -> bool:
     return held.as_worded and held.limit_a is not None and abs(held.limit_a - limit_a) <= NEAR_A
 
 
-def conflicts(one: Placed, evse_id: int | None, *, any_level: bool = False) -> bool:
-    """Tell whether a profile of another system keeps ours from being taken (K01.FR.06, FR.52): the ceiling's (None) or an EVSE's fallback.
-
-    `any_level`: or may lead over it.
-    """
-    if evse_id is None:
-        return one.purpose == STATION_LIMIT
-    return one.purpose != STATION_LIMIT and one.evse_id in (0, evse_id) and (any_level or one.purpose == FALLBACK)
-
-
 def adopt(evse: EvseState, found: Installed, now: float, utcnow: datetime) -> None:
     """Take over what its station holds for an EVSE."""
     evse_id, dialect = evse.key.evse_id, evse.dialect
-    evse.foreign = any(conflicts(one, evse_id, any_level=True) for one in found.foreign)
     fallback = found.fallbacks.get(evse_id)
     evse.unanswered_fallback_a = 0.0
     evse.fallback_a = None if fallback is None else fallback.limit_a

@@ -7,8 +7,7 @@ from typing import Any, override
 
 from .. import profiles
 from ..composite import ALL_PHASES, NOMINAL_VOLTAGE_V, CompositeSchedule, SchedulePeriod, Situation, Supply, Transaction, composite_schedule
-from ..correction import leads_over
-from ..errors import CallError, CallRejectedError
+from ..errors import CallError
 from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records
 from ..frames import Payload
 from ..inventory import evse_phases
@@ -74,19 +73,6 @@ class ChargingProfiles(Block):
             self._on_its_way.remove(placed)
         if (profile_id := placed.profile_id) is not None:
             self._link.memory.told[profile_id] = placed
-        if profiles.ours(placed) is not None:
-            await self._clear_what_leads_over(placed)
-
-    async def _clear_what_leads_over(self, placed: Placed) -> None:
-        """Take away what a person set and what now allows more than a new limit of ours: a restriction must not become a loophole."""
-        for other in list(self._link.memory.told.values()):
-            if other.source != "CSO" or profiles.ours(other) is not None or (profile_id := other.profile_id) is None:
-                continue
-            if leads_over(other, placed):
-                try:
-                    await self.clear_charging_profile(profile_id=profile_id)
-                except CallRejectedError as error:
-                    _LOGGER.warning("%s keeps profile %d, which leads over a limit: %s", self._link.identity, profile_id, error)
 
     async def clear_charging_profile(
         self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None

@@ -1,12 +1,13 @@
 """Block K of OCPP 2.0.1: smart charging. The house's limits as charging profiles, in the dialect of the station."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, override
 
 from .. import profiles
 from ..abilities import Abilities, abilities, fitted, unit_of
+from ..correction import Drop, Put, Step, about_others, corrections, leads_over
 from ..dialect import Dialect, Handle
 from ..errors import CallRejectedError
 from ..fields import optional_text, optional_whole, written
@@ -137,6 +138,7 @@ class SmartCharging(ChargingProfiles):
         placed = [_placed(profile) for profile in found]
         self._link.memory.told = {profile_id: one for one in placed if (profile_id := one.profile_id) is not None}
         self._surveyed = True
+        self._link.memory.others.surveyed(self._link.memory.told)
         words = {0: self._station_words()}
         for evse_id in self._link.inventory.evse_connectors:
             words[evse_id] = self._fallback_words(evse_id)
@@ -184,6 +186,82 @@ class SmartCharging(ChargingProfiles):
         if (at := raised_at(before, after, self._link.by_its_clock(self._link.now()))) is not None:
             raise ValueError(f"it would allow more than the house does, at {written(at)}")
         await self._install(placed)
+        if placed.profile_id is not None:
+            self._link.memory.others.set_here.add(placed.profile_id)
+
+    # Others' profiles beside ours.
+
+    @property
+    def others(self) -> Sequence[Placed]:
+        """What others left on it or a person set, as far as it told on this connection; external constraints are not among it."""
+        if not self._surveyed:
+            return []
+        return [one for one in self._link.memory.told.values() if _from_a_csms(one) and profiles.ours(one) is None]
+
+    def led_over(self, evse_id: int) -> Collection[int]:
+        """Return the ids of others' profiles that may let an EVSE draw more than its fallback."""
+        others = self.others
+        fallbacks = [one for one in self._link.memory.told.values() if profiles.ours(one) == Ours(Role.FALLBACK, evse_id)] if others else []
+        return {
+            profile_id
+            for one in others
+            if (profile_id := one.profile_id) is not None
+            and (
+                any(leads_over(one, fallback) for fallback in fallbacks)
+                if fallbacks
+                else one.purpose in (profiles.FALLBACK, profiles.LEASE) and one.evse_id in (0, evse_id)
+            )
+        }
+
+    @property
+    def kept(self) -> Collection[int]:
+        """The ids of others' profiles that it did not let be cleared since it was last asked what it holds."""
+        return self._link.memory.others.kept
+
+    def correction(
+        self, fallbacks: Mapping[int, float], leases: Mapping[int, tuple[str, float]], station_limit_a: float | None
+    ) -> Step | None:
+        """Return what is to be done next with others' profiles so that ours lead, with no gap and the fewest writes (`correction.py`).
+
+        The arguments are what of ours is about to be written; what else of ours it holds is right as it is. None: there is nothing to
+        be done, or ours has to be written first.
+        """
+        if not self.others:
+            return None
+        held = [one for one in self._link.memory.told.values() if _from_a_csms(one)]
+        now = self._link.by_its_clock(self._link.now())
+        about_to = [
+            *(profiles.lease(evse_id, told[0], told[1], None, self._lease_words(evse_id)) for evse_id, told in leases.items()),
+            *(profiles.fallback(evse_id, limit_a, self._fallback_words(evse_id)) for evse_id, limit_a in fallbacks.items()),
+            *([] if station_limit_a is None else [profiles.station_limit(station_limit_a, self._station_words())]),
+        ]
+        wanted = {one.profile_id: one for one in (*(one for one in held if profiles.ours(one) is not None), *about_to)}
+        return about_others(
+            corrections(
+                held,
+                list(wanted.values()),
+                now,
+                stack_level_most=self._can.stack_level_most,
+                entries_most=self._entries_most,
+                others=self._link.memory.others,
+            )
+        )
+
+    async def correct(self, step: Step) -> None:
+        """Take a step of `correction`. Raises CallRejectedError where the station refuses; the next step is another one then."""
+        match step:
+            case Put(placed):
+                try:
+                    await self._install(placed)
+                except CallRejectedError:
+                    self._link.memory.others.immovable.add(placed.profile_id or 0)
+                    raise
+            case Drop(profile_id):
+                try:
+                    await self.clear_charging_profile(profile_id=profile_id)
+                except CallRejectedError:
+                    self._link.memory.others.kept.add(profile_id)
+                    raise
 
     @property
     def _entries_most(self) -> int | None:
@@ -191,6 +269,10 @@ class SmartCharging(ChargingProfiles):
         entries = self._link.inventory.device.get("SmartChargingCtrlr.Entries[ChargingProfiles]")
         most = None if entries is None or entries.characteristics is None else entries.characteristics.max_limit
         return None if most is None else int(most)
+
+
+def _from_a_csms(placed: Placed) -> bool:
+    return placed.purpose != profiles.EXTERNAL and placed.source == "CSO"
 
 
 def _placed(reported: Payload) -> Placed:
