@@ -12,6 +12,8 @@ COMPONENT = "custom_components.headroom"
 SHARED_WITH_THE_SIMULATOR = f"{COMPONENT}.csms.composite"
 """What profiles allow together is the standard's arithmetic: a station's is the same as ours. It has an oracle of its own."""
 LIBRARY_ROOMS = ("csms", "metering", "demand_response", "ledger")
+BELOW_THE_COORDINATOR = ("const", "configuration", "concerns", "firmware", "listening", "logs", "memories", "security", "storage")
+"""Modules of the face that the coordinator builds on, and that therefore can't build on it."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,12 @@ ROOMS: Mapping[str, Room] = {
     "ledger": Room(may_import=("engine.model",)),
     "site": Room(may_import=(*LIBRARY_ROOMS, "engine")),
     "coordinator": Room(
-        may_import=("const", "configuration", "concerns", "firmware", "logs", "memories", "security", "site", *LIBRARY_ROOMS, "engine"),
+        may_import=(*BELOW_THE_COORDINATOR, "site", *LIBRARY_ROOMS, "engine"),
         home_assistant=("*",),
     ),
     "": Room(may_import=("*",), home_assistant=("*",)),
 }
 """The component's rooms: folders, and modules that are a room of their own. "" is the rest: Home Assistant's face."""
-
-BELOW_THE_COORDINATOR = ("const", "configuration", "concerns", "firmware", "logs", "memories", "security")
-"""Modules of the face that the coordinator builds on, and that therefore can't build on it."""
 
 
 def imports(source: str, package: str) -> Iterator[str]:

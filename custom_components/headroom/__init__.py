@@ -6,11 +6,12 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .const import CONF_FREE_CHARGING, CONF_NO_AUTHORIZATION, DOMAIN, PLATFORMS
-from .coordinator import HeadroomConfigEntry, HeadroomCoordinator, async_forget
-from .entity import async_follow_devices
+from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from .devices import async_follow_devices
 from .log_views import async_register_views
 from .repairs import async_clear_issues, async_sync_issues
 from .services import async_setup_services
+from .storage import async_forget
 from .token_flow import async_adopt_tokens
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -71,7 +72,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) ->
 
 async def async_remove_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
     """Remove what the site kept."""
-    await async_forget(hass, entry)
+    await async_forget(hass, entry.entry_id)
 
 
 async def async_remove_config_entry_device(hass: HomeAssistant, entry: HeadroomConfigEntry, device: DeviceEntry) -> bool:

@@ -10,8 +10,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import HeadroomConfigEntry
-from .entity import EvseSubject, HeadroomEntity, Row, Rows, StationSubject, async_follow
+from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.snapshot import EvseSnapshot, StationSnapshot
+from .subjects import EvseSubject, StationSubject
 
 # Values are pushed; nothing is asked of a station.
 PARALLEL_UPDATES = 0

@@ -12,9 +12,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .commands import reset_station, start_charging, stop_charging, unlock_connector
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
-from .entity import EvseSubject, HeadroomEntity, Row, Rows, StationSubject, async_follow
+from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.snapshot import EvseSnapshot, StationSnapshot
 from .station_access import async_rotate_password
+from .subjects import EvseSubject, StationSubject
 
 # A station takes one call at a time by itself; different stations need not wait for each other.
 PARALLEL_UPDATES = 0

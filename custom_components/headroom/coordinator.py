@@ -2,20 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import datetime
 import logging
-from pathlib import Path
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_PORT, EVENT_HOMEASSISTANT_STOP
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.event import async_call_later
-from homeassistant.helpers.storage import STORAGE_DIR, Store
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
@@ -30,20 +25,20 @@ from .csms.station import Station
 from .firmware import Upgrades
 from .ledger.ledger import Ledger
 from .ledger.records import LedgerError
+from .listening import Listening
 from .logs import Logs
-from .memories import StationMemories, remove_files
+from .memories import StationMemories
 from .metering.reading import MeterError
-from .security import SiteSecurity, vault_of
+from .security import SiteSecurity
 from .site.authorization import Judgement
 from .site.memory import SiteMemory
 from .site.site import Site
 from .site.snapshot import SiteSnapshot
+from .storage import ledger_path, site_store
 
 _LOGGER = logging.getLogger(__name__)
 
-STORAGE_VERSION = 1
 SAVE_DELAY_S = 1.0
-LISTEN_AGAIN_S = 60.0
 
 type HeadroomConfigEntry = ConfigEntry[HeadroomCoordinator]
 
@@ -54,23 +49,18 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     config_entry: HeadroomConfigEntry
     site: Site
     central_system: CentralSystem
+    _listening: Listening
 
     def __init__(self, hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
         """Touch nothing yet."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=f"{DOMAIN} {entry.title}", always_update=True)
-        # It holds tokens that may charge.
-        self._store = Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}", private=True)
-        self._ledger = Ledger(f"sqlite:///{hass.config.path(f'{DOMAIN}_{entry.entry_id}.db')}", on_health=self._on_ledger_health)
+        self._store = site_store(hass, entry.entry_id)
+        self._ledger = Ledger(f"sqlite:///{ledger_path(hass, entry.entry_id)}", on_health=self._on_ledger_health)
         self._meter: asyncio.Task[None] | None = None
         self._meter_settings: Any = None
         self._begun = AsyncExitStack()
         """How to let go of what was begun."""
-        self._listening = (entry.data[CONF_HOST], entry.data[CONF_PORT])
         self.security = SiteSecurity(hass, entry, lambda identity: self.central_system.stations.get(identity))
-        self._listens_by: object = None
-        self._stopped = False
-        self._cancel_listening: Callable[[], None] = lambda: None
-        self._listening_anew = asyncio.Lock()
         self._followers: dict[str, list[Callable[[StationEvent], None]]] = {}
         self._judgement_followers: list[Callable[[Judgement], None]] = []
         self._memories = StationMemories(hass, entry.entry_id)
@@ -127,26 +117,14 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._begun.push_async_callback(self._memories.async_save)
         self._begun.push_async_callback(self.upgrades.async_save)
         self._begun.push_async_callback(self.central_system.stop)
-        self._listens_by = self.security.listens_by()
-        try:
-            host, port, tls_port, tls = await self.security.async_prepare()
-        except (OSError, ValueError) as error:
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN, translation_key="certificate_failed", translation_placeholders={"error": str(error)}
-            ) from error
-        try:
-            await self.central_system.start(host, port, tls_port=tls_port, tls=tls)
-        except OSError as error:
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN,
-                translation_key="port_in_use",
-                translation_placeholders={"port": str(self._listening[1]), "error": str(error)},
-            ) from error
+        self._listening = Listening(self.hass, entry, self.security, self.central_system, on_change=self.async_update_listeners)
+        await self._listening.async_begin()
         entry.async_on_unload(self.security.async_watch_certificates())
         self._begun.push_async_callback(self.site.stop)
         self.site.start()
         self._begun.push_async_callback(self._stop_meter)
         self._read_meter()
+        self._begun.callback(self._listening.stop)
         entry.async_on_unload(self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._on_stop))
 
     @override
@@ -194,11 +172,10 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     def async_apply(self) -> bool:
         """Take over a changed entry live; False where it listens elsewhere now, which takes a reload."""
         entry = self.config_entry
-        if self._listening != (entry.data[CONF_HOST], entry.data[CONF_PORT]):
+        if self._listening.moved:
             return False
         self.security.configure()
-        if self.security.listens_by() != self._listens_by:
-            entry.async_create_task(self.hass, self._async_listen(), f"{DOMAIN} listen")
+        self._listening.async_apply()
         known = set(self.site.config.stations)
         self.site.configure(site_config(entry))
         approved = set(self.site.config.stations)
@@ -238,45 +215,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             await self._memories.async_forget(identity)
             await self.hass.async_add_executor_job(self.logs.forget, identity)
 
-    async def _async_listen(self) -> None:
-        """Listen as the entry says now; connections stay."""
-        security = self.security
-        async with self._listening_anew:
-            if (wanted := security.listens_by()) == self._listens_by or self._stopped:
-                return
-            self._listens_by = wanted
-            try:
-                host, port, tls_port, tls = await security.async_prepare()
-                if not self._stopped:
-                    await self.central_system.listen(host, port, tls_port=tls_port, tls=tls)
-            except (OSError, ValueError) as error:
-                if security.listening_failure is None:
-                    _LOGGER.error("Stations can't be listened for as it is set up: %s", error)
-                security.listening_failure = str(error)
-                self._listens_by = None
-                self._listen_again()
-            else:
-                if security.listening_failure is not None:
-                    _LOGGER.info("Stations are listened for as it is set up")
-                security.listening_failure = None
-            self.async_update_listeners()
-
-    @callback
-    def _listen_again(self) -> None:
-        """Try once more in a while: a port comes free, a file is put right."""
-
-        @callback
-        def listen(now: datetime) -> None:
-            self.config_entry.async_create_task(self.hass, self._async_listen(), f"{DOMAIN} listen")
-
-        self._cancel_listening()
-        if not self._stopped:
-            self._cancel_listening = async_call_later(self.hass, LISTEN_AGAIN_S, listen)
-
     async def async_stop(self) -> None:
         """Let go of everything, the last begun first; what is installed on the stations stays until it lapses."""
-        self._stopped = True
-        self._cancel_listening()
         await self._begun.aclose()
 
     async def _save_now(self) -> None:
@@ -358,24 +298,3 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             translation_key="ledger_failed",
             translation_placeholders={"error": str(error)},
         )
-
-
-def storage_paths(hass: HomeAssistant, entry: HeadroomConfigEntry) -> tuple[Path, ...]:
-    """Return the files an entry leaves behind, to be removed with it."""
-    database = Path(hass.config.path(f"{DOMAIN}_{entry.entry_id}.db"))
-    return (database, *(database.with_name(database.name + suffix) for suffix in ("-wal", "-shm")))
-
-
-async def async_forget(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
-    """Remove what an entry kept."""
-    await Store[dict[str, Any]](hass, STORAGE_VERSION, f"{DOMAIN}.{entry.entry_id}").async_remove()
-    await Upgrades(hass, entry.entry_id).async_remove()
-    await hass.async_add_executor_job(Logs(hass, entry.entry_id).remove)
-    await hass.async_add_executor_job(remove_files, hass.config.path(STORAGE_DIR), entry.entry_id)
-    await hass.async_add_executor_job(_remove_files, storage_paths(hass, entry))
-    await hass.async_add_executor_job(vault_of(hass, entry.entry_id).remove)
-
-
-def _remove_files(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)

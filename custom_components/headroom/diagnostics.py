@@ -19,8 +19,8 @@ from .csms.frame_log import Line
 from .csms.log_text import tail
 from .csms.url_secrets import without_url_secrets
 from .csms.values import Inventory
-from .entity import EvseSubject, StationSubject, subjects
 from .site.config import EvseKey
+from .subjects import EvseSubject, StationSubject, subjects
 
 DECISIONS = 20
 

@@ -14,9 +14,10 @@ from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.events import EventsLost, Monitored, StationEvent
 from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.upkeep import DataTransfer
-from .entity import EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, Subject, async_follow
+from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.authorization import Judgement
 from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
+from .subjects import EvseSubject, SiteSubject, StationSubject, Subject
 
 # Events are pushed; nothing is asked of a station.
 PARALLEL_UPDATES = 0

@@ -13,9 +13,10 @@ from . import variables
 from .const import CONF_MAX_A
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .engine.model import LEAST_CURRENT_A
-from .entity import EvseSubject, HeadroomEntity, Row, Rows, StationSubject, Subject, async_follow, evse_settings, subentries_by_subject
+from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.snapshot import EvseSnapshot, StationSnapshot
-from .variables import Setting, VariableEntity
+from .subjects import EvseSubject, StationSubject, Subject, evse_settings, subentries_by_subject
+from .variables import VariableEntity, VariableRow
 
 # The loop takes a limit; a station takes one call at a time by itself.
 PARALLEL_UPDATES = 0
@@ -27,10 +28,8 @@ class NumberRow[SnapshotT](Row[SnapshotT], NumberEntityDescription):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VariableNumberRow(NumberRow[StationSnapshot]):
+class VariableNumberRow(NumberRow[StationSnapshot], VariableRow):
     """A variable of a station that is a number."""
-
-    setting: Setting
 
 
 EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
@@ -45,7 +44,7 @@ EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
     ),
 )
 
-STATION = tuple(VariableNumberRow(setting=setting, **variables.row(setting)) for setting in variables.NUMBERS)
+STATION = tuple(VariableNumberRow(**variables.row(setting)) for setting in variables.NUMBERS)
 
 ROWS: Rows = {EvseSubject: EVSE, StationSubject: STATION}
 
@@ -93,11 +92,6 @@ class VariableNumber(VariableEntity, NumberEntity):
     """A variable within the limits and in the unit that its station says."""
 
     entity_description: VariableNumberRow
-
-    @property
-    @override
-    def setting(self) -> Setting:
-        return self.entity_description.setting
 
     @property
     @override

@@ -9,11 +9,12 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import variables
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
-from .entity import HeadroomEntity, Row, Rows, SiteSubject, StationSubject, Subject, async_follow
+from .entity import HeadroomEntity, Row, Rows, async_follow
 from .errors import invalid
 from .site.config import Mode
 from .site.snapshot import SiteSnapshot, StationSnapshot
-from .variables import Setting, VariableEntity
+from .subjects import SiteSubject, StationSubject, Subject
+from .variables import VariableEntity, VariableRow
 
 # The loop takes the mode; a station takes one call at a time by itself.
 PARALLEL_UPDATES = 0
@@ -25,19 +26,15 @@ class SelectRow[SnapshotT](Row[SnapshotT], SelectEntityDescription):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VariableSelectRow(SelectRow[StationSnapshot]):
+class VariableSelectRow(SelectRow[StationSnapshot], VariableRow):
     """A variable of a station that takes one of a list."""
-
-    setting: Setting
 
 
 SITE: tuple[SelectRow[SiteSnapshot], ...] = (
     SelectRow(key="mode", translation_key="mode", options=[mode.value for mode in Mode], value_fn=lambda site: site.mode),
 )
 
-STATION = tuple(
-    VariableSelectRow(setting=setting, **variables.row(setting) | {"has_fn": setting.selectable}) for setting in variables.SELECTS
-)
+STATION = tuple(VariableSelectRow(**variables.row(setting) | {"has_fn": setting.selectable}) for setting in variables.SELECTS)
 
 ROWS: Rows = {SiteSubject: SITE, StationSubject: STATION}
 
@@ -75,11 +72,6 @@ class VariableSelect(VariableEntity, SelectEntity):
     """A variable that is one of the values its station lists, in the station's words."""
 
     entity_description: VariableSelectRow
-
-    @property
-    @override
-    def setting(self) -> Setting:
-        return self.entity_description.setting
 
     @property
     @override

@@ -23,8 +23,9 @@ from homeassistant.helpers.typing import StateType
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.values import ChargingState
 from .engine.model import ALL_PHASES, Phase, ReasonCode
-from .entity import CircuitSubject, EvseSubject, HeadroomEntity, Row, Rows, SiteSubject, StationSubject, async_follow
+from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, SiteSnapshot, StationSnapshot
+from .subjects import CircuitSubject, EvseSubject, SiteSubject, StationSubject
 
 # Values are pushed; nothing is asked of a station.
 PARALLEL_UPDATES = 0

@@ -11,10 +11,11 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from . import variables
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.values import ConnectorStatus
-from .entity import EvseSubject, HeadroomEntity, Row, Rows, StationSubject, Subject, async_follow
+from .entity import HeadroomEntity, Row, Rows, async_follow
 from .errors import translated_errors
 from .site.snapshot import EvseSnapshot, StationSnapshot
-from .variables import Setting, VariableEntity
+from .subjects import EvseSubject, StationSubject, Subject
+from .variables import VariableEntity, VariableRow
 
 # The loop takes a permission; a station takes one call at a time by itself.
 PARALLEL_UPDATES = 0
@@ -26,10 +27,8 @@ class SwitchRow[SnapshotT](Row[SnapshotT], SwitchEntityDescription):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VariableSwitchRow(SwitchRow[StationSnapshot]):
+class VariableSwitchRow(SwitchRow[StationSnapshot], VariableRow):
     """A variable of a station that is on or off."""
-
-    setting: Setting
 
 
 EVSE: tuple[SwitchRow[EvseSnapshot], ...] = (
@@ -44,7 +43,7 @@ EVSE: tuple[SwitchRow[EvseSnapshot], ...] = (
     ),
 )
 
-STATION = tuple(VariableSwitchRow(setting=setting, **variables.row(setting)) for setting in variables.SWITCHES)
+STATION = tuple(VariableSwitchRow(**variables.row(setting)) for setting in variables.SWITCHES)
 
 ROWS: Rows = {EvseSubject: EVSE, StationSubject: STATION}
 
@@ -114,11 +113,6 @@ class VariableSwitch(VariableEntity, SwitchEntity):
     """A variable that is true or false."""
 
     entity_description: VariableSwitchRow
-
-    @property
-    @override
-    def setting(self) -> Setting:
-        return self.entity_description.setting
 
     @property
     @override

@@ -11,8 +11,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .commands import update_firmware
 from .coordinator import HeadroomConfigEntry
-from .entity import HeadroomEntity, Row, Rows, StationSubject, async_follow
+from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.snapshot import StationSnapshot
+from .subjects import StationSubject
 
 # Different stations need not wait for each other.
 PARALLEL_UPDATES = 0

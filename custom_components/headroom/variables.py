@@ -13,7 +13,7 @@ from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy, UnitOf
 from .csms import inventory
 from .csms.errors import CallRejectedError
 from .csms.variables import DeviceVariable, Mutability, VariableCharacteristics
-from .entity import HeadroomEntity
+from .entity import HeadroomEntity, Row
 from .errors import rejected, translated_errors
 from .site.snapshot import StationSnapshot
 
@@ -90,9 +90,17 @@ SWITCHES = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class VariableRow(Row[StationSnapshot]):
+    """A variable as a row; each platform's own is this and a row of the platform."""
+
+    setting: Setting
+
+
 def row(setting: Setting) -> dict[str, Any]:
     """Return what the rows of all variables have in common."""
     return {
+        "setting": setting,
         "key": setting.key,
         "translation_key": setting.key,
         "entity_category": EntityCategory.CONFIG,
@@ -106,10 +114,12 @@ def row(setting: Setting) -> dict[str, Any]:
 class VariableEntity(HeadroomEntity[StationSnapshot]):
     """A variable of a station. What takes effect with the next reboot is a repair until then, and the value stays what it is."""
 
+    row: VariableRow
+
     @property
     def setting(self) -> Setting:
         """Return which variable it is."""
-        raise NotImplementedError
+        return self.row.setting
 
     @property
     @override

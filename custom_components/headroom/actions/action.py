@@ -13,9 +13,9 @@ import probatio as vol
 
 from ..const import DOMAIN
 from ..coordinator import HeadroomConfigEntry, HeadroomCoordinator
-from ..entity import CircuitSubject, EvseSubject, SiteSubject, StationSubject, Subject, subjects
 from ..errors import invalid
 from ..site.config import EvseKey
+from ..subjects import CircuitSubject, EvseSubject, SiteSubject, StationSubject, Subject, subjects
 
 ATTR_DURATION = "duration"
 
