@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.core import callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import Entity, EntityDescription
-from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback, async_get_current_platform
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .const import DOMAIN
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .engine.model import Phase
 from .subjects import Subject, subentries_by_subject, subjects
@@ -35,6 +37,11 @@ type Rows = Mapping[type[Subject[Any]], Sequence[Row[Any]]]
 """A platform's table: the rows of each kind of subject."""
 
 
+def row_id(entry: HeadroomConfigEntry, subject: Subject[Any], row: Row[Any]) -> str:
+    """Return the unique id of the entity of a subject's row."""
+    return f"{subject.unique_id(entry.entry_id)}_{row.key}"
+
+
 class HeadroomEntity[SnapshotT](CoordinatorEntity[HeadroomCoordinator]):
     """An entity that shows one row of one subject and writes its state only when what it shows has changed."""
 
@@ -51,7 +58,7 @@ class HeadroomEntity[SnapshotT](CoordinatorEntity[HeadroomCoordinator]):
         self.entity_description = description
         self._present = True
         self._shown: object = None
-        self._attr_unique_id = f"{subject.unique_id(coordinator.config_entry.entry_id)}_{description.key}"
+        self._attr_unique_id = row_id(coordinator.config_entry, subject, description)
         self._attr_device_info = subject.device_info(coordinator)
 
     @property
@@ -99,9 +106,12 @@ def async_follow(
 ) -> None:
     """Add the entities of a platform's rows, now and whenever a subject or one of its values appears.
 
-    Home Assistant removes the entities of a station or a circuit together with its subentry.
+    Home Assistant removes the entities of a station or a circuit together with its subentry; those of a conductor that a subject has not
+    (any more) are removed here.
     """
     coordinator = entry.runtime_data
+    registry, domain = er.async_get(coordinator.hass), async_get_current_platform().domain
+    conductors: dict[tuple[Subject[Any], str | None], Sequence[int]] = {}
     missing: dict[tuple[Subject[Any], str | None], list[Row[Any]]] = {}
 
     @callback
@@ -117,16 +127,23 @@ def async_follow(
             subentry = subentries[owner] if owner is not None else None
             subentry_id = subentry.subentry_id if subentry else None
             present.add(key := (subject, subentry_id))
-            if not (rest := missing.setdefault(key, list(table))):
-                continue
             phases = subject.phases(site, subentry)
+            if conductors.get(key) != phases:
+                conductors[key] = phases
+                gone = [row for row in table if row.phase is not None and row.phase not in phases]
+                missing[key] = [row for row in table if row in gone or row in missing.get(key, table)]
+                for row in gone:
+                    if (entity_id := registry.async_get_entity_id(domain, DOMAIN, row_id(entry, subject, row))) is not None:
+                        registry.async_remove(entity_id)
+            if not (rest := missing[key]):
+                continue
             snapshot = subject.snapshot(site)
             found = [row for row in rest if (row.phase is None or row.phase in phases) and row.has_fn(snapshot)]
             if found:
                 missing[key] = [row for row in rest if row not in found]
                 new[subentry_id].extend(entity_type(coordinator, subject, row) for row in found)
         for key in missing.keys() - present:
-            del missing[key]
+            del missing[key], conductors[key]
         for subentry_id, entities in new.items():
             async_add_entities(entities, config_subentry_id=subentry_id)
 

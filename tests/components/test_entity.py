@@ -5,7 +5,8 @@ from types import MappingProxyType
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.const import DOMAIN
@@ -107,8 +108,6 @@ async def test_evses_are_added_and_removed_live(hass: HomeAssistant, init_integr
 
 async def test_a_single_phase_evse_has_one_current(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
     """There are entities only for the conductors an EVSE has, and more once it is configured with more."""
-    from homeassistant.helpers import entity_registry as er
-
     registry, entry_id = er.async_get(hass), init_integration.entry_id
 
     def current(phase: int) -> str | None:
@@ -123,6 +122,34 @@ async def test_a_single_phase_evse_has_one_current(hass: HomeAssistant, init_int
     await hass.async_block_till_done()
     assert current(2)
     assert current(3)
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+async def test_an_evse_with_fewer_conductors_leaves_nothing_behind(
+    hass: HomeAssistant, init_integration: MockConfigEntry, reloaded: bool
+) -> None:
+    """The entities of a conductor that it has not go, also where it changed while the site was not running, and come back with it."""
+    registry, entry_id = er.async_get(hass), init_integration.entry_id
+    subentry = init_integration.subentries["station_one"]
+
+    async def change(phases: int, rotation: str) -> dict[str, bool]:
+        if reloaded:
+            assert await hass.config_entries.async_unload(entry_id)
+        evse = {**subentry.data["evses"][0], "phases": phases, "rotation": rotation}
+        hass.config_entries.async_update_subentry(init_integration, subentry, data={**subentry.data, "evses": [evse]})
+        if reloaded:
+            assert await hass.config_entries.async_setup(entry_id)
+        await hass.async_block_till_done()
+        return {
+            f"{name}_{phase}": registry.async_get_entity_id("sensor", DOMAIN, f"{entry_id}_CP1_1_{name}_{phase}") is not None
+            for name in ("current", "voltage")
+            for phase in ("l1", "l2", "l3")
+        }
+
+    one = await change(1, "L2")
+    assert one == {name: name.endswith("l1") for name in one}
+    assert hass.states.get("switch.left_evse_1_allow_charging").state == "on"
+    assert all((await change(3, "L2L3L1")).values())
 
 
 async def test_a_renamed_station(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
