@@ -59,6 +59,8 @@ if TYPE_CHECKING:  # the coordinator raises the repairs, which are made of forms
 LONGEST_TOKEN = 36
 """OCPP's, in characters."""
 LONGEST_GROUP = 36
+SHORTEST_SHOWN = 8
+"""Characters of a token whose last two may be shown: a card's number has as many or more (ISO/IEC 14443-3)."""
 
 OPTIONS_SCHEMA = vol.Schema(
     {
@@ -142,10 +144,15 @@ class IdTokenFlow(ConfigSubentryFlow):
         return {place: place for place in self._stored().get(CONF_PLACES, ())}
 
     def _label(self, entry: ConfigEntry, stranger: Stranger) -> str:
-        """Say which token it is to whoever has just held it to a reader, without saying the token."""
+        """Say which token it is to whoever has just held it to a reader, without saying the token.
+
+        Of a long number the last two characters tell two cards that were held there one after the other apart; of a short one, a code
+        that is typed, they would be half of it.
+        """
         stations = {subentry.data[CONF_IDENTITY]: subentry.title for subentry in entry.get_subentries_of_type(SUBENTRY_STATION)}
-        at = dt_util.as_local(stranger.at)
-        return f"{at:%H:%M:%S}, {stations.get(stranger.station, stranger.station)}, {stranger.token.type} …{stranger.token.value[-2:]}"
+        at, value = dt_util.as_local(stranger.at), stranger.token.value
+        ending = f" …{value[-2:]}" if len(normalised(value)) >= SHORTEST_SHOWN else ""
+        return f"{at:%H:%M:%S}, {stations.get(stranger.station, stranger.station)}, {stranger.token.type}{ending}"
 
     def _submitted(self, user_input: Mapping[str, Any], strangers: Mapping[str, Stranger]) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the subentry's data, and the errors by field."""

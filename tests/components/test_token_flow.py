@@ -66,7 +66,7 @@ async def test_a_card_is_learnt_at_the_reader(hass: HomeAssistant, init_integrat
     form = await start(hass, init_integration)
     assert form["data_schema"] is not None
     (option,) = form["data_schema"].schema["presented"].config["options"]
-    assert CARD not in json.dumps(option)
+    assert CARD not in json.dumps(option) and option["label"].endswith("Left, ISO14443 …80")
     result = await answer(hass, form, name="Ann", presented=option["value"])
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
@@ -79,6 +79,15 @@ async def test_a_card_is_learnt_at_the_reader(hass: HomeAssistant, init_integrat
     assert CARD not in str(hass.states.async_all())
     diagnostics = json.dumps(await async_get_config_entry_diagnostics(hass, init_integration))
     assert CARD not in diagnostics and "Ann" in diagnostics
+
+
+async def test_of_a_short_code_nothing_is_shown(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
+    """Two characters would be half of it."""
+    assert await shows(left, "4711", "KeyCode") == "Invalid"
+    form = await start(hass, init_integration)
+    assert form["data_schema"] is not None
+    (option,) = form["data_schema"].schema["presented"].config["options"]
+    assert option["label"].endswith("Left, KeyCode")
 
 
 async def test_all_that_can_be_said_of_a_token(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
