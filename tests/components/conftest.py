@@ -1,6 +1,7 @@
 """What the tests of entities share: a site with fixed ids, and one in the middle of a busy evening."""
 
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from unittest.mock import patch
@@ -12,6 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
+from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.values import ChargingState, ConnectorStatus, StationInfo
 from custom_components.headroom.engine.model import Phase, Reason, ReasonCode
 from custom_components.headroom.site.config import EvseKey
@@ -40,6 +42,30 @@ def entity_registry_enabled_by_default() -> Iterator[None]:
 def fixed_entry(mock_config_entry: MockConfigEntry) -> MockConfigEntry:
     """The shared entry under an id that snapshots can hold."""
     object.__setattr__(mock_config_entry, "entry_id", "site")
+    return mock_config_entry
+
+
+@pytest.fixture
+async def sites_are_stopped(hass: HomeAssistant) -> AsyncGenerator[None]:
+    """A site that was set up really runs; it is stopped again."""
+    yield
+    for entry in hass.config_entries.async_loaded_entries(DOMAIN):
+        await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+@pytest.fixture
+async def taken_port() -> AsyncGenerator[int]:
+    """A port on which another program listens."""
+    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> MockConfigEntry:
+    mock_config_entry.add_to_hass(hass)
     return mock_config_entry
 
 
