@@ -30,6 +30,7 @@ METER_LOST = "meter_lost"
 STATION_PROBLEMS: Mapping[str, str] = {
     "rejects_profiles": "station_rejects_profiles",
     "disobedient": "station_disobedient",
+    "keeps_other_profile": "station_keeps_other_profile",
 }
 """The issue's translation key for each problem a station may have; any other has `STATION_PROBLEM`."""
 STATION_PROBLEM = "station_problem"

@@ -88,7 +88,12 @@ def test_a_meter_that_is_heard_is_no_issue(hass: HomeAssistant, entry: MockConfi
 
 @pytest.mark.parametrize(
     ("problem", "key"),
-    [("rejects_profiles", "station_rejects_profiles"), ("disobedient", "station_disobedient"), ("other", "station_problem")],
+    [
+        ("rejects_profiles", "station_rejects_profiles"),
+        ("disobedient", "station_disobedient"),
+        ("keeps_other_profile", "station_keeps_other_profile"),
+        ("other", "station_problem"),
+    ],
 )
 def test_each_problem_of_a_station_has_its_issue(hass: HomeAssistant, entry: MockConfigEntry, problem: str, key: str) -> None:
     async_sync_issues(hass, entry, replace(QUIET, stations={"CP1": StationSnapshot(identity="CP1", online=True, problem=problem)}))

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken
 from custom_components.headroom.csms.server import CentralSystem
-from custom_components.headroom.engine.model import Circuit
-from custom_components.headroom.site.config import AuthorizationPolicy, EvseConfig, Mode, SiteConfig, StationConfig
+from custom_components.headroom.engine.model import Circuit, ReasonCode
+from custom_components.headroom.site.config import AuthorizationPolicy, EvseConfig, EvseKey, Mode, SiteConfig, StationConfig
 from custom_components.headroom.site.memory import SiteMemory
 from custom_components.headroom.site.site import Site
 from simulator.blocks.block import CallRefusedError
@@ -55,6 +56,7 @@ class Watched:
         self.writes: list[tuple[str, int]] = []
         self.samples: list[list[float]] = []
         self.refuses_to_clear: set[int] = set()
+        self.denies: set[int] = set()
         self.surveys = 0
         get = self.model.answers["GetChargingProfiles"]
 
@@ -71,6 +73,8 @@ class Watched:
             profile_id = payload.get("chargingProfileId") or payload["chargingProfile"]["id"]
             if action == "ClearChargingProfile" and profile_id in self.refuses_to_clear:
                 raise CallRefusedError("SecurityError", "that is another's")
+            if action == "ClearChargingProfile" and profile_id in self.denies:
+                return {"status": "Unknown"}
             reply = answer(payload)
             self.writes.append((action.removesuffix("ChargingProfile"), profile_id))
             self.samples.append(self.allowed())
@@ -230,3 +234,33 @@ async def test_a_boot_takes_the_fewest_writes_and_never_leaves_a_gap(
             assert max(course) <= max(was_a, is_a), course
             reached = [limit_a <= is_a for limit_a in course]
             assert reached == sorted(reached), f"once it is down to what it should be it stays there: {course}"
+
+
+@pytest.mark.parametrize("keeps", ["refuses_to_clear", "denies"])
+async def test_a_station_that_keeps_anothers_profile_says_so_and_lets_nobody_new_charge_until_it_is_gone(keeps: str) -> None:
+    async with site_and_station() as (house, watched):
+        key, quiet = EvseKey("CP1", 1), house.site.snapshot.evses[EvseKey("CP1", 2)].reason
+        getattr(watched, keeps).add(77)
+        await reboot(house, watched, above_ours)
+        await house.until(lambda: house.site.snapshot.stations["CP1"].problem is not None)
+        assert house.site.snapshot.stations["CP1"].problem == "keeps_other_profile"
+        reason = house.site.snapshot.evses[key].reason
+        assert reason is not None and reason.code is ReasonCode.OTHER_SYSTEM and quiet is not None
+        assert "another system" in house.site.snapshot.evses[key].reason_text
+        assert house.site.snapshot.evses[EvseKey("CP1", 2)].reason == quiet
+        anyone = IdToken(value="A", type="Central")
+        assert (await house.site.authorize("CP1", None, anyone)).status is AuthorizationStatus.NOT_AT_THIS_TIME
+        assert watched.writes == [], "it is asked to let go of it once and no more"
+        watched.model.profiles.clear(profile_id=77)
+        await reboot(house, watched, as_it_was)
+        assert house.site.snapshot.stations["CP1"].problem is None
+        assert (await house.site.authorize("CP1", None, anyone)).status is AuthorizationStatus.ACCEPTED
+
+
+async def test_a_profile_that_can_be_overwritten_and_not_cleared_says_what_ours_says() -> None:
+    async with site_and_station() as (house, watched):
+        watched.refuses_to_clear.add(77)
+        await reboot(house, watched, in_our_place)
+        assert watched.writes == [("Set", 77), ("Set", 1001)] and watched.allowed() == [FALLBACK_A, FALLBACK_A]
+        assert house.site.snapshot.stations["CP1"].problem is None
+        assert (await house.site.authorize("CP1", None, IdToken(value="A", type="Central"))).status is AuthorizationStatus.ACCEPTED

@@ -48,11 +48,15 @@ class Others:
     kept: set[int] = field(default_factory=set)
     """The station does not let them be cleared: they stay where they are."""
 
+    denied: set[int] = field(default_factory=set)
+    """The station says that there are none such."""
+
     def surveyed(self, found: Collection[int]) -> None:
-        """Forget what the station refused, for it may think better of it, and whoever is gone."""
+        """Forget what the station refused, for it may think better of it, and whoever is gone; what it denied and holds it keeps."""
         self.set_here.intersection_update(found)
+        self.denied.intersection_update(found)
         self.immovable.clear()
-        self.kept.clear()
+        self.kept = set(self.denied)
 
 
 def corrections(

@@ -130,8 +130,8 @@ class Station(Protocol):
         The arguments are what of ours is about to be written, by EVSE: amps, and for a lease its transaction before.
         """
 
-    async def correct(self, step: Correction) -> None:
-        """Take a step of `correction`."""
+    async def correct(self, step: Correction) -> bool:
+        """Take a step of `correction`; False where what it holds is to be asked anew (`survey`)."""
 
     async def clear_leases(self, evse_id: int) -> None:
         """Take the leases of an EVSE away so that its fallback holds; nothing to clear is no error."""

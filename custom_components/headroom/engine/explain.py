@@ -20,6 +20,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.EXTERNAL: "a limit from outside the site holds{source}",
     ReasonCode.METER_LOST: "the meter of {circuit} is silent, its worst case is reckoned with",
     ReasonCode.DISOBEDIENT: "the station does not follow its limit, what it draws is reserved for it",
+    ReasonCode.OTHER_SYSTEM: "another system's charging profile leads at the station, no new car may charge until it is gone",
 }
 """One sentence for each code. `circuit` is its name, `place` the circuit and its phase, `source` who set it, `shared` tells of the other sessions there."""
 

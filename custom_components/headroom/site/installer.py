@@ -319,11 +319,12 @@ class Installer:
         self.writes_today += told
 
     async def _correct(self, correction: Correction, station: Station) -> None:
-        await station.correct(correction)
+        believed = await station.correct(correction)
+        self._survey_wanted = self._survey_wanted or not believed
         match correction:
             case Put():
                 self.writes_today += 1
-            case Drop(profile_id):
+            case Drop(profile_id) if believed:
                 _LOGGER.info("Station %s: the profile %d of another system is cleared", self._identity, profile_id)
         self._look()
 

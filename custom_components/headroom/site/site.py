@@ -272,6 +272,8 @@ class Site:
         try:
             async with asyncio.timeout(FALLBACK_WAIT_S):
                 while not all(evse.guarded for evse in evses):
+                    if any(evse.keeps_foreign for evse in evses):
+                        return False
                     await self._confirmation.wait()
         except TimeoutError:
             return False

@@ -98,7 +98,7 @@ class StationSnapshot:
     profile_writes_today: int = 0
     obeying: Obeying = Obeying()
     problem: str | None = None
-    """Key of what is wrong with it ("rejects_profiles", "disobedient"), None where nothing is."""
+    """Key of what is wrong with it ("rejects_profiles", "disobedient", "keeps_other_profile"), None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

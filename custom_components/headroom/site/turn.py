@@ -245,7 +245,7 @@ def _reason(
     if not evse.allowed:
         return Reason(code=ReasonCode.PAUSED)
     if evse.session is None:
-        return Reason(code=ReasonCode.NOT_CHARGING)
+        return Reason(code=ReasonCode.OTHER_SYSTEM if evse.keeps_foreign else ReasonCode.NOT_CHARGING)
     if mode is Mode.STATIC:
         return Reason(code=ReasonCode.STATIC)
     if allocation is None or told_a is None:

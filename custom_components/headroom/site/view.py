@@ -29,6 +29,8 @@ _CHARGING = {
 }
 INTRODUCTION = timedelta(seconds=20)
 """How long a station that waits for approval may take to tell what it is made of."""
+KEEPS_PROFILE = "keeps_other_profile"
+"""The problem of a station that does not let another system's profile be cleared."""
 DRAWS_A = 1.0
 """A car that draws so much charges, whatever its station calls it."""
 
@@ -118,8 +120,14 @@ def _station(state: StationState, installer: Installer | None, evses: list[EvseS
         ack_latency_s=None if installer is None else installer.latency_s,
         profile_writes_today=0 if installer is None else installer.writes_today,
         obeying=Obeying() if installer is None else installer.obedience.shown(),
-        problem=next((evse.problem for evse in evses if evse.problem is not None), None),
+        problem=next((problem for evse in evses if (problem := _problem(evse)) is not None), None),
     )
+
+
+def _problem(evse: EvseState) -> str | None:
+    if evse.problem is None and evse.keeps_foreign:
+        return KEEPS_PROFILE
+    return evse.problem
 
 
 def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], authorization: Authorization, now: float) -> EvseSnapshot:

@@ -9,7 +9,7 @@ from .. import profiles
 from ..abilities import Abilities, abilities, fitted, unit_of
 from ..correction import Drop, Put, Step, about_others, corrections, leads_over
 from ..dialect import Dialect, Handle
-from ..errors import CallRejectedError
+from ..errors import CallError, CallRejectedError
 from ..fields import optional_text, optional_whole, written
 from ..frames import Payload
 from ..inventory import evse_phases, is_direct
@@ -247,21 +247,29 @@ class SmartCharging(ChargingProfiles):
             )
         )
 
-    async def correct(self, step: Step) -> None:
-        """Take a step of `correction`. Raises CallRejectedError where the station refuses; the next step is another one then."""
+    async def correct(self, step: Step) -> bool:
+        """Take a step of `correction`; False where the station knows no such profile, though it told of it: then it is to be surveyed.
+
+        Raises CallRejectedError or CallError where it refuses; the next step is another one then.
+        """
+        others = self._link.memory.others
         match step:
             case Put(placed):
                 try:
                     await self._install(placed)
-                except CallRejectedError:
-                    self._link.memory.others.immovable.add(placed.profile_id or 0)
+                except CallRejectedError, CallError:
+                    others.immovable.add(placed.profile_id or 0)
                     raise
+                return True
             case Drop(profile_id):
                 try:
-                    await self.clear_charging_profile(profile_id=profile_id)
-                except CallRejectedError:
-                    self._link.memory.others.kept.add(profile_id)
+                    cleared = await self.clear_charging_profile(profile_id=profile_id)
+                except CallRejectedError, CallError:
+                    others.kept.add(profile_id)
                     raise
+                if not cleared:
+                    others.denied.add(profile_id)
+                return cleared
 
     @property
     def _entries_most(self) -> int | None:
