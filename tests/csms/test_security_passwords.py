@@ -80,6 +80,26 @@ async def test_two_authorization_headers_are_none(tmp_path: Path) -> None:
         writer.close()
 
 
+@pytest.mark.parametrize("value", ["Basic \xe9\xe9\xe9\xe9", "Basic 8J+Y", "Basic /////w==", "Basic", "Bearer x", "Basic " + "A" * 600])
+async def test_a_header_that_makes_no_sense_is_a_wrong_answer(tmp_path: Path, value: str) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN), required=PASSWORD) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.system.port)
+        head = [
+            "GET /CP1 HTTP/1.1",
+            "Host: x",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol: ocpp2.0.1",
+            f"Authorization: {value}",
+        ]
+        writer.write("\r\n".join([*head, "", ""]).encode("latin-1"))
+        assert b"401" in await reader.readline()
+        writer.close()
+        assert site.kinds() == ["login_failed"]
+
+
 async def test_no_password_reaches_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "custom_components")
     wrong = generate_password()

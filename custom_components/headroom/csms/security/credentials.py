@@ -6,7 +6,6 @@ which is why none can be.
 """
 
 from base64 import b64decode
-import binascii
 from dataclasses import dataclass
 import hmac
 import secrets
@@ -60,7 +59,7 @@ def read_basic_header(value: str | None) -> BasicCredentials | None:
         return None
     try:
         user, colon, password = b64decode(token.strip(), validate=True).decode().partition(":")
-    except binascii.Error, UnicodeDecodeError:
+    except ValueError:  # not Base64, or not UTF-8
         return None
     return BasicCredentials(user, password) if colon else None
 
