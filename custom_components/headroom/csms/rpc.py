@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 import logging
+import secrets
 from typing import Any, Protocol
 
 from .errors import CallError, CallTimeoutError, StationError, StationOfflineError
@@ -94,6 +95,8 @@ class Rpc:
         self._outgoing: deque[_Outgoing] = deque()
         self._outstanding: tuple[_Outgoing, asyncio.TimerHandle] | None = None
         self._sending: set[asyncio.Task[None]] = set()
+        self._life = secrets.token_hex(4)
+        """No message id is used twice for a station, whatever connection it comes by (Part 4, 4.1.4): a late answer finds nobody else's."""
         self._ids = count(1)
         self._closed = False
 
@@ -124,7 +127,7 @@ class Rpc:
         self._schemas.check_request(action, payload)
         if self._closed:
             raise StationOfflineError(f"{self._name} is not connected")
-        message_id = str(next(self._ids))
+        message_id = f"{self._life}-{next(self._ids)}"
         try:
             text = call_text(message_id, action, payload)
         except (TypeError, ValueError) as error:  # a NaN, say: no schema looks for that
