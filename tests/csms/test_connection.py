@@ -138,6 +138,69 @@ async def test_any_transport_is_served_and_a_second_of_the_same_identity_is_not(
     assert house.of(Disconnected)[0].reason == "connection lost"
 
 
+class Wired(Pair):
+    """A transport in memory whose ping the test answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pings: asyncio.Queue[asyncio.Future[bool]] = asyncio.Queue()
+        self.heard_at_s = time.monotonic()
+
+    async def ping(self, timeout_s: float) -> bool:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.pings.put_nowait(answer)
+        return await answer
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_who_waits_for_a_place_does_not_take_it_from_who_came_in_meanwhile(house: House, *, answered: bool) -> None:
+    first, waiting, third = Wired(), Pair(), Pair()
+    tasks = [asyncio.create_task(house.system.serve("CP1", first))]
+    await house.until(Connected)
+    await first.pings.get()  # whether it is still there is looked at all the time
+    tasks.append(asyncio.create_task(house.system.serve("CP1", waiting)))
+    pong = await first.pings.get()
+    first.incoming.put_nowait(None)
+    await house.until(Disconnected)
+    tasks.append(asyncio.create_task(house.system.serve("CP1", third)))
+    await house.until(Connected, times=2)
+    pong.set_result(answered)
+    await tasks[1]
+    assert waiting.closed == (1008, "this identity is connected already")
+    assert len(house.of(Connected)) == 2 and third.closed is None
+    await third.close(1000, "")
+    await asyncio.gather(*tasks)
+    assert house.system.stations == {}
+
+
+async def test_a_late_answer_from_before_a_reconnect_is_nobodys(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+        before = client.asked
+    async with station(house.port) as client:
+        await client.call("Heartbeat", {})
+        await house.station().install_fallback(1, 6)
+        assert set(client.asked).isdisjoint(before) and len({*client.asked}) == len(client.asked)
+
+
+@pytest.mark.parametrize("breaks", ["admit", "serve"])
+async def test_a_mistake_of_ours_is_loud(
+    house: House, breaks: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("broken")
+
+    if breaks == "admit":
+        monkeypatch.setattr(house.system, "_admit", broken)
+    else:
+        monkeypatch.setattr(server, "V201Station", broken)
+    for _ in range(2):
+        with contextlib.suppress(InvalidStatus):
+            async with connect(f"ws://127.0.0.1:{house.port}/CP1", subprotocols=[Subprotocol("ocpp2.0.1")]) as socket:
+                await socket.wait_closed()
+    assert len([record for record in caplog.records if record.exc_info and "broken" in str(record.exc_info[1])]) == 1
+
+
 async def test_an_answer_that_cannot_be_sent_does_not_stop_what_came_after_it(house: House) -> None:
     transport = Pair()
     for number in range(2):

@@ -5,7 +5,8 @@ before a byte is read.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -24,6 +25,8 @@ from .security.credentials import read_basic_header
 from .security.events import SecurityEvent, SecurityEventKind
 from .security.throttle import Ration, address_key
 from .transport import WebSocketTransport
+
+_LOGGER = logging.getLogger(__name__)
 
 SUBPROTOCOLS = (Subprotocol("ocpp2.0.1"),)
 IDENTITY = re.compile(r"[A-Za-z0-9*\-_=:+|@.]{1,48}")
@@ -156,6 +159,7 @@ class Doors:
     serve: Serve
     _open: dict[str, tuple[tuple[str | None, int], Server]] = field(default_factory=dict)
     _closing: list[Server] = field(default_factory=list)
+    _failing: set[str] = field(default_factory=set)
 
     async def listen(self, listening: Listening) -> None:
         """Open what is missing, then close what is too much; connections stay. Raises OSError where a port is taken; all is as before then."""
@@ -204,7 +208,7 @@ class Doors:
             self._serve_websocket,
             *where,
             subprotocols=SUBPROTOCOLS,
-            process_request=self._check_request,
+            process_request=self._let_in_or_not,
             open_timeout=self.access.limits.handshake_s,
             ping_interval=None,  # the library hangs up on a station that answers no ping, however much it says: liveness.py
             close_timeout=CLOSE_TIMEOUT_S,
@@ -215,6 +219,22 @@ class Doors:
             ssl=context,
             create_connection=partial(SeatedConnection, access=self.access),  # type: ignore[arg-type]
         )
+
+    @contextmanager
+    def _loud(self, what: str) -> Iterator[None]:
+        """Log a mistake of ours, once until all goes well again: the library's own word of it is not heard."""
+        try:
+            yield
+        except Exception:
+            if what not in self._failing:
+                _LOGGER.exception("%s a station failed", what)
+            self._failing.add(what)
+            raise
+        self._failing.discard(what)
+
+    async def _let_in_or_not(self, connection: ServerConnection, request: Request) -> Response | None:
+        with self._loud("Letting in"):
+            return await self._check_request(connection, request)
 
     async def _check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         assert isinstance(connection, SeatedConnection)
@@ -243,7 +263,8 @@ class Doors:
         identity = None if request is None else _identity(request.path)
         if identity is not None and connection.verdict is not None:
             peer = Peer(connection, identity, self.access)
-            await self.serve(identity, peer, connection.verdict)
+            with self._loud("Serving"):
+                await self.serve(identity, peer, connection.verdict)
 
 
 def _identity(path: str) -> str | None:

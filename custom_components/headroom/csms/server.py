@@ -216,7 +216,7 @@ class CentralSystem:
         if (session := self._sessions.get(identity)) is None:
             return True
         if not isinstance(session.transport, Wire) or await session.transport.ping(REPLACE_PING_S):
-            return session.over.is_set()
+            return identity not in self._sessions  # another one may have taken its place meanwhile
         return await self._replace(identity, session)
 
     async def _replace(self, identity: str, session: _Session) -> bool:
