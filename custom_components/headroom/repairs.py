@@ -37,6 +37,7 @@ STATION_PROBLEM = "station_problem"
 STATION_AWAITS_REBOOT = "station_awaits_reboot"
 STATION_MONITOR = "station_monitor"
 STATION_CLOCK = "station_clock"
+STATION_TOKENS = "station_tokens_outdated"
 FIRMWARE_FAILURES: Mapping[FirmwareState, str] = {
     FirmwareState.DOWNLOAD_FAILED: "firmware_download_failed",
     FirmwareState.INVALID_SIGNATURE: "firmware_invalid_signature",
@@ -83,6 +84,9 @@ def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot:
             key = STATION_PROBLEMS.get(station.problem, STATION_PROBLEM)
             placeholders = {"station": names.get(identity, identity), "identity": identity, "problem": station.problem}
             issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, placeholders)
+        if station.tokens_outdated:
+            placeholders = {"station": names.get(identity, identity), "identity": identity}
+            issues[f"{STATION_TOKENS}_{entry.entry_id}_{identity}"] = Issue(STATION_TOKENS, ir.IssueSeverity.WARNING, placeholders)
         if station.inventory.awaiting_reboot:
             placeholders = {"station": names.get(identity, identity), "variables": ", ".join(station.inventory.awaiting_reboot)}
             issues[f"{STATION_AWAITS_REBOOT}_{entry.entry_id}_{identity}"] = Issue(

@@ -1,25 +1,29 @@
 """Cards and tokens: added, learnt at a reader, changed, taken over from older entries; and what is told of them, which is never the token."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 import json
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, SubentryFlowResult
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.headroom.configuration import site_config
+from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
 from custom_components.headroom.site.config import EvseKey
 
-from .raw_station import RawStation, raw_station, until
+from .raw_station import RawStation, now, raw_station, until
 from .test_services import act, device
+from .test_variables import told
 
 CARD = "04A2B3C4D5E680"
 FLAGS = {"type": "any", "concurrent": False, "blocked": False, "master_pass": False}
@@ -79,6 +83,45 @@ async def test_a_card_is_learnt_at_the_reader(hass: HomeAssistant, init_integrat
     assert CARD not in str(hass.states.async_all())
     diagnostics = json.dumps(await async_get_config_entry_diagnostics(hass, init_integration))
     assert CARD not in diagnostics and "Ann" in diagnostics
+
+
+async def test_a_station_that_takes_no_list_is_told_and_heals(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Whoever takes a card away must know that a station which is alone still lets it charge."""
+    issues = ir.async_get(hass)
+    issue_id = f"station_tokens_outdated_{init_integration.entry_id}_CP1"
+
+    async def until_issue(stands: bool) -> None:
+        changed = asyncio.Event()
+        unsubscribe = hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, callback(lambda _: changed.set()))
+        while (issues.async_get_issue(DOMAIN, issue_id) is not None) is not stands:
+            await asyncio.wait_for(changed.wait(), 10)
+            changed.clear()
+        unsubscribe()
+
+    async with raw_station(init_integration, "CP1") as station:
+
+        async def report(asked: dict[str, Any]) -> None:
+            lists = told("LocalAuthListCtrlr", "Enabled", "true", dataType="boolean")
+            await station.call("NotifyReport", {"requestId": asked["requestId"], "generatedAt": now(), "seqNo": 0, "reportData": [lists]})
+
+        station.answers |= {
+            "GetBaseReport": {"status": "Accepted"},
+            "GetLocalListVersion": {"versionNumber": 0},
+            "SendLocalList": {"status": "Failed"},
+        }
+        station.after("GetBaseReport", report)
+        await station.boot()
+        await station.heard("SetChargingProfile")
+        await answer(hass, await start(hass, init_integration), name="Ann", id_token=CARD)
+        await until_issue(stands=True)
+        issue = issues.async_get_issue(DOMAIN, issue_id)
+        assert issue is not None and issue.translation_placeholders == {"station": "Left", "identity": "CP1"}
+        assert CARD not in str(issue)
+        station.answers["SendLocalList"] = {"status": "Accepted"}
+        await answer(hass, await start(hass, init_integration), name="Bo", id_token="04FFEEDD")
+        await until_issue(stands=False)
+        sent = await station.heard("SendLocalList")
+        assert len(sent["localAuthorizationList"]) == 2
 
 
 async def test_of_a_short_code_nothing_is_shown(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:

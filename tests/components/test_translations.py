@@ -24,6 +24,7 @@ from custom_components.headroom.repairs import (
     STATION_PENDING,
     STATION_PROBLEM,
     STATION_PROBLEMS,
+    STATION_TOKENS,
 )
 from custom_components.headroom.security_issues import (
     BELOW_PROFILE,
@@ -213,6 +214,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         STATION_AWAITS_REBOOT,
         STATION_CLOCK,
         STATION_MONITOR,
+        STATION_TOKENS,
         *FIRMWARE_FAILURES.values(),
     }
     for key, issue in TEXTS["issues"].items():

@@ -33,10 +33,19 @@ class _Kept:
 class Keeper:
     """One task for each station that has something to be told; one station's failure is that station's alone."""
 
-    def __init__(self, wanted: Callable[[str], OfflineAuthorization], guarded: Callable[[str], Awaitable[object]]) -> None:
-        """`wanted` gives what a station is to go by; `guarded` waits until its limits are installed, which go first."""
+    def __init__(
+        self,
+        wanted: Callable[[str], OfflineAuthorization],
+        guarded: Callable[[str], Awaitable[object]],
+        on_health: Callable[[str, bool], None] = lambda identity, outdated: None,
+    ) -> None:
+        """`wanted` gives what a station is to go by; `guarded` waits until its limits are installed, which go first.
+
+        `on_health` is told when a station could not be told and goes by something else, and when it was told after all.
+        """
         self._wanted = wanted
         self._guarded = guarded
+        self._on_health = on_health
         self._stations: dict[str, _Kept] = {}
         self._version = 0
 
@@ -61,11 +70,6 @@ class Keeper:
         for identity, kept in self._stations.items():
             if kept.station is not None:
                 self._wake(identity, kept)
-
-    def failing(self, identity: str) -> bool:
-        """Tell whether a station could not be told what to go by."""
-        kept = self._stations.get(identity)
-        return kept is not None and kept.failing
 
     async def stop(self) -> None:
         """Stop telling; stations keep what they hold."""
@@ -97,13 +101,16 @@ class Keeper:
             except (StationError, PayloadError, ValueError) as error:
                 if not kept.failing:
                     _LOGGER.warning("Station %s could not be told who may charge while it is alone: %s", identity, error)
-                kept.failing = True
+                    kept.failing = True
+                    self._on_health(identity, True)
                 await self._pause(kept.woken, retry_s)
                 retry_s = min(2 * retry_s, RETRY_MOST_S)
                 continue
             if kept.failing:
                 _LOGGER.info("Station %s goes by the site's tokens again", identity)
-            kept.failing, kept.told, kept.version, retry_s = False, wanted, version, RETRY_S
+                kept.failing = False
+                self._on_health(identity, False)
+            kept.told, kept.version, retry_s = wanted, version, RETRY_S
 
     async def _pause(self, woken: asyncio.Event, seconds: float) -> None:
         try:

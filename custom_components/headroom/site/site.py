@@ -104,7 +104,7 @@ class Site:
         self._confirmation = asyncio.Event()
         self.authorization = Authorization(evses=self._evses, inventory_of=self._inventory_of, now=self._clock.utcnow)
         self.authorization.recall(memory.authorization)
-        self._keeper = Keeper(self.authorization.offline, self._guarded)
+        self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
         self._turning: asyncio.Task[None] | None = None
         self._failing = False
         self._lease_s = 0.0
@@ -528,6 +528,11 @@ class Site:
             },
             authorization=self.authorization.document(),
         )
+
+    def _tokens_health(self, identity: str, outdated: bool) -> None:
+        if (state := self._stations.get(identity)) is not None:
+            state.tokens_outdated = outdated
+            self.request_turn("tokens")
 
     def _recall(self, evse: EvseState) -> None:
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:

@@ -99,6 +99,8 @@ class StationSnapshot:
     obeying: Obeying = Obeying()
     problem: str | None = None
     """Key of what is wrong with it ("rejects_profiles", "disobedient", "keeps_other_profile"), None where nothing is."""
+    tokens_outdated: bool = False
+    """It could not be told who may charge while it is alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ class StationState:
     last_heard: datetime | None = None
     external: dict[str, LimitsOverTime] = field(default_factory=dict)
     """Limits somebody else set on the whole station, by source (NotifyChargingLimit)."""
+    tokens_outdated: bool = False
+    """It could not be told who may charge while it is alone."""
 
 
 class Journal(Protocol):

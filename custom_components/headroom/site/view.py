@@ -121,6 +121,7 @@ def _station(state: StationState, installer: Installer | None, evses: list[EvseS
         profile_writes_today=0 if installer is None else installer.writes_today,
         obeying=Obeying() if installer is None else installer.obedience.shown(),
         problem=next((problem for evse in evses if (problem := _problem(evse)) is not None), None),
+        tokens_outdated=state.tokens_outdated,
     )
 
 
