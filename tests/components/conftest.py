@@ -8,8 +8,9 @@ from unittest.mock import patch
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from syrupy.assertion import SnapshotAssertion
 
@@ -84,6 +85,23 @@ def set_up(hass: HomeAssistant, fixed_entry: MockConfigEntry) -> Callable[[Platf
         return fixed_entry
 
     return set_up
+
+
+@pytest.fixture
+def compare_platform(
+    hass: HomeAssistant,
+    entity_registry: er.EntityRegistry,
+    entity_registry_enabled_by_default: None,
+    snapshot: SnapshotAssertion,
+    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
+) -> Callable[[Platform], Awaitable[None]]:
+    """Set up one platform and compare all its entities and states of a busy evening with the test's snapshot."""
+
+    async def compare(platform: Platform) -> None:
+        entry = await set_up(platform)
+        await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+
+    return compare
 
 
 def show(entry: MockConfigEntry, snapshot: SiteSnapshot) -> None:

@@ -8,7 +8,8 @@ import itertools
 import json
 from typing import Any
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -184,3 +185,17 @@ async def until(hass: HomeAssistant, entity_id: str, state: str) -> None:
         raise AssertionError(f"{entity_id} is {hass.states.get(entity_id)}, not {state}") from None
     finally:
         unsubscribe()
+
+
+def told_by(hass: HomeAssistant, entity_id: str) -> asyncio.Queue[dict[str, Any]]:
+    """Collect what an event entity tells."""
+    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    @callback
+    def hear(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        if state is not None and state.attributes.get("event_type"):
+            told.put_nowait(dict(state.attributes))
+
+    async_track_state_change_event(hass, entity_id, hear)
+    return told

@@ -5,10 +5,8 @@ from collections.abc import Awaitable, Callable
 from homeassistant.const import ATTR_ENTITY_ID, STATE_UNAVAILABLE, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import entity_registry as er
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
-from syrupy.assertion import SnapshotAssertion
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.csms.errors import CallTimeoutError
 from custom_components.headroom.errors import translated_errors
@@ -16,16 +14,9 @@ from custom_components.headroom.errors import translated_errors
 from .raw_station import RawStation, raw_station, until
 
 
-@pytest.mark.usefixtures("entity_registry_enabled_by_default")
-async def test_entities(
-    hass: HomeAssistant,
-    entity_registry: er.EntityRegistry,
-    snapshot: SnapshotAssertion,
-    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
-) -> None:
+async def test_entities(compare_platform: Callable[[Platform], Awaitable[None]]) -> None:
     """All buttons of a busy evening."""
-    entry = await set_up(Platform.BUTTON)
-    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+    await compare_platform(Platform.BUTTON)
 
 
 async def _press(hass: HomeAssistant, entity_id: str) -> None:

@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
-from homeassistant.helpers.event import async_track_state_change_event
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.csms import memory
 
-from .raw_station import Payload, RawStation, now, raw_station
+from .raw_station import Payload, RawStation, now, raw_station, told_by
 
 MONITOR = "event.left_monitor"
 VENDOR = "event.left_vendor_message"
@@ -59,20 +57,6 @@ async def goes_off(station: RawStation, monitor_id: int, *, cleared: bool = Fals
     await station.call("NotifyEvent", {"generatedAt": at or now(), "seqNo": 0, "eventData": [event]})
 
 
-def heard(hass: HomeAssistant, entity_id: str) -> asyncio.Queue[dict[str, Any]]:
-    """Collect what an event entity tells."""
-    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-    @callback
-    def hear(event: Event[EventStateChangedData]) -> None:
-        state = event.data["new_state"]
-        if state is not None and state.attributes.get("event_type"):
-            told.put_nowait(dict(state.attributes))
-
-    async_track_state_change_event(hass, entity_id, hear)
-    return told
-
-
 def repairs(hass: HomeAssistant) -> list[str]:
     """What the repairs are about."""
     return sorted(issue.translation_key or "" for issue in ir.async_get(hass).issues.values())
@@ -80,7 +64,7 @@ def repairs(hass: HomeAssistant) -> list[str]:
 
 async def test_a_severe_monitor_is_a_repair_until_it_is_cleared(hass: HomeAssistant, left: RawStation) -> None:
     """Its severity is the station's to tell; the event says it, the repair names it."""
-    told = heard(hass, MONITOR)
+    told = told_by(hass, MONITOR)
     await goes_off(left, 5)
     event = await asyncio.wait_for(told.get(), 10)
     assert event["event_type"] == "system_failure"
@@ -96,7 +80,7 @@ async def test_a_severe_monitor_is_a_repair_until_it_is_cleared(hass: HomeAssist
 
 async def test_a_mild_monitor_is_only_an_event(hass: HomeAssistant, left: RawStation) -> None:
     """Severity 4 is no repair."""
-    told = heard(hass, MONITOR)
+    told = told_by(hass, MONITOR)
     await goes_off(left, 6)
     assert (await asyncio.wait_for(told.get(), 10))["event_type"] == "error"
     assert repairs(hass) == []
@@ -104,7 +88,7 @@ async def test_a_mild_monitor_is_only_an_event(hass: HomeAssistant, left: RawSta
 
 async def test_a_reboot_quiets_monitors(hass: HomeAssistant, left: RawStation) -> None:
     """Whatever still is, the station tells anew."""
-    told = heard(hass, MONITOR)
+    told = told_by(hass, MONITOR)
     await goes_off(left, 5)
     await asyncio.wait_for(told.get(), 10)
     assert repairs(hass) == ["station_monitor"]
@@ -114,7 +98,7 @@ async def test_a_reboot_quiets_monitors(hass: HomeAssistant, left: RawStation) -
 
 async def test_a_monitor_that_nobody_can_rate(hass: HomeAssistant, left: RawStation) -> None:
     """It is told as what it is, and no repair is made of a guess."""
-    told = heard(hass, MONITOR)
+    told = told_by(hass, MONITOR)
     await goes_off(left, 77)
     assert (await asyncio.wait_for(told.get(), 10))["event_type"] == "unrated"
     assert repairs(hass) == []
@@ -122,7 +106,7 @@ async def test_a_monitor_that_nobody_can_rate(hass: HomeAssistant, left: RawStat
 
 async def test_a_removed_station_leaves_no_repair(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
     """What was wrong with it is nobody's concern any more."""
-    told = heard(hass, MONITOR)
+    told = told_by(hass, MONITOR)
     await goes_off(left, 5)
     await asyncio.wait_for(told.get(), 10)
     hass.config_entries.async_remove_subentry(init_integration, "station_one")
@@ -146,7 +130,7 @@ async def test_vendor_messages_are_taken_by_the_event(
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
         await station.heard("SetChargingProfile")
-        told = heard(hass, VENDOR)
+        told = told_by(hass, VENDOR)
         assert await station.call("DataTransfer", MESSAGE) == {"status": "Accepted"}
         event = await asyncio.wait_for(told.get(), 10)
     assert (event["event_type"], event["vendor_id"], event["message_id"], event["data"]) == (
@@ -159,7 +143,7 @@ async def test_vendor_messages_are_taken_by_the_event(
 
 async def test_a_wrong_clock_is_a_repair_until_it_is_right(hass: HomeAssistant, left: RawStation, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the times that the station itself tells."""
-    told = heard(hass, MONITOR)
+    told = told_by(hass, MONITOR)
     await goes_off(left, 6)
     await asyncio.wait_for(told.get(), 10)
     assert repairs(hass) == []

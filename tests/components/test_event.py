@@ -5,29 +5,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from homeassistant.const import STATE_UNKNOWN, Platform
-from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
-from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.event import async_track_state_change_event
-import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
-from syrupy.assertion import SnapshotAssertion
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .conftest import LEFT, busy, show
-from .raw_station import raw_station
+from .raw_station import raw_station, told_by
 
 ENTITY = "event.left_evse_1_session"
 
 
-@pytest.mark.usefixtures("entity_registry_enabled_by_default")
-async def test_entities(
-    hass: HomeAssistant,
-    entity_registry: er.EntityRegistry,
-    snapshot: SnapshotAssertion,
-    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
-) -> None:
+async def test_entities(compare_platform: Callable[[Platform], Awaitable[None]]) -> None:
     """All events of a busy evening."""
-    entry = await set_up(Platform.EVENT)
-    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+    await compare_platform(Platform.EVENT)
 
 
 async def test_a_session_that_runs_already_is_no_news(
@@ -58,15 +47,7 @@ async def test_the_next_car_is_not_given_the_last_ones_energy(
 
 async def test_a_session_of_a_real_station(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
     """Started, ended with so much energy, and nobody's token in it."""
-    told: asyncio.Queue[dict[str, object]] = asyncio.Queue()
-
-    @callback
-    def hear(event: Event[EventStateChangedData]) -> None:
-        state = event.data["new_state"]
-        if state is not None and state.attributes.get("event_type"):
-            told.put_nowait(dict(state.attributes))
-
-    async_track_state_change_event(hass, ENTITY, hear)
+    told = told_by(hass, ENTITY)
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
         await station.status("Available")

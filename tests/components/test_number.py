@@ -5,26 +5,17 @@ from collections.abc import Awaitable, Callable
 from homeassistant.const import ATTR_ENTITY_ID, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import entity_registry as er
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
-from syrupy.assertion import SnapshotAssertion
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .raw_station import until
 
 ENTITY = "number.left_evse_1_maximum_current"
 
 
-@pytest.mark.usefixtures("entity_registry_enabled_by_default")
-async def test_entities(
-    hass: HomeAssistant,
-    entity_registry: er.EntityRegistry,
-    snapshot: SnapshotAssertion,
-    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
-) -> None:
+async def test_entities(compare_platform: Callable[[Platform], Awaitable[None]]) -> None:
     """All numbers of a busy evening."""
-    entry = await set_up(Platform.NUMBER)
-    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+    await compare_platform(Platform.NUMBER)
 
 
 async def _set(hass: HomeAssistant, value: float) -> None:

@@ -5,10 +5,7 @@ from dataclasses import replace
 
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
-import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
-from syrupy.assertion import SnapshotAssertion
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.site.snapshot import MeterHealth
 
@@ -16,16 +13,9 @@ from .conftest import LEFT, busy, show
 from .raw_station import raw_station, until
 
 
-@pytest.mark.usefixtures("entity_registry_enabled_by_default")
-async def test_entities(
-    hass: HomeAssistant,
-    entity_registry: er.EntityRegistry,
-    snapshot: SnapshotAssertion,
-    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
-) -> None:
+async def test_entities(compare_platform: Callable[[Platform], Awaitable[None]]) -> None:
     """All sensors of a busy evening."""
-    entry = await set_up(Platform.SENSOR)
-    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+    await compare_platform(Platform.SENSOR)
 
 
 async def test_a_lost_meter_shows_no_current(hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]) -> None:

@@ -4,26 +4,16 @@ from collections.abc import Awaitable, Callable
 
 from homeassistant.const import ATTR_ENTITY_ID, SERVICE_TURN_OFF, SERVICE_TURN_ON, STATE_OFF, STATE_ON, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
-from syrupy.assertion import SnapshotAssertion
 
 from .raw_station import until
 
 ENTITY = "switch.left_evse_1_allow_charging"
 
 
-@pytest.mark.usefixtures("entity_registry_enabled_by_default")
-async def test_entities(
-    hass: HomeAssistant,
-    entity_registry: er.EntityRegistry,
-    snapshot: SnapshotAssertion,
-    set_up: Callable[[Platform], Awaitable[MockConfigEntry]],
-) -> None:
+async def test_entities(compare_platform: Callable[[Platform], Awaitable[None]]) -> None:
     """All switches of a busy evening."""
-    entry = await set_up(Platform.SWITCH)
-    await snapshot_platform(hass, entity_registry, snapshot, entry.entry_id)
+    await compare_platform(Platform.SWITCH)
 
 
 @pytest.mark.usefixtures("init_integration")

@@ -1,7 +1,8 @@
 """The Modbus meter against pymodbus' real server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 import math
 import socket
 from typing import Any
@@ -229,19 +230,24 @@ async def test_probe_does_not_wait_for_a_silent_meter(meter: Meter) -> None:
     meter.mute = False
 
 
-async def test_probe_does_not_wait_for_a_host_that_never_accepts() -> None:
-    with socket.socket() as full:
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port where a connection is never accepted, and never refused."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        held = [socket.socket() for _ in range(4)]
-        for one in held:
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
-        silent = ModbusMeterConfig(host="127.0.0.1", port=full.getsockname()[1], model="eastron_sdm630", timeout_s=0.3)
-        with pytest.raises(MeterError, match="cannot connect"):
-            await ModbusMeter(silent).probe()
-        for one in held:
-            one.close()
+        for _ in range(4):
+            held = stack.enter_context(socket.socket())
+            held.setblocking(False)
+            held.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+async def test_probe_does_not_wait_for_a_host_that_never_accepts(full_port: int) -> None:
+    silent = ModbusMeterConfig(host="127.0.0.1", port=full_port, model="eastron_sdm630", timeout_s=0.3)
+    with pytest.raises(MeterError, match="cannot connect"):
+        await ModbusMeter(silent).probe()
 
 
 class Heard:
@@ -364,19 +370,10 @@ async def test_the_back_off_doubles_to_half_a_minute_and_never_ends(meter: Meter
     assert heard.told.qsize() == 1
 
 
-async def test_stops_at_once_while_connecting() -> None:
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        held = [socket.socket() for _ in range(4)]
-        for one in held:
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
-        heard = Heard(ModbusMeter(ModbusMeterConfig(host="127.0.0.1", port=full.getsockname()[1], model="eastron_sdm630", timeout_s=30.0)))
-        await asyncio.sleep(0)
-        await heard.stop()
-        for one in held:
-            one.close()
+async def test_stops_at_once_while_connecting(full_port: int) -> None:
+    heard = Heard(ModbusMeter(ModbusMeterConfig(host="127.0.0.1", port=full_port, model="eastron_sdm630", timeout_s=30.0)))
+    await asyncio.sleep(0)
+    await heard.stop()
 
 
 async def test_stops_at_once_in_the_middle_of_a_request(meter: Meter) -> None:
