@@ -7,6 +7,7 @@ from enum import StrEnum
 import struct
 
 from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import NoSuchIdException
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -42,17 +43,16 @@ class MeterValues:
 
 
 class MeterServer:
-    """Serves the newest values. `frozen` keeps what it shows; `silent` accepts requests and answers none; `stop` closes it."""
+    """Serves the newest values. `frozen` keeps what it shows; what it is asked while `silent` it never answers; `stop` closes it."""
 
     def __init__(self, kind: MeterKind = MeterKind.SDM630) -> None:
         """Make a meter that reads nothing yet."""
         self.kind = kind
         self.values = MeterValues()
         self.reads = 0
+        self.silent = False
         self._frozen = False
         self._shown = MeterValues()
-        self._answering = asyncio.Event()
-        self._answering.set()
         self._server: ModbusTcpServer | None = None
         self._address = ("127.0.0.1", 0)
 
@@ -70,21 +70,9 @@ class MeterServer:
     def frozen(self, frozen: bool) -> None:
         self._shown, self._frozen = self.values, frozen
 
-    @property
-    def silent(self) -> bool:
-        """Whether it keeps every request waiting."""
-        return not self._answering.is_set()
-
-    @silent.setter
-    def silent(self, silent: bool) -> None:
-        if silent:
-            self._answering.clear()
-        else:
-            self._answering.set()
-
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one. Raises RuntimeError where the port is taken."""
-        server = ModbusTcpServer(_device(self.kind, self._answer), address=(host, port))
+        server = ModbusTcpServer(_device(self.kind, self._answer), address=(host, port), ignore_missing_devices=True)
         await server.serve_forever(background=True)
         self._server = server
         listening = server.transport
@@ -105,7 +93,8 @@ class MeterServer:
         self, function: int, start: int, _address: int, _count: int, registers: list[int], written: list[int] | list[bool] | None
     ) -> ExcCodes | None:
         """Put the newest values into the registers when they are read."""
-        await self._answering.wait()
+        if self.silent:
+            raise NoSuchIdException  # the server's word for a device that is not there: it answers nothing
         if written is not None or function not in {3, 4}:
             return None
         image = registers_of(self.kind, self._shown if self._frozen else self.values)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+import logging
 import struct
 
 from pymodbus.client import AsyncModbusTcpClient
@@ -84,15 +85,19 @@ async def test_a_frozen_meter_shows_what_it_showed() -> None:
         assert await floats(client, 0x06, 1) == [1.0]
 
 
-async def test_a_silent_meter_accepts_and_never_answers() -> None:
+async def test_a_silent_meter_accepts_and_never_answers(caplog: pytest.LogCaptureFixture) -> None:
     async with served(MeterKind.SDM630) as (meter, client):
         meter.silent = True
         with pytest.raises(ModbusIOException):
             await client.read_input_registers(0x06, count=2, device_id=1)
+        caplog.clear()  # the client complains, rightly
         meter.silent = False
         fresh = AsyncModbusTcpClient("127.0.0.1", port=meter.port, timeout=2)
         await fresh.connect()
         assert await floats(fresh, 0x00, 1) == [230.0]
+        assert not [
+            record for record in caplog.records if record.levelno >= logging.WARNING
+        ]  # nor does the meter complain, of a client that has gone meanwhile
         fresh.close()
 
 
