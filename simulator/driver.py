@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import math
 
 from .client import Backoff, StationClient, Violation, violations
-from .faults import FaultEvent, switch, verify
+from .faults import Breakable, FaultEvent, switch, verify
 from .meter import MeterServer
 from .site import SimulatedSite
 from .transport import Connect
@@ -56,7 +56,7 @@ class SiteDriver:
 
     async def fault(self, name: str, on: bool = True) -> None:
         """Switch a fault on or off now; raises ValueError where there is none of that name."""
-        await switch(self, name, on)
+        await switch(Breakable(self.site, self.clients, self.meter), name, on)
 
     async def run(self, duration_s: float = math.inf) -> None:
         """Run for so long, or until cancelled. Raises what a client or the physics raise."""

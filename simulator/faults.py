@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .driver import SiteDriver
+from .client import StationClient
+from .meter import MeterServer
+from .site import SimulatedSite
 
 SLOW_ANSWER_S = 4.0
 SLOW_APPLY_S = 10.0
@@ -13,7 +13,17 @@ EXTERNAL_LIMIT_A = 10.0
 FIRE_C = 70.0
 """By so much a station gets hotter than its load makes it."""
 
-type Switch = Callable[[SiteDriver, str, bool], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Breakable:
+    """What may break of a site that runs: its stations and their clients, and its meter where it has one."""
+
+    site: SimulatedSite
+    clients: Mapping[str, StationClient]
+    meter: MeterServer | None
+
+
+type Switch = Callable[[Breakable, str, bool], Awaitable[None]]
 """Switches a fault on or off, of the station named where it is one of a station."""
 
 
@@ -26,65 +36,65 @@ class FaultEvent:
     lasts_s: float | None = None
 
 
-async def _offline(driver: SiteDriver, station: str, on: bool) -> None:
-    driver.site.stations[station].faults.offline = on
-    driver.site.stations[station].on_change()
+async def _offline(running: Breakable, station: str, on: bool) -> None:
+    running.site.stations[station].faults.offline = on
+    running.site.stations[station].on_change()
 
 
-async def _slow(driver: SiteDriver, station: str, on: bool) -> None:
-    faults = driver.site.stations[station].faults
+async def _slow(running: Breakable, station: str, on: bool) -> None:
+    faults = running.site.stations[station].faults
     faults.answer_after_s, faults.apply_after_s = (SLOW_ANSWER_S, SLOW_APPLY_S) if on else (0.0, 0.0)
 
 
-async def _rejecting(driver: SiteDriver, station: str, on: bool) -> None:
-    driver.site.stations[station].faults.rejecting = on
+async def _rejecting(running: Breakable, station: str, on: bool) -> None:
+    running.site.stations[station].faults.rejecting = on
 
 
-async def _ignoring(driver: SiteDriver, station: str, on: bool) -> None:
-    driver.site.stations[station].faults.ignoring = on
+async def _ignoring(running: Breakable, station: str, on: bool) -> None:
+    running.site.stations[station].faults.ignoring = on
 
 
-async def _reboot(driver: SiteDriver, station: str, on: bool) -> None:
+async def _reboot(running: Breakable, station: str, on: bool) -> None:
     if on:
-        driver.site.stations[station].reboot("Watchdog")
+        running.site.stations[station].reboot("Watchdog")
 
 
-async def _reboot_ending(driver: SiteDriver, station: str, on: bool) -> None:
+async def _reboot_ending(running: Breakable, station: str, on: bool) -> None:
     if on:
-        driver.site.stations[station].reboot("Watchdog", transactions_go_on=False)
+        running.site.stations[station].reboot("Watchdog", transactions_go_on=False)
 
 
-async def _external_limit(driver: SiteDriver, station: str, on: bool) -> None:
-    driver.site.stations[station].limit_externally(0, EXTERNAL_LIMIT_A if on else None)
+async def _external_limit(running: Breakable, station: str, on: bool) -> None:
+    running.site.stations[station].limit_externally(0, EXTERNAL_LIMIT_A if on else None)
 
 
-async def _hot(driver: SiteDriver, station: str, on: bool) -> None:
-    driver.site.stations[station].sensors.fire_c = FIRE_C if on else 0.0
+async def _hot(running: Breakable, station: str, on: bool) -> None:
+    running.site.stations[station].sensors.fire_c = FIRE_C if on else 0.0
 
 
-async def _tampered(driver: SiteDriver, station: str, on: bool) -> None:
+async def _tampered(running: Breakable, station: str, on: bool) -> None:
     if on:
-        driver.site.stations[station].security.tamper()
+        running.site.stations[station].security.tamper()
 
 
-async def _drop(driver: SiteDriver, station: str, on: bool) -> None:
+async def _drop(running: Breakable, station: str, on: bool) -> None:
     if on:
-        await driver.clients[station].drop()
+        await running.clients[station].drop()
 
 
-async def _meter_silent(driver: SiteDriver, _: str, on: bool) -> None:
-    if driver.meter:
-        driver.meter.silent = on
+async def _meter_silent(running: Breakable, _: str, on: bool) -> None:
+    if running.meter:
+        running.meter.silent = on
 
 
-async def _meter_frozen(driver: SiteDriver, _: str, on: bool) -> None:
-    if driver.meter:
-        driver.meter.frozen = on
+async def _meter_frozen(running: Breakable, _: str, on: bool) -> None:
+    if running.meter:
+        running.meter.frozen = on
 
 
-async def _meter_gone(driver: SiteDriver, _: str, on: bool) -> None:
-    if driver.meter:
-        await (driver.meter.stop() if on else driver.meter.restart())
+async def _meter_gone(running: Breakable, _: str, on: bool) -> None:
+    if running.meter:
+        await (running.meter.stop() if on else running.meter.restart())
 
 
 FAULTS: Mapping[str, Switch] = {
@@ -113,11 +123,11 @@ def verify(name: str, stations: Collection[str]) -> None:
         raise ValueError(f"{name!r}: a fault of a station is written KIND:STATION, of {', '.join(stations)}")
 
 
-async def switch(driver: SiteDriver, name: str, on: bool) -> None:
+async def switch(running: Breakable, name: str, on: bool) -> None:
     """Switch a fault by name; raises ValueError as `verify` does."""
-    verify(name, driver.site.stations)
+    verify(name, running.site.stations)
     kind, _, station = name.partition(":")
-    await FAULTS[kind](driver, station, on)
+    await FAULTS[kind](running, station, on)
 
 
 def parsed(text: str) -> FaultEvent:
