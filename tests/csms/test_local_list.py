@@ -12,12 +12,18 @@ from custom_components.headroom.csms.v201.local_list import LARGEST_VERSION, Hel
 type Entries = dict[str, dict[str, Any]]
 
 KEYS = st.sampled_from([f"token{number}" for number in range(12)])
-WANTED = st.dictionaries(KEYS, st.sampled_from(["Accepted", "Blocked", "Expired"]), max_size=12)
+WANTED = st.dictionaries(KEYS, st.sampled_from(["Accepted", "Blocked", "Accepted KeyCode"]), max_size=12)
+"""What is said of each token, and its type where that is not a card's: a reader may tell it otherwise than it was thought to be."""
 ACCIDENTS = st.sampled_from(["none", "not_arrived", "answer_lost", "wiped", "other_list"])
 
 
 def entries(statuses: Mapping[str, str]) -> Entries:
-    return {key: {"idToken": {"idToken": key, "type": "ISO14443"}, "idTokenInfo": {"status": status}} for key, status in statuses.items()}
+    made: Entries = {}
+    for value, said in statuses.items():
+        status, _, kind = said.partition(" ")
+        kind = kind or "ISO14443"
+        made[f"{kind}:{value}"] = {"idToken": {"idToken": value, "type": kind}, "idTokenInfo": {"status": status}}
+    return made
 
 
 class Station:
@@ -39,9 +45,10 @@ class Station:
         elif payload["versionNumber"] <= self.version < LARGEST_VERSION:
             return False
         for entry in part:
-            self.held.pop(entry["idToken"]["idToken"], None)
+            value = entry["idToken"]["idToken"]
+            self.held = {key: one for key, one in self.held.items() if one["idToken"]["idToken"] != value}
             if "idTokenInfo" in entry:
-                self.held[entry["idToken"]["idToken"]] = entry
+                self.held[f"{entry['idToken']['type']}:{value}"] = entry
         self.version = payload["versionNumber"]
         return True
 
@@ -89,6 +96,7 @@ def test_no_request_is_larger_than_the_station_takes(statuses: dict[str, str], m
         ({"a": "Accepted"}, {"a": "Accepted"}, []),
         ({"a": "Accepted"}, {"a": "Accepted", "b": "Accepted"}, ["b"]),
         ({"a": "Accepted", "b": "Accepted"}, {"b": "Blocked"}, ["a", "b"]),
+        ({"a": "Accepted"}, {"a": "Accepted KeyCode"}, ["a", "a"]),
     ],
 )
 def test_only_what_changed_is_sent(before: dict[str, str], after: dict[str, str], told: list[str]) -> None:
