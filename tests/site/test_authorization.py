@@ -343,6 +343,16 @@ def test_a_reservation_for_any_place_leaves_the_others_their_own() -> None:
     assert closed_to([anywhere, second], {1: True, 2: True}, other, None, same) == {1, 2}
 
 
+def test_a_card_that_is_learnt_at_a_reader_is_listed_there_as_that_reader_told_it() -> None:
+    book = TokenBook()
+    shown = IdToken(value="GARAGE-7", type="KeyCode")
+    book.met(Stranger(token=shown, station="CP1", at=START))
+    card = KnownToken(value="GARAGE-7")
+    book.learn([card])
+    assert book.spelling("CP1", card) == shown
+    assert not book.strangers
+
+
 def test_a_card_is_known_however_its_reader_tells_it_and_listed_as_the_station_tells_it() -> None:
     book = TokenBook()
     card = KnownToken(value="04:A2:B3:C4", type="ISO14443")

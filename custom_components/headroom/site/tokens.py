@@ -60,13 +60,19 @@ class TokenBook:
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def learn(self, tokens: Iterable[KnownToken]) -> None:
-        """Take over the tokens that a person entered. Where one is entered twice, the first counts."""
+        """Take over the tokens that a person entered. Where one is entered twice, the first counts.
+
+        One that was held to a reader before is what that reader said it is.
+        """
         self._known = {}
         for token in tokens:
             self._known.setdefault(self._digest(normalised(token.value)), []).append(token)
         keys = {normalised(token.value) for tokens in self._known.values() for token in tokens}
         self.spellings = {place: token for place, token in self.spellings.items() if place[1] in keys}
-        self.strangers = {digest: stranger for digest, stranger in self.strangers.items() if self.find(stranger.token) is None}
+        for digest, stranger in tuple(self.strangers.items()):
+            if (known := self.find(stranger.token)) is not None:
+                self.spelt(stranger.station, known, stranger.token)
+                del self.strangers[digest]
 
     def find(self, token: IdToken) -> KnownToken | None:
         """Return the token that this is, however it was spelt; some readers tell a card's bytes backwards."""
