@@ -34,6 +34,8 @@ class Outgoing:
     action: str
     payload: dict[str, Any]
     on_reply: OnReply | None = None
+    on_lost: Callable[[], None] | None = None
+    """Called where it will never be answered."""
     asked: bool = False
     persistent: bool = False
     attempts: int = 0
@@ -60,6 +62,8 @@ class Outbox:
             self.events.append(message)
         elif self.online:
             self.notices.append(message)
+        else:
+            self._lost(message)
 
     def boot(self, now: datetime, reason: str) -> None:
         """Announce the station (again) now."""
@@ -72,7 +76,10 @@ class Outbox:
     def disconnected(self, now: datetime) -> None:
         """Forget what does not persist; what persists is said again as having happened offline (E04)."""
         self.online = False
+        lost = [*self.notices]
         self.notices.clear()
+        for notice in lost:
+            self._lost(notice)
         self.retry_at = None
         for event in self.events:
             if event.action == "TransactionEvent":
@@ -119,11 +126,14 @@ class Outbox:
             return
         if code == "SecurityError":
             self.boot(now, "Triggered")  # the CSMS does not know us (any more)
-        if not message.persistent or (code is not None and message.action != "TransactionEvent"):
-            self.done(message)
-            return
         message.attempts += 1
-        if message.attempts >= self.message_attempts:
+        given_up = not message.persistent or (code is not None and message.action != "TransactionEvent")
+        if given_up or message.attempts >= self.message_attempts:
             self.done(message)
+            self._lost(message)
         else:
             self.retry_at = now + timedelta(seconds=self.attempt_interval_s * message.attempts)
+
+    def _lost(self, message: Outgoing) -> None:
+        if message.on_lost:
+            message.on_lost()

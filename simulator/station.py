@@ -280,9 +280,17 @@ class StationModel:
 
     # What it says and answers
 
-    def say(self, action: str, payload: dict[str, Any], on_reply: OnReply | None = None, *, asked: bool = False) -> None:
+    def say(
+        self,
+        action: str,
+        payload: dict[str, Any],
+        on_reply: OnReply | None = None,
+        *,
+        on_lost: Callable[[], None] | None = None,
+        asked: bool = False,
+    ) -> None:
         """Queue a request to the CSMS, which is lost while there is no connection."""
-        self.outbox.put(Outgoing(action=action, payload=payload, on_reply=on_reply, asked=asked))
+        self.outbox.put(Outgoing(action=action, payload=payload, on_reply=on_reply, on_lost=on_lost, asked=asked))
         self.on_change()
 
     def handle(self, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:

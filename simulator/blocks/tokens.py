@@ -115,7 +115,12 @@ class Tokens(Block):
             elif evse.token == id_token:
                 evse.authorize_at = self.station.now + timedelta(seconds=AUTHORIZE_AGAIN_S)
 
-        self.station.say("Authorize", {"idToken": id_token}, judged)
+        def lost() -> None:
+            evse = self.station.evses[evse_id]
+            if evse.token == id_token and not evse.transaction:
+                evse.authorize_at = self.station.now + timedelta(seconds=ASK_AGAIN_S)
+
+        self.station.say("Authorize", {"idToken": id_token}, judged, on_lost=lost)
 
     def may_stop(self, started_by: Token, shown: Token) -> bool:
         """Return whether a token ends another's transaction: its own, its group's, or a master pass (C09, C16)."""

@@ -56,6 +56,20 @@ def test_offline_the_local_list_lets_in_and_an_unknown_token_waits() -> None:
     simulate(test, spec=IDLE)
 
 
+def test_a_driver_whose_question_was_lost_with_the_connection_asks_again() -> None:
+    async def test(one: Run) -> None:
+        await one.hear("StatusNotification")
+        one.csms.silent_on.add("Authorize")
+        come(one, "ANNA")
+        await one.hear("Authorize")
+        one.csms.silent_on.clear()
+        await one.driver.fault("drop:CP1")
+        await one.charging()
+        assert len(one.heard("Authorize")) == 2
+
+    simulate(test, spec=IDLE)
+
+
 def test_the_cache_remembers_a_token_until_it_is_cleared_or_its_time_is_over() -> None:
     async def test(one: Run) -> None:
         one.csms.replies["Authorize"] = {"idTokenInfo": {"status": "Accepted", "cacheExpiryDateTime": later(600)}}
