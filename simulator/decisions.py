@@ -9,6 +9,8 @@ from .homeassistant_api import ApiError, Client, HomeAssistantGoneError
 
 FETCH_EVERY_S = 2.0
 FETCHED = 200
+LOADED = "loaded"
+"""The state of a config entry whose actions have somebody to answer them."""
 
 
 class DecisionCollector:
@@ -31,11 +33,15 @@ class DecisionCollector:
     async def fetch(self) -> None:
         """Fetch once; what can't be fetched now is fetched later, or lost with the process that had it."""
         try:
-            devices = await self._client().command("config/device_registry/list")
+            client = self._client()
+            entry = (await client.command("config_entries/get_single", entry_id=self._entry_id))["config_entry"]
+            if entry["state"] != LOADED:
+                return
+            devices = await client.command("config/device_registry/list")
             device = next((row["id"] for row in devices if ["headroom", self._entry_id] in row["identifiers"]), None)
             if device is None:
                 return
-            answer = await self._client().call_action("headroom", "get_decisions", {"device_id": device, "count": FETCHED}, response=True)
+            answer = await client.call_action("headroom", "get_decisions", {"device_id": device, "count": FETCHED}, response=True)
         except HomeAssistantGoneError:
             return
         except ApiError as error:
