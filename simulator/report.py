@@ -83,12 +83,17 @@ def build_report(run: Run) -> dict[str, Any]:
 
 
 def shortfalls(report: Mapping[str, Any]) -> list[str]:
-    """Return where a run did not do what a site is for. While something is broken, that is only to hold the fuse and to keep to OCPP."""
+    """Return where a run did not do what a site is for.
+
+    While something is broken, that is only to hold the fuse and to keep to OCPP. None of the faults is a cause to complain in the log: a
+    meter or a station that went silent is told of by entities and repairs.
+    """
     found: list[str] = []
     if report["breaker_tripped"]:
         found.append("a breaker tripped")
     if report["ocpp_violations"]:
         found.append(f"the central system broke OCPP {report['ocpp_violations']} times")
+    found += [f"the log says: {line}" for line in report["log_troubles"]]
     if report["fault"] != "none":
         return found
     if report["max_overload_s"] > MAX_OVERLOAD_S:

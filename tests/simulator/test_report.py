@@ -41,9 +41,19 @@ def report(
     reactions_s: tuple[float, ...] = (0.05,),
     baseline: Baseline | None = None,
     ocpp_violations: int = 0,
+    log_troubles: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     start, decisions = baseline or Baseline.of(Recorder()), [decision(each) for each in reactions_s]
-    return build_report(Run(fault=fault, recorder=made, baseline=start, decisions=decisions, ocpp_violations=ocpp_violations))
+    return build_report(
+        Run(
+            fault=fault,
+            recorder=made,
+            baseline=start,
+            decisions=decisions,
+            ocpp_violations=ocpp_violations,
+            log_troubles=log_troubles,
+        )
+    )
 
 
 def test_a_good_run_falls_short_of_nothing() -> None:
@@ -74,6 +84,12 @@ def test_a_central_system_that_breaks_ocpp_falls_short_whatever_else_is_broken(f
     made = report(recorder(), fault=fault, ocpp_violations=2)
     assert made["ocpp_violations"] == 2
     assert made["shortfalls"] == ["the central system broke OCPP 2 times"]
+
+
+@pytest.mark.parametrize("fault", ["none", "meter", "home-assistant"])
+def test_what_the_log_complains_of_falls_short_whatever_is_broken(fault: str) -> None:
+    made = report(recorder(), fault=fault, log_troubles=("ERROR custom_components.headroom.site.site: A turn failed",))
+    assert made["shortfalls"] == ["the log says: ERROR custom_components.headroom.site.site: A turn failed"]
 
 
 def test_while_something_is_broken_only_the_fuse_counts() -> None:
