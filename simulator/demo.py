@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
-import contextlib
 from datetime import UTC, datetime
 import json
 import logging
@@ -16,21 +15,38 @@ from typing import Any
 from .dashboard import ShownSite
 from .decisions import DecisionCollector
 from .driver import SiteDriver
-from .homeassistant import CHECKOUT, PASSWORD, USERNAME, HomeAssistant, free_port
+from .homeassistant import CHECKOUT, PASSWORD as USER_PASSWORD, USERNAME, HomeAssistant, free_port
 from .live import live_site
-from .newcomer import EvseAnswers, SiteAnswers, StationAnswers, add_integration, approve, save_dashboard, shown_site
+from .newcomer import (
+    EvseAnswers,
+    SiteAnswers,
+    StationAnswers,
+    add_integration,
+    approve,
+    learn_card,
+    raise_security,
+    save_dashboard,
+    serve_tls,
+    shown_site,
+    wait_for_state,
+)
 from .report import Baseline, Run, build_report
 from .site import SiteSpec
 from .sites import DEMO_FUSE_A, DEMO_WORST_CASE_A, demo_site
+from .yard import yard
 
 MARGIN_A = 2.0
 STATION_NAMES = {"GARAGE": "Garage", "CARPORT": "Carport", "YARD": "Yard", "GATE": "Gate"}
+PASSWORD = 1
+"""The security profile by which every station of the demo comes first."""
+TLS_PROFILES = {"CARPORT": 2, "YARD": 3}
+"""Those that are brought further, with nobody going there: to a password over TLS, and to a certificate of their own."""
 FAULTS = {"meter": "meter-silent", "station": "offline:CARPORT", "home-assistant": None}
 """What each fault of the command line is called in the simulator; Home Assistant is no part of that."""
 DOWN_S = 20.0
 """So long Home Assistant stays dead after it was killed."""
 FIRST_LIMITS_WITHIN_S = 60.0
-"""The warm-up ends at the latest so long after the last car came."""
+"""The warm-up ends at the latest so long after all is set up."""
 UNLIMITED = {"not_charging", "offline", "unknown", "unavailable"}
 """Reasons of a limit that is not one for a car yet."""
 
@@ -75,12 +91,15 @@ def station_answers(spec: SiteSpec) -> list[StationAnswers]:
 class Demo:
     """One demo: a site that lives, and a Home Assistant that is or is not there."""
 
-    def __init__(self, options: argparse.Namespace, driver: SiteDriver, home_assistant: HomeAssistant, ocpp_port: int) -> None:
+    def __init__(
+        self, options: argparse.Namespace, driver: SiteDriver, home_assistant: HomeAssistant, ocpp_port: int, tls_port: int
+    ) -> None:
         """Take what is made already."""
         self.options = options
         self.driver = driver
         self.home_assistant = home_assistant
         self.ocpp_port = ocpp_port
+        self.tls_port = tls_port
 
     async def set_up(self) -> ShownSite:
         """Set the integration up as a newcomer would; returns what the dashboard shows."""
@@ -93,32 +112,55 @@ class Demo:
             meter_model="eastron_sdm630",
             meter_port=self.driver.meter.port,
             ocpp_port=self.ocpp_port,
+            security_profile=PASSWORD,
         )
         client = self.home_assistant.client
         entry_id = await add_integration(client, site)
         stations = station_answers(self.driver.site.spec)
         for station in stations:
             say(f"Approving the charging station {station.identity}")
-            await approve(client, station)
+            shown_once = await approve(client, station)
+            self.driver.site.stations[station.identity].network.enter(shown_once.address, shown_once.password)
         shown = await shown_site(client, entry_id, site, stations)
+        await self.secure(shown, stations)
+        await self.learn_cards(entry_id)
         await save_dashboard(self.home_assistant, shown)
         return shown
 
+    async def secure(self, shown: ShownSite, stations: Sequence[StationAnswers]) -> None:
+        """See every station come back with its password, and bring those of `TLS_PROFILES` to TLS from afar."""
+        client = self.home_assistant.client
+        online = [shown.entity_ids[f"{shown.entry_id}_{station.identity}_online"] for station in stations]
+        await wait_for_state(client, online, lambda states: {state["state"] for state in states.values()} == {"on"}, timeout_s=60.0)
+        await serve_tls(client, shown.entry_id, security_profile=PASSWORD, port=self.tls_port)
+        say(f"Bringing {' and '.join(TLS_PROFILES)} to TLS")
+        async with asyncio.TaskGroup() as group:
+            for station in stations:
+                if profile := TLS_PROFILES.get(station.identity):
+                    group.create_task(raise_security(client, shown.entry_id, station, security_profile=profile))
+
+    async def learn_cards(self, entry_id: str) -> None:
+        """Add each driver's card once it was turned away at a reader, and have it held there again."""
+        say("Learning the drivers' cards")
+        for visit in self.driver.site.spec.visits:
+            assert visit.token is not None
+            value, station = visit.token["idToken"], STATION_NAMES[visit.station]
+            name = value.removeprefix("DEMO-").capitalize()
+            await learn_card(self.home_assistant.client, entry_id, name=name, station=station, ends_on=value[-2:])
+            self.driver.site.stations[visit.station].present(visit.evse_id, visit.token)
+
     async def warm_up(self, shown: ShownSite) -> None:
         """Wait until every car is plugged in and has its first limit."""
-        spec = self.driver.site.spec
-        all_there_s = max(visit.comes_s for visit in spec.visits)
-        while self.driver.site.time_s < all_there_s:
-            await asyncio.sleep(0.5)
         reasons = [shown.evse_entity(evse, "limit_reason") for evse in shown.evses]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_LIMITS_WITHIN_S):
-                while True:
-                    states = await self.home_assistant.client.states()
-                    if not {states[reason]["state"] for reason in reasons} & UNLIMITED:
-                        return
-                    await asyncio.sleep(0.5)
-        say("Some car has no limit of its own yet; measuring all the same")
+        try:
+            await wait_for_state(
+                self.home_assistant.client,
+                reasons,
+                lambda states: not {state["state"] for state in states.values()} & UNLIMITED,
+                timeout_s=FIRST_LIMITS_WITHIN_S,
+            )
+        except TimeoutError:
+            say("Some car has no limit of its own yet; measuring all the same")
 
     async def measure(self, shown: ShownSite) -> dict[str, Any]:
         """Run for the minutes asked for, break what is to be broken, and return the report."""
@@ -172,15 +214,16 @@ class Demo:
         await self.driver.fault(name, on=False)
         say(f"Fault over: {name}")
 
-    def show_address(self) -> None:
+    def show_address(self, yard_url: str) -> None:
         """Tell where to look."""
         assert self.driver.meter is not None
-        print(f"\n  {self.home_assistant.url}\n  user      {USERNAME}\n  password  {PASSWORD}\n")
+        print(f"\n  {self.home_assistant.url}\n  user      {USERNAME}\n  password  {USER_PASSWORD}\n")
         if self.options.bare:
             print("  Add the integration Headroom there, with these:")
             print(f"  main fuse {DEMO_FUSE_A:g} A, worst case {DEMO_WORST_CASE_A:g} A")
             print(f"  meter     Modbus, Eastron SDM630, 127.0.0.1, port {self.driver.meter.port}")
             print(f"  OCPP      port {self.ocpp_port}\n")
+        print(f"  At the stations themselves, to enter passwords and hold cards to the readers: {yard_url}\n")
         print("  Ctrl-C ends it.", flush=True)
 
 
@@ -188,16 +231,17 @@ async def run(options: argparse.Namespace) -> int:
     """Run the demo; returns the exit status."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, asyncio.current_task())
     begun_s = time.monotonic()
-    ocpp_port = free_port(9000)
+    ocpp_port, tls_port = free_port(9000), free_port(9443)
     home_assistant = HomeAssistant(options.folder)
-    async with live_site(demo_site(margin_a=MARGIN_A), f"ws://127.0.0.1:{ocpp_port}") as driver:
-        demo = Demo(options, driver, home_assistant, ocpp_port)
+    csms_url = f"ws://127.0.0.1:{ocpp_port}"
+    async with live_site(demo_site(margin_a=MARGIN_A), csms_url) as driver, yard(driver, csms_url) as yard_url:
+        demo = Demo(options, driver, home_assistant, ocpp_port, tls_port)
         say(f"Starting Home Assistant on {home_assistant.url}")
         try:
             await home_assistant.start()
             async with asyncio.TaskGroup() as group:
                 physics = group.create_task(driver.run())
-                report = await _present(demo, begun_s)
+                report = await _present(demo, begun_s, yard_url)
                 physics.cancel()
         finally:
             say("Stopping Home Assistant")
@@ -213,16 +257,16 @@ async def run(options: argparse.Namespace) -> int:
     return 1 if options.check and report["shortfalls"] else 0
 
 
-async def _present(demo: Demo, begun_s: float) -> dict[str, Any] | None:
+async def _present(demo: Demo, begun_s: float, yard_url: str) -> dict[str, Any] | None:
     if demo.options.bare:
-        demo.show_address()
+        demo.show_address(yard_url)
         await asyncio.Event().wait()
     say("Setting the integration up")
     shown = await demo.set_up()
     say(f"Ready after {time.monotonic() - begun_s:.0f} s")
     if demo.options.headless:
         return await demo.measure(shown)
-    demo.show_address()
+    demo.show_address(yard_url)
     await asyncio.Event().wait()
     return None
 

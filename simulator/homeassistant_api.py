@@ -1,19 +1,24 @@
 """Home Assistant's public API, as a browser or an app uses it: REST for flows, a WebSocket for all else."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 import contextlib
 import itertools
 from typing import Any, Self
 
 import aiohttp
 
-type Answer = Mapping[str, Any]
+type Shown = Mapping[str, Any]
+"""What a step of a flow shows."""
+type Answer = Mapping[str, Any] | Callable[[Shown], Mapping[str, Any]]
+"""What to fill in on a step, or how to find that out from what the step shows. A menu wants `{"next_step_id": …}`."""
 type Answers = Mapping[str, Answer | Sequence[Answer]]
-"""What to fill in on a flow's steps, by step id; a sequence for a step that comes several times. A menu wants `{"next_step_id": …}`."""
+"""What to fill in on a flow's steps, by step id; a sequence for a step that comes several times."""
 
 CONFIG_FLOW = "/api/config/config_entries/flow"
+SUBENTRY_FLOW = "/api/config/config_entries/subentries/flow"
 REPAIR_FLOW = "/api/repairs/issues/fix"
+FLOW_PROGRESSED = "data_entry_flow_progressed"
 
 
 class ApiError(Exception):
@@ -102,11 +107,46 @@ class Client:
         """Send a WebSocket command and return its result."""
         return await self._send(next(self._ids), {"type": command, **fields}, timeout_s)
 
-    async def subscribe(self, listener: Callable[[Mapping[str, Any]], None], command: str, **fields: Any) -> None:
-        """Send a subscribing command; `listener` gets each event until the connection ends."""
+    async def subscribe(self, listener: Callable[[Mapping[str, Any]], None], command: str, **fields: Any) -> int:
+        """Send a subscribing command; `listener` gets each event until `unsubscribe` gets the number this returns, or the connection ends."""
         number = next(self._ids)
         self._subscriptions[number] = listener
         await self._send(number, {"type": command, **fields}, 30.0)
+        return number
+
+    async def unsubscribe(self, number: int) -> None:
+        """End a subscription; one that ended with its connection is no error."""
+        self._subscriptions.pop(number, None)
+        with contextlib.suppress(HomeAssistantGoneError):
+            await self.command("unsubscribe_events", subscription=number)
+
+    async def wait_for[FoundT](
+        self,
+        event: str,
+        look: Callable[[], Awaitable[FoundT | None]],
+        *,
+        timeout_s: float,
+        about: Callable[[Mapping[str, Any]], bool] = lambda data: True,
+    ) -> FoundT:
+        """Look now, and again after each of Home Assistant's events of a type whose data are `about` it, until something is found.
+
+        Raises TimeoutError.
+        """
+        happened = asyncio.Event()
+
+        def hear(message: Mapping[str, Any]) -> None:
+            if about(message["data"]):
+                happened.set()
+
+        async with asyncio.timeout(timeout_s):
+            number = await self.subscribe(hear, "subscribe_events", event_type=event)
+            try:
+                while (found := await look()) is None:
+                    await happened.wait()
+                    happened.clear()
+            finally:
+                await self.unsubscribe(number)
+        return found
 
     async def states(self) -> dict[str, Mapping[str, Any]]:
         """Return every entity's state object by entity id."""
@@ -121,33 +161,58 @@ class Client:
             fields["target"] = target
         return (await self.command("call_service", **fields)).get("response")
 
-    async def run_flow(self, flow: str, start: Mapping[str, Any], answers: Answers) -> Mapping[str, Any]:
-        """Walk through a flow (CONFIG_FLOW or REPAIR_FLOW) and return its last result.
+    async def run_flow(self, flow: str, start: Mapping[str, Any], answers: Answers, *, ends: Collection[str] = ()) -> Shown:
+        """Walk through a flow (its path) and return its last result.
 
-        What a form does not ask for is left out of its answer. Raises ApiError where a step has no answer (left) or refuses it, or the flow aborts.
+        What a form does not ask for is left out of its answer. `ends`: the reasons to abort that are an end as wished, as that a change was
+        made. Raises ApiError where a step has no answer (left) or refuses it, or the flow aborts for another reason.
         """
         left: dict[str, Iterator[Answer]] = {
-            step: iter([answer] if isinstance(answer, Mapping) else answer) for step, answer in answers.items()
+            step: iter(answer if isinstance(answer, Sequence) else [answer]) for step, answer in answers.items()
         }
-        result = await self._post(flow, start)
-        while result["type"] in {"form", "menu"}:
-            step = result["step_id"]
-            if result.get("errors"):
-                raise ApiError(f"{flow}, step {step}: {result['errors']} {result.get('description_placeholders') or ''}".rstrip())
+        shown = await self.begin_flow(flow, start)
+        while shown["type"] in {"form", "menu"}:
+            step = shown["step_id"]
+            if shown.get("errors"):
+                raise ApiError(f"{flow}, step {step}: {shown['errors']} {shown.get('description_placeholders') or ''}".rstrip())
             answer = next(left.get(step, iter(())), None)
             if answer is None:
-                raise ApiError(f"{flow} asks for {step}: {[field.get('name') for field in result.get('data_schema') or []]}")
-            if result["type"] == "form":
-                asked = {field["name"] for field in result["data_schema"]}
-                answer = {name: value for name, value in answer.items() if name in asked}
-            result = await self._post(f"{flow}/{result['flow_id']}", answer)
-        if result["type"] == "abort":
-            raise ApiError(f"{flow} was aborted: {result['reason']}")
-        return result
+                raise ApiError(f"{flow} asks for {step}: {[field.get('name') for field in shown.get('data_schema') or []]}")
+            shown = await self.answer_flow(flow, shown, answer(shown) if callable(answer) else answer)
+        if shown["type"] == "abort" and shown["reason"] not in ends:
+            raise ApiError(f"{flow} was aborted: {shown['reason']}")
+        return shown
 
-    async def _post(self, path: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        async with self._session.post(f"{self.url}{path}", json=payload) as response:
+    async def begin_flow(self, flow: str, start: Mapping[str, Any]) -> Shown:
+        """Begin a flow; returns its first step."""
+        return await self._progressed(flow, await self._request("POST", flow, start))
+
+    async def answer_flow(self, flow: str, shown: Shown, answer: Mapping[str, Any]) -> Shown:
+        """Answer a flow's step; returns the next one."""
+        if shown["type"] == "form":
+            asked = {field["name"] for field in shown["data_schema"]}
+            answer = {name: value for name, value in answer.items() if name in asked}
+        return await self._progressed(flow, await self._request("POST", f"{flow}/{shown['flow_id']}", answer))
+
+    async def end_flow(self, flow: str, shown: Shown) -> None:
+        """Close a flow's window."""
+        await self._request("DELETE", f"{flow}/{shown['flow_id']}")
+
+    async def _progressed(self, flow: str, shown: Shown, *, timeout_s: float = 330.0) -> Shown:
+        """Wait while a flow shows that it is busy; returns what it shows then."""
+        if shown["type"] != "progress":
+            return shown
+        flow_id = shown["flow_id"]
+
+        async def look() -> Shown | None:
+            now = await self._request("GET", f"{flow}/{flow_id}")
+            return None if now["type"] == "progress" else now
+
+        return await self.wait_for(FLOW_PROGRESSED, look, timeout_s=timeout_s, about=lambda data: data["flow_id"] == flow_id)
+
+    async def _request(self, method: str, path: str, payload: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        async with self._session.request(method, f"{self.url}{path}", json=payload) as response:
             body = await response.text()
             if response.status >= 400:
-                raise ApiError(f"POST {path}: {response.status} {body}")
+                raise ApiError(f"{method} {path}: {response.status} {body}")
             return dict(await response.json())

@@ -1,16 +1,18 @@
-"""What a newcomer does by hand, done through the same flows: add the integration, approve the stations, lay out a dashboard."""
+"""What a newcomer does by hand, done through the same flows: add the integration, approve the stations, learn the cards, lay out a dashboard."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .dashboard import ShownEvse, ShownSite, dashboard
 from .homeassistant import HomeAssistant
-from .homeassistant_api import CONFIG_FLOW, REPAIR_FLOW, ApiError, Client
+from .homeassistant_api import CONFIG_FLOW, REPAIR_FLOW, SUBENTRY_FLOW, ApiError, Client, Shown
 
 DOMAIN = "headroom"
-POLL_S = 0.25
+ISSUES_UPDATED, REGISTRY_UPDATED, STATE_CHANGED = "repairs_issue_registry_updated", "entity_registry_updated", "state_changed"
+NETWORK_INTERFACE = "Wired0"
+POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class SiteAnswers:
     meter_model: str
     meter_port: int
     ocpp_port: int
+    security_profile: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +47,17 @@ class StationAnswers:
     evses: Sequence[EvseAnswers]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What is shown once, to be entered in a station's own settings."""
+
+    address: str
+    password: str = field(repr=False)
+
+
 async def add_integration(client: Client, site: SiteAnswers) -> str:
     """Go through the config flow; returns the entry's id."""
+    listening = {"port": site.ocpp_port, "advanced": {"host": "127.0.0.1"}}
     answers: dict[str, Mapping[str, Any]] = {
         "site": {
             "name": site.name,
@@ -64,11 +76,42 @@ async def add_integration(client: Client, site: SiteAnswers) -> str:
             "advanced": {"invert": False},
         },
         "meter_live": {"next_step_id": "meter_accept"},
-        "ocpp": {"port": site.ocpp_port, "free_charging": True, "id_tokens": [], "profile": "0", "advanced": {"host": "127.0.0.1"}},
+        "ocpp": {**listening, "free_charging": False, "id_tokens": [], "profile": str(site.security_profile)},
     }
     result = await client.run_flow(CONFIG_FLOW, {"handler": DOMAIN}, answers)
     entry_id: str = result["result"]["entry_id"]
     return entry_id
+
+
+async def serve_tls(client: Client, entry_id: str, *, security_profile: int, port: int) -> None:
+    """Have the site listen with TLS as well, by a certificate that is made there; returns once it does."""
+    security = {
+        "profile": str(security_profile),
+        "unknown_stations": True,
+        "tls": "own",
+        "tls_port": port,
+        "server_names": ["127.0.0.1"],
+    }
+    await client.run_flow(
+        CONFIG_FLOW,
+        {"handler": DOMAIN, "entry_id": entry_id},
+        {"reconfigure": {"next_step_id": "security"}, "security": security},
+        ends=("reconfigure_successful",),
+    )
+    await listening(port)
+
+
+async def listening(port: int, *, timeout_s: float = 30.0) -> None:
+    """Wait until somebody listens on a port of 127.0.0.1, which nothing tells of; raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(POLL_S)
+            else:
+                writer.close()
+                return
 
 
 async def pending_stations(client: Client) -> dict[str, str]:
@@ -81,12 +124,24 @@ async def pending_stations(client: Client) -> dict[str, str]:
     }
 
 
-async def approve(client: Client, station: StationAnswers, *, timeout_s: float = 60.0) -> None:
-    """Wait until a station asks to be served and go through the repair that lets it in; ApiError where it never asks."""
+async def approve(client: Client, station: StationAnswers, *, timeout_s: float = 60.0) -> Credentials:
+    """Wait until a station asks to be served and go through the repair that lets it in with a password, which is returned.
+
+    Raises ApiError where it never asks.
+    """
+
+    async def waits() -> str | None:
+        return (await pending_stations(client)).get(station.identity)
+
+    noted: list[Credentials] = []
+
+    def note_down(shown: Shown) -> Mapping[str, Any]:
+        placeholders = shown["description_placeholders"]
+        noted.append(Credentials(address=placeholders["address"], password=placeholders["password"]))
+        return {}
+
     try:
-        async with asyncio.timeout(timeout_s):
-            while (issue_id := (await pending_stations(client)).get(station.identity)) is None:
-                await asyncio.sleep(POLL_S)
+        issue_id = await client.wait_for(ISSUES_UPDATED, waits, timeout_s=timeout_s)
     except TimeoutError as error:
         raise ApiError(f"The station {station.identity} did not ask to be served within {timeout_s:g} s") from error
     evses = [{"phases": str(evse.phases), "rotation": evse.rotation, "max_a": evse.max_a} for evse in station.evses]
@@ -95,10 +150,67 @@ async def approve(client: Client, station: StationAnswers, *, timeout_s: float =
         await client.run_flow(
             REPAIR_FLOW,
             {"handler": DOMAIN, "issue_id": issue_id},
-            {"station": described, "evse": evses, "authentication": {"authentication": "none"}},
+            {"station": described, "evse": evses, "authentication": {"authentication": "password"}, "password": note_down},
         )
     except ApiError as error:
         raise ApiError(f"Approving {station.identity}: {error}") from error
+    return noted[0]
+
+
+async def raise_security(client: Client, entry_id: str, station: StationAnswers, *, security_profile: int) -> None:
+    """Have a station that is connected brought up to a security profile with TLS; returns once it came back on it. Raises ApiError."""
+    subentries = await client.command("config_entries/subentries/list", entry_id=entry_id)
+    subentry_id = next(one["subentry_id"] for one in subentries if one["unique_id"] == station.identity)
+    wish = {"profile": str(security_profile), "interface": NETWORK_INTERFACE, "restart": True}
+    await client.run_flow(
+        SUBENTRY_FLOW,
+        {"handler": [entry_id, "station"], "subentry_id": subentry_id},
+        {"reconfigure": {"next_step_id": "upgrade"}, "upgrade": wish},
+        ends=("upgraded",),
+    )
+
+
+async def learn_card(client: Client, entry_id: str, *, name: str, station: str, ends_on: str, timeout_s: float = 60.0) -> None:
+    """Wait until a card nobody knows is held to the reader of a station (its name), and add it.
+
+    `ends_on` are the last characters of what is on the card. Raises ApiError where nobody holds it there.
+    """
+
+    def chosen(shown: Shown) -> str | None:
+        presented = next((asked for asked in shown["data_schema"] if asked["name"] == "presented"), None)
+        options = presented["selector"]["select"]["options"] if presented else ()
+        return next((one["value"] for one in options if station in one["label"] and one["label"].endswith(ends_on)), None)
+
+    async def learnt() -> Shown | None:
+        shown = await client.begin_flow(SUBENTRY_FLOW, {"handler": [entry_id, "id_token"]})
+        if (card := chosen(shown)) is None:
+            await client.end_flow(SUBENTRY_FLOW, shown)
+            return None
+        answer = {"name": name, "presented": card, "type": "any", "concurrent": False, "blocked": False, "master_pass": False}
+        return await client.answer_flow(SUBENTRY_FLOW, shown, answer)
+
+    try:
+        shown = await client.wait_for(STATE_CHANGED, learnt, timeout_s=timeout_s, about=_is_of_a_reader)
+    except TimeoutError as error:
+        raise ApiError(f"Nobody held the card of {name} to {station} within {timeout_s:g} s") from error
+    if shown["type"] != "create_entry":
+        raise ApiError(f"Learning the card of {name}: {shown.get('errors') or shown['type']}")
+
+
+def _is_of_a_reader(data: Mapping[str, Any]) -> bool:
+    return ((data.get("new_state") or {}).get("attributes") or {}).get("event_type") == "refused"
+
+
+async def wait_for_state(
+    client: Client, entity_ids: Sequence[str], look: Callable[[Mapping[str, Mapping[str, Any]]], bool], *, timeout_s: float
+) -> None:
+    """Wait until the states of some entities are as wished; raises TimeoutError."""
+
+    async def seen() -> bool | None:
+        states = await client.states()
+        return True if all(one in states for one in entity_ids) and look({one: states[one] for one in entity_ids}) else None
+
+    await client.wait_for(STATE_CHANGED, seen, timeout_s=timeout_s, about=lambda data: data["entity_id"] in entity_ids)
 
 
 async def entity_ids(client: Client) -> dict[str, str]:
@@ -117,17 +229,16 @@ async def shown_site(client: Client, entry_id: str, site: SiteAnswers, stations:
         for station in stations
         for number in range(1, len(station.evses) + 1)
     ]
-    async with asyncio.timeout(60.0):
-        while True:
-            shown = ShownSite(
-                entry_id=entry_id, fuse_a=site.fuse_a, margin_a=site.margin_a, evses=evses, entity_ids=await entity_ids(client)
-            )
-            try:
-                dashboard(shown)
-            except KeyError:
-                await asyncio.sleep(POLL_S)
-            else:
-                return shown
+
+    async def complete() -> ShownSite | None:
+        shown = ShownSite(entry_id=entry_id, fuse_a=site.fuse_a, margin_a=site.margin_a, evses=evses, entity_ids=await entity_ids(client))
+        try:
+            dashboard(shown)
+        except KeyError:
+            return None
+        return shown
+
+    return await client.wait_for(REGISTRY_UPDATED, complete, timeout_s=60.0)
 
 
 async def save_dashboard(home_assistant: HomeAssistant, shown: ShownSite) -> None:

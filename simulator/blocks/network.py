@@ -71,6 +71,13 @@ class Network(Block):
             self.station.device.update(PRIORITY, ",".join(map(str, self._order)))
         self.station.device.update(SECURITY_PROFILE, str(level))
 
+    def enter(self, url: str, password: str, *, security_profile: int = 1) -> None:
+        """Take what a person enters in the station's own settings, and dial anew with it."""
+        self.profiles[self.slot] = NetworkProfile(url=url, security_profile=security_profile)
+        self.station.device.update(PASSWORD, password)
+        self._failures, self._redial = 0, True
+        self.station.on_change()
+
     def certificate_renewed(self) -> None:
         """Show the new certificate at a new connection (A02.FR.08)."""
         self._redial = self.current.security_profile == 3
@@ -92,7 +99,7 @@ class Network(Block):
 
     @override
     def step(self, dt_s: float) -> None:
-        """Dial anew once the answer that made it so is out (A01.FR.10)."""
+        """Dial anew once that is called for, and any answer that made it so is out (A01.FR.10)."""
         if self._redial:
             self._redial = False
             self.station.redial = True
