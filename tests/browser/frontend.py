@@ -45,15 +45,26 @@ class Frontend:
         box = self.dialog.locator("wa-input").filter(has_text=re.compile(rf"^\s*{re.escape(label)}\b"))
         await box.first.locator("input").fill(value)
 
-    async def choose(self, label: str, option: str) -> None:
-        """Pick an option of a dropdown."""
+    async def choose(self, label: str, option: str | re.Pattern[str]) -> None:
+        """Pick an option of a dropdown, by its words or by what they are like."""
         select = self.dialog.locator("ha-select", has=self.page.locator(f'[data-aria-label="{label}"]'))
         await select.locator(f'[data-aria-label="{label}"]').click()
-        await select.locator("ha-dropdown-item").filter(has_text=re.compile(rf"^\s*{re.escape(option)}\s*$")).click()
+        words = re.compile(rf"^\s*{re.escape(option)}\s*$") if isinstance(option, str) else option
+        await select.locator("ha-dropdown-item").filter(has_text=words).click()
 
     async def press(self, words: str) -> None:
         """Press a button of the flow, or choose an entry of its menu."""
         await self.dialog.get_by_text(words, exact=True).last.click()
+
+    def state_of(self, name: str) -> Locator:
+        """What a device's page says of an entity."""
+        return self.page.locator("ha-device-entities-card hui-generic-entity-row", has_text=name).locator(".text-content")
+
+    async def at_the_station(self, yard: str, identity: str) -> Locator:
+        """Go to a simulated station, in a tab of its own: its settings, and its readers."""
+        tab = await self.page.context.new_page()
+        await tab.goto(yard)
+        return tab.locator(f"#{identity}")
 
     async def confirm(self) -> None:
         """Say OK to a question that Home Assistant itself asks."""

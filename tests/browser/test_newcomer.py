@@ -1,4 +1,4 @@
-"""A newcomer with a browser: adds the integration, approves a station, and watches the dashboard."""
+"""A newcomer with a browser: adds the integration, approves a station, learns a card, and watches the dashboard."""
 
 from pathlib import Path
 import re
@@ -16,7 +16,8 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
     async with demo(tmp_path, "--bare") as printed:
         meter_port = re.search(r"SDM630, 127\.0\.0\.1, port (\d+)", printed)
         ocpp_port = re.search(r"OCPP\s+port (\d+)", printed)
-        assert meter_port and ocpp_port
+        yard = re.search(r"readers: (http://\S+)", printed)
+        assert meter_port and ocpp_port and yard
         frontend = await log_in(address(printed))
         page = frontend.page
 
@@ -69,12 +70,44 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await frontend.picture("evse")
         await frontend.press("Next")
         await frontend.expect_step("How YARD shows who it is")
-        await frontend.choose("Authentication", "None")
         await frontend.picture("authentication")
         await frontend.press("Next")
+
+        # The password is shown once, and goes into the station's own settings while it is.
+        await frontend.expect_step("Password of YARD")
+        await frontend.picture("password")
+        shown = await frontend.dialog.locator("code").all_inner_texts()
+        csms_url, password = shown[0], shown[-1]
+        station = await frontend.at_the_station(yard[1], "YARD")
+        await station.get_by_label("Address of the central system").fill(csms_url)
+        await station.get_by_label("Password").fill(password)
+        await station.get_by_role("button", name="Save").click()
+        await frontend.press("Finish")
         await frontend.press("Finish")
         await expect(page.get_by_text("Charging station YARD waits for approval")).to_be_hidden()
         await expect(page.get_by_text("Charging station GATE waits for approval")).to_be_visible()
+
+        await frontend.open("/config/integrations/integration/headroom")
+        await page.get_by_text("Yard", exact=True).first.click()
+        await expect(frontend.state_of("Online")).to_have_text("Connected", timeout=LOAD_MS)
+        await frontend.picture("station")
+        assert password not in await page.content()
+
+        # The car's driver is turned away until the card is known.
+        await frontend.open("/config/integrations/integration/headroom")
+        await page.get_by_role("button", name="Add card or token").click()
+        await frontend.expect_step("Add a card or token")
+        await frontend.fill("Name", "Eve")
+        await frontend.choose("Card just held to a reader", re.compile("Yard.*VE"))
+        await frontend.picture("card")
+        await frontend.press("Submit")
+        await frontend.press("Finish")
+        reader = await frontend.at_the_station(yard[1], "YARD")
+        await reader.get_by_role("button", name="Hold it there").click()
+        await frontend.open("/config/integrations/integration/headroom")
+        await page.get_by_text("EVSE 1", exact=True).first.click()
+        await expect(frontend.state_of("Status")).to_have_text("Charging", timeout=LOAD_MS)
+        await frontend.picture("charging")
 
 
 async def test_watching_limits_and_reasons_change(log_in: OpenFrontend, tmp_path: Path) -> None:
