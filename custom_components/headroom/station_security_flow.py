@@ -21,8 +21,8 @@ from .const import CONF_PROFILE
 from .csms.errors import StationOfflineError
 from .csms.events import Connected, StationEvent
 from .csms.security.access import CERTIFICATE, PASSWORD
-from .csms.security.commands import INTERFACES
 from .csms.security.upgrade import UpgradeError, UpgradeStep
+from .csms.security_commands import INTERFACES
 from .errors import translated_errors
 from .station_access import (
     address_of,

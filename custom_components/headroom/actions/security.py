@@ -13,8 +13,8 @@ import probatio as vol
 from ..const import DOMAIN
 from ..csms.security import authority
 from ..csms.security.access import PASSWORD, PASSWORD_OVER_TLS, PROFILES
-from ..csms.security.commands import CSMS_ROOT, INSTALLED_KINDS, INTERFACES, ROOT_KINDS
 from ..csms.security.upgrade import SIGNING_S
+from ..csms.security_commands import CSMS_ROOT, INSTALLED_KINDS, INTERFACES, ROOT_KINDS
 from ..diagnostics import as_json
 from ..errors import invalid, translated_errors
 from ..security import vault_of

@@ -16,7 +16,7 @@ from .learnt import Learnt
 from .prediction import CompositeCheck
 from .profiles import Placed
 from .reconciliation import Installed
-from .security.commands import SecurityCommands
+from .security_commands import SecurityCommands
 from .upkeep import DiagnosticsCommands, DisplayCommands, FirmwareCommands
 from .values import Inventory, StationInfo
 from .variables import AttributeType, DeviceVariable, VariableKey, VariableResult

@@ -12,11 +12,11 @@ import logging
 import re
 
 from ..errors import CallError, CallRejectedError, StationError, StationOfflineError
+from ..security_commands import CSMS_ROOT
 from ..station import Station
 from ..variables import VariableKey
 from .access import CERTIFICATE, PASSWORD_OVER_TLS, Access
 from .authority import hash_data
-from .commands import CSMS_ROOT
 from .credentials import generate_password, hash_password
 from .events import SecurityEvent, SecurityEventKind
 
