@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 from . import inventory as inventories
+from .composite import NOMINAL_VOLTAGE_V
 from .correction import Others
 from .frame_log import FrameLog
 from .learnt import Learnt
@@ -20,14 +21,13 @@ _LOGGER = logging.getLogger(__name__)
 
 OBSERVATIONS = 16
 CLOCK_STEP_S = 60.0
+"""No message is so late: a clock was set."""
 WRONG_CLOCK_S = 60.0
 """So far off a clock is wrong."""
 CLOCK_PATIENCE_S = 60.0
 """Once it has been for so long: what was queued shows an old time only while it comes."""
-"""No message is so late: a clock was set."""
 FLOWING_A = 1.0
 """Above this a phase carries charging current; below, it is noise and the station's own consumption."""
-NOMINAL_VOLTAGE_V = 230.0
 
 
 class StationClock:
