@@ -48,6 +48,8 @@ class RawStation:
         """Codes of CALLERRORs to answer with, by action."""
         self.variable_statuses: dict[str, str] = {}
         """What SetVariables is answered with, by the variable's name."""
+        self.variables: dict[str, str] = {}
+        """What GetVariables is answered with, by the variable's name."""
         self.asked: list[tuple[str, Payload]] = []
         self.news = asyncio.Condition()
         self._ids = itertools.count(1)
@@ -79,14 +81,18 @@ class RawStation:
 
     def _answer(self, action: str, payload: Payload) -> Payload | None:
         if action == "GetVariables":
-            data = payload["getVariableData"]
-            return {"getVariableResult": [item | {"attributeStatus": "UnknownComponent"} for item in data]}
+            return {"getVariableResult": [item | self._told(item["variable"]["name"]) for item in payload["getVariableData"]]}
         if action == "SetVariables":
             data = payload["setVariableData"]
             named = ({key: item[key] for key in ("component", "variable")} for item in data)
             statuses = self.variable_statuses
             return {"setVariableResult": [item | {"attributeStatus": statuses.get(item["variable"]["name"], "Accepted")} for item in named]}
         return self.answers[action]
+
+    def _told(self, name: str) -> Payload:
+        if (value := self.variables.get(name)) is None:
+            return {"attributeStatus": "UnknownComponent"}
+        return {"attributeStatus": "Accepted", "attributeValue": value}
 
     async def call(self, action: str, payload: Payload) -> Payload:
         message_id = str(next(self._ids))

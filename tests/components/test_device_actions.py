@@ -10,6 +10,7 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom.actions.guard import KEPT_BY_ITSELF, PASSED, REQUESTS, VARIABLES
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.v201.link import SCHEMAS
 from custom_components.headroom.errors import ERROR_CODES
@@ -20,7 +21,7 @@ from .test_services import device
 
 USED: Mapping[str, str] = {
     "CancelReservation": "cancel_reservation",
-    "CertificateSigned": "call",
+    "CertificateSigned": "sign_certificate",
     "ChangeAvailability": "change_availability",
     "ClearCache": "clear_authorization_cache",
     "ClearChargingProfile": "clear_charging_profile",
@@ -47,7 +48,7 @@ USED: Mapping[str, str] = {
     "RequestStopTransaction": "stop_charging",
     "ReserveNow": "reserve",
     "Reset": "reset",
-    "SendLocalList": "call",
+    "SendLocalList": "",
     "SetChargingProfile": "set_charging_profile",
     "SetDisplayMessage": "show_message",
     "SetMonitoringBase": "set_monitoring_base",
@@ -60,7 +61,7 @@ USED: Mapping[str, str] = {
     "UnpublishFirmware": "unpublish_firmware",
     "UpdateFirmware": "update_firmware",
 }
-"""By which action each request of a central system is used."""
+"""By which action each request of a central system is used; "": Headroom sends it by itself (tokens are subentries of the site)."""
 
 
 @pytest.fixture
@@ -92,7 +93,14 @@ async def tell(hass: HomeAssistant, action: str, device_id: str, **fields: Any) 
 async def test_each_request_has_an_action(hass: HomeAssistant) -> None:
     """All of the standard's, by its own schemas."""
     assert USED.keys() == FROM_CSMS.keys()
-    assert set(USED.values()) <= hass.services.async_services_for_domain(DOMAIN).keys()
+    assert set(USED.values()) - {""} <= hass.services.async_services_for_domain(DOMAIN).keys()
+
+
+def test_the_guard_knows_each_request() -> None:
+    """Each is refused, with the action that does it, or passed on knowingly; what is kept by itself has no action."""
+    assert sorted([*REQUESTS, *KEPT_BY_ITSELF, *PASSED]) == sorted(FROM_CSMS)
+    assert {name: USED[name] for name in REQUESTS} == REQUESTS
+    assert {name for name, action in USED.items() if not action} == KEPT_BY_ITSELF
 
 
 async def test_each_request_of_a_station_has_a_handler(left: RawStation) -> None:
@@ -104,7 +112,7 @@ async def test_each_request_of_a_station_has_a_handler(left: RawStation) -> None
         assert "NotImplemented" not in str(answer), action
 
 
-@pytest.mark.parametrize("request_name", sorted(name for name, action in USED.items() if action == "call"))
+@pytest.mark.parametrize("request_name", sorted(PASSED))
 async def test_call(hass: HomeAssistant, cp1: str, left: RawStation, request_name: str) -> None:
     """Any request reaches the station as it was given; a station that has no such function says so in words."""
     payload = dict(FROM_CSMS[request_name][0])
@@ -113,6 +121,65 @@ async def test_call(hass: HomeAssistant, cp1: str, left: RawStation, request_nam
         await ask(hass, "call", cp1, request=request_name, payload=payload)
     assert failed.value.translation_key == "station_not_implemented"
     assert await left.heard(request_name) == payload
+
+
+@pytest.mark.parametrize("request_name", sorted({*REQUESTS, *KEPT_BY_ITSELF}))
+async def test_call_names_what_to_use_instead(hass: HomeAssistant, cp1: str, left: RawStation, request_name: str) -> None:
+    """A request that changes what is kept account of goes to the station by its own action alone."""
+    asked = len(left.asked)
+    with pytest.raises(ServiceValidationError) as refused:
+        await ask(hass, "call", cp1, request=request_name, payload=dict(FROM_CSMS[request_name][0]))
+    key = "request_kept" if request_name in KEPT_BY_ITSELF else "request_guarded"
+    assert refused.value.translation_key == key
+    assert refused.value.translation_placeholders["request"] == request_name
+    if key == "request_guarded":
+        assert refused.value.translation_placeholders["action"] == f"headroom.{USED[request_name]}"
+    assert request_name not in [action for action, _ in left.asked[asked:]]
+
+
+@pytest.mark.parametrize("path", ["call", "set_variables"])
+@pytest.mark.parametrize("variable", sorted(VARIABLES))
+async def test_guarded_variables(hass: HomeAssistant, cp1: str, left: RawStation, variable: tuple[str, str], path: str) -> None:
+    """By neither way, in whatever case their names are written."""
+    component, name = (part.upper() for part in variable)
+    item = {"component": {"name": component}, "variable": {"name": name}, "attributeValue": "1"}
+    by_call = {"request": "SetVariables", "payload": {"setVariableData": [item]}}
+    fields = by_call if path == "call" else {"values": {f"{component}.{name}": "1"}}
+    with pytest.raises(ServiceValidationError) as refused:
+        await ask(hass, path, cp1, **fields)
+    placeholders = {"variable": f"{component}.{name}"}
+    if (instead := VARIABLES[variable]) is not None:
+        placeholders["action"] = f"headroom.{instead}"
+        assert hass.services.has_service(DOMAIN, instead)
+    assert refused.value.translation_key == ("variable_guarded" if instead is None else "variable_guarded_instead")
+    assert refused.value.translation_placeholders == placeholders
+
+
+async def test_variables_by_call_are_taken_into_the_inventory(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
+    """Whichever way they are set or read: what was taken, what was not, and what waits for a reboot."""
+
+    def item(name: str, **more: str) -> dict[str, Any]:
+        return {"component": {"name": "TxCtrlr"}, "variable": {"name": name}, **more}
+
+    left.variable_statuses |= {"EVConnectionTimeOut": "RebootRequired", "TxStartPoint": "Rejected"}
+    names = ("StopTxOnEVSideDisconnect", "EVConnectionTimeOut", "TxStartPoint")
+    payload = {"setVariableData": [item(name, attributeValue="7") for name in names] + [item("MaxEnergyOnInvalidId", attributeValue="9")]}
+    await ask(hass, "call", cp1, request="SetVariables", payload=payload)
+    found = await ask(hass, "get_inventory", cp1, component="TxCtrlr")
+    values = {name: variable["attributes"][0]["value"] for name, variable in found["variables"].items()}
+    assert values == {"TxCtrlr.StopTxOnEVSideDisconnect": "7", "TxCtrlr.MaxEnergyOnInvalidId": "9"}
+    assert found["awaiting_reboot"] == ["TxCtrlr.EVConnectionTimeOut"]
+
+
+async def test_a_network_profile_is_put_first(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
+    """The others stay behind it; a station that does not tell their order is left as it is."""
+    left.answers["SetNetworkProfile"] = {"status": "Accepted"}
+    priority = {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "NetworkConfigurationPriority"}}
+    with pytest.raises(HomeAssistantError):
+        await tell(hass, "set_network_profile", cp1, slot=3, profile=1, first=True)
+    left.variables["NetworkConfigurationPriority"] = "1,3,2"
+    await tell(hass, "set_network_profile", cp1, slot=3, profile=1, first=True)
+    assert await left.heard("SetVariables", lambda asked: asked["setVariableData"] == [priority | {"attributeValue": "3,1,2"}])
 
 
 async def test_call_returns_the_response(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
@@ -139,9 +206,6 @@ NAMED = {"component": {"name": "Odd].Name["}, "variable": {"name": "X"}, "attrib
 @pytest.mark.parametrize(
     ("request_name", "payload", "key"),
     [
-        ("SetChargingProfile", {}, "request_guarded"),
-        ("ClearChargingProfile", {}, "request_guarded"),
-        ("RequestStartTransaction", {}, "request_guarded"),
         ("SetVariables", {"setVariableData": [GUARDED]}, "variable_guarded"),
         ("SetVariables", {"setVariableData": (GUARDED,)}, "variable_guarded"),  # as a template may write it
         ("SetVariables", {"setVariableData": [NAMED | {"variable": {"name": ["x"]}}]}, "payload_invalid"),

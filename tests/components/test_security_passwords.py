@@ -59,6 +59,9 @@ async def test_rotation_over_the_air(hass: HomeAssistant, init_integration: Mock
         await ready(hass, init_integration, station, "CP9")
         await act(hass, "rotate_password", init_integration, "CP9")
         new = password_sent(station)
+        with pytest.raises(ServiceValidationError) as refused:
+            await act(hass, "set_network_profile", init_integration, "CP9", slot=2, profile=0)
+        assert refused.value.translation_key == "profile_below"
     await hass.async_block_till_done()
     assert await status(init_integration, "CP9", old) == 101  # it may not have taken over yet
     assert await status(init_integration, "CP9", new) == 101

@@ -1,4 +1,7 @@
-"""What may not be asked of a station past the allocator, and by which action it is asked for instead."""
+"""What may not be asked of a station by its OCPP name, past the part of Headroom that keeps account of it; and what is asked for instead.
+
+A request that is not in these tables is not sent at all.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,20 +11,71 @@ from ..csms.variables import VariableKey
 from ..errors import invalid
 
 REQUESTS: Mapping[str, str] = {
-    "SetChargingProfile": "set_charging_profile",
+    # They install or lift limits, or start a transaction that no fallback guards.
     "ClearChargingProfile": "clear_charging_profile",
     "RequestStartTransaction": "start_charging",
+    "SetChargingProfile": "set_charging_profile",
+    # What a station is recognised by, and what it trusts.
+    "CertificateSigned": "sign_certificate",
+    "DeleteCertificate": "delete_certificate",
+    "InstallCertificate": "install_certificate",
+    "SetNetworkProfile": "set_network_profile",
+    # Who an EVSE is kept free for.
+    "CancelReservation": "cancel_reservation",
+    "ReserveNow": "reserve",
+    # Which monitors a station has, and what they say.
+    "ClearVariableMonitoring": "clear_monitors",
+    "SetMonitoringBase": "set_monitoring_base",
+    "SetVariableMonitoring": "set_monitors",
+    # How an update goes on, and that no car charges meanwhile.
+    "UpdateFirmware": "update_firmware",
 }
-"""Requests that install or lift limits, or start a transaction that no fallback guards."""
+"""Requests that change what Headroom keeps account of, with the action that does the same and keeps it."""
 
-VARIABLES = frozenset(
+KEPT_BY_ITSELF = frozenset({"SendLocalList"})
+"""What no person sends: a station's list is kept in step with the site's tokens, and another would be taken for that one."""
+
+PASSED = frozenset(
     {
-        ("smartchargingctrlr", "available"),
-        ("smartchargingctrlr", "enabled"),
-        ("securityctrlr", "basicauthpassword"),
+        "ChangeAvailability",
+        "ClearCache",
+        "ClearDisplayMessage",
+        "CostUpdated",
+        "CustomerInformation",
+        "DataTransfer",
+        "GetBaseReport",
+        "GetChargingProfiles",
+        "GetCompositeSchedule",
+        "GetDisplayMessages",
+        "GetInstalledCertificateIds",
+        "GetLocalListVersion",
+        "GetLog",
+        "GetMonitoringReport",
+        "GetReport",
+        "GetTransactionStatus",
+        "GetVariables",
+        "PublishFirmware",
+        "RequestStopTransaction",
+        "Reset",
+        "SetDisplayMessage",
+        "SetMonitoringLevel",
+        "SetVariables",
+        "TriggerMessage",
+        "UnlockConnector",
+        "UnpublishFirmware",
     }
 )
-"""Variables that would switch our limits off or lock us out. A station may read names in any case."""
+"""Requests of which nothing is kept but what the station tells itself; what it answers of variables is taken into its inventory."""
+
+VARIABLES: Mapping[tuple[str, str], str | None] = {
+    ("smartchargingctrlr", "available"): None,
+    ("smartchargingctrlr", "enabled"): None,
+    ("securityctrlr", "basicauthpassword"): "rotate_password",
+    ("securityctrlr", "identity"): None,
+    ("securityctrlr", "securityprofile"): "set_network_profile",
+    ("ocppcommctrlr", "networkconfigurationpriority"): "set_network_profile",
+}
+"""Variables that would switch our limits off or lock a station out, with the action that does it safely. A station may read names in any case."""
 
 
 def check_variables(keys: Iterable[VariableKey]) -> None:
@@ -31,14 +85,22 @@ def check_variables(keys: Iterable[VariableKey]) -> None:
 
 
 def _check(component: str, variable: str) -> None:
-    if (component.strip().casefold(), variable.strip().casefold()) in VARIABLES:
+    key = (component.strip().casefold(), variable.strip().casefold())
+    if key not in VARIABLES:
+        return
+    if (instead := VARIABLES[key]) is None:
         raise invalid("variable_guarded", variable=f"{component}.{variable}")
+    raise invalid("variable_guarded_instead", variable=f"{component}.{variable}", action=f"headroom.{instead}")
 
 
 def check_request(action: str, payload: Mapping[str, Any]) -> None:
-    """Raise ServiceValidationError where a request would go around the allocator."""
+    """Raise ServiceValidationError where a request would go around what is kept account of, or is none."""
     if (instead := REQUESTS.get(action)) is not None:
         raise invalid("request_guarded", request=action, action=f"headroom.{instead}")
+    if action in KEPT_BY_ITSELF:
+        raise invalid("request_kept", request=action)
+    if action not in PASSED:
+        raise invalid("request_unknown", request=action)
     if action == "SetVariables":
         # What is no variable is for the schema to refuse.
         items = payload.get("setVariableData")

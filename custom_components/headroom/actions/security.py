@@ -13,15 +13,16 @@ import probatio as vol
 from ..const import DOMAIN
 from ..csms.security import authority
 from ..csms.security.access import PASSWORD, PASSWORD_OVER_TLS, PROFILES
-from ..csms.security.upgrade import SIGNING_S
+from ..csms.security.upgrade import SIGNING_S, try_first
 from ..csms.security_commands import CSMS_ROOT, INSTALLED_KINDS, INTERFACES, ROOT_KINDS
 from ..diagnostics import as_json
 from ..errors import invalid, translated_errors
 from ..security import vault_of
-from ..station_access import address_of, async_rotate_password, tls_is_missing
+from ..station_access import address_of, async_rotate_password, kept_of, tls_is_missing
 from .action import Action, station_of, target
 
 ATTR_CERTIFICATE = "certificate"
+ATTR_FIRST = "first"
 ATTR_HASH_ALGORITHM = "hash_algorithm"
 ATTR_INTERFACE = "interface"
 ATTR_ISSUER_KEY_HASH = "issuer_key_hash"
@@ -40,15 +41,21 @@ async def _rotate_password(call: ServiceCall) -> None:
 
 
 async def _set_network_profile(call: ServiceCall) -> ServiceResponse:
-    """Write where a station connects into a slot; what it connects by is not changed by that."""
+    """Write where a station connects into a slot, and put that first where it is to connect by it."""
     coordinator, identity, _ = station_of(call)
     profile = int(call.data[ATTR_PROFILE])
     url = call.data.get(ATTR_URL)
     if url is None and profile >= PASSWORD_OVER_TLS and tls_is_missing(coordinator.config_entry, profile):
         raise invalid("tls_not_served")
+    reached = kept_of(coordinator.config_entry, identity).profile
+    if url is None and profile < reached:
+        raise invalid("profile_below", station=identity, profile=str(profile), reached=str(reached))
     url = url or address_of(call.hass, coordinator.config_entry, profile).rstrip("/")
     with translated_errors(identity):
-        await coordinator.station(identity).certificates.set_network_profile(call.data[ATTR_SLOT], url, profile, call.data[ATTR_INTERFACE])
+        station = coordinator.station(identity)
+        await station.certificates.set_network_profile(call.data[ATTR_SLOT], url, profile, call.data[ATTR_INTERFACE])
+        if call.data[ATTR_FIRST]:
+            await try_first(station, call.data[ATTR_SLOT])
     return {"slot": call.data[ATTR_SLOT], "url": url, "profile": profile}
 
 
@@ -149,6 +156,7 @@ ACTIONS: Mapping[str, Action] = {
             vol.Required(ATTR_PROFILE): vol.All(vol.Coerce(int), vol.In(PROFILES)),
             vol.Optional(ATTR_INTERFACE, default=INTERFACES[0]): vol.In(INTERFACES),
             vol.Optional(ATTR_URL): vol.All(cv.string, vol.Match(r"^wss?://"), vol.Length(max=512)),
+            vol.Optional(ATTR_FIRST, default=False): cv.boolean,
         },
         response=SupportsResponse.OPTIONAL,
     ),

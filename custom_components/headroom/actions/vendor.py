@@ -47,7 +47,7 @@ async def _customer_information(call: ServiceCall) -> ServiceResponse:
 
 
 async def _call(call: ServiceCall) -> ServiceResponse:
-    """Send any request of a CSMS; one that would go around the allocator is refused."""
+    """Send a request of a CSMS; one that would go around what is kept account of is refused."""
     coordinator, identity, _ = station_of(call)
     action: str = call.data[ATTR_REQUEST]
     payload: Mapping[str, Any] = call.data[ATTR_PAYLOAD]

@@ -131,10 +131,7 @@ async def upgrade(station: Station, access: Access, wish: Upgrade, on_step: Call
         begin(UpgradeStep.NETWORK)
         await certificates.set_network_profile(slot, wish.url, wish.profile, wish.interface)
         begin(UpgradeStep.PRIORITY)
-        order = ",".join(map(str, (slot, *(other for other in priority if other != slot))))
-        result = (await station.set_variables({PRIORITY: order}))[PRIORITY]
-        if not result.taken:
-            raise CallRejectedError("SetVariables", result.status, result.reason)
+        await _put_first(station, slot, priority)
         if wish.profile < CERTIFICATE:
             _expect_password(access, station.identity)
         if wish.restart:
@@ -145,6 +142,21 @@ async def upgrade(station: Station, access: Access, wish: Upgrade, on_step: Call
             _expect_password(access, station.identity, due=False)  # it connects as before
         raise UpgradeError(step, error) from error
     return slot
+
+
+async def try_first(station: Station, slot: int) -> None:
+    """Have a station connect by a slot after its next restart, and fall back to the others. Raises StationError."""
+    found = (await station.get_variables((PRIORITY,)))[PRIORITY]
+    if not (priority := _numbers(found.value)):
+        raise CallRejectedError("GetVariables", found.status, found.reason)
+    await _put_first(station, slot, priority)
+
+
+async def _put_first(station: Station, slot: int, priority: Sequence[int]) -> None:
+    order = ",".join(map(str, (slot, *(other for other in priority if other != slot))))
+    result = (await station.set_variables({PRIORITY: order}))[PRIORITY]
+    if not result.taken:
+        raise CallRejectedError("SetVariables", result.status, result.reason)
 
 
 async def _trusts(station: Station, root: str) -> bool:

@@ -90,6 +90,19 @@ class Calls:
         self.set_variables_items = items_per_message(inventory, "SetVariables") or self.set_variables_items
 
 
+def results_of(
+    items: Sequence[Payload], told: Sequence[Mapping[str, Any]], attribute: AttributeType
+) -> Mapping[VariableKey, VariableResult]:
+    """Return what a response tells of one kind of value of the variables that a request of any making names."""
+    of_kind = [item for item in items if _kind(item) == attribute]
+    found = _in_order(of_kind, [result for result in told if _kind(result) == attribute])
+    return {_named(item): _result(result) for item, result in zip(of_kind, found, strict=True)}
+
+
+def _kind(item: Payload) -> str:
+    return optional_text(item, "attributeType") or AttributeType.ACTUAL
+
+
 def _item(key: VariableKey, attribute: AttributeType) -> dict[str, Any]:
     component, variable = key
     item: dict[str, Any] = {"component": reference(component), "variable": reference(variable)}

@@ -7,9 +7,10 @@ from typing import Any, override
 from ..errors import CallError
 from ..fields import optional_moment, records, written
 from ..frames import Payload
-from ..inventory import from_report, merged, reference
+from ..inventory import from_report, merged, name, reference
 from ..validation import PayloadError
 from ..variables import AttributeType, DeviceVariable, VariableKey, VariableResult
+from .calls import results_of
 from .link import SCHEMAS, Block, Handler, without_none
 
 FROM_STATIONS = frozenset(
@@ -52,7 +53,10 @@ class Provisioning(Block):
         return {"Heartbeat": self._on_heartbeat, "NotifyReport": self._on_report}
 
     async def call(self, action: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Send any request of a CSMS; both it and the response are checked. Raises ValueError for another, PayloadError, StationError."""
+        """Send any request of a CSMS; both it and the response are checked. What was read or set of variables is in the inventory afterwards.
+
+        Raises ValueError for another, PayloadError, StationError.
+        """
         if action not in FROM_CSMS:
             raise ValueError(f"{action} is no request of a CSMS in OCPP 2.0.1")
         response = await self._link.ready_calls.ask(action, payload)
@@ -60,6 +64,13 @@ class Provisioning(Block):
             SCHEMAS.check_response(action, response)
         except PayloadError as error:
             raise CallError(action, error.code, f"the response is not valid at {error.field}") from error
+        for attribute in AttributeType:
+            if action == "GetVariables":
+                self._read(results_of(payload["getVariableData"], response["getVariableResult"], attribute), attribute)
+            elif action == "SetVariables":
+                items = payload["setVariableData"]
+                values = {(name(item["component"]), name(item["variable"])): item["attributeValue"] for item in items}
+                self._took(values, results_of(items, response["setVariableResult"], attribute), attribute)
         return response
 
     async def get_variables(
@@ -67,14 +78,21 @@ class Provisioning(Block):
     ) -> Mapping[VariableKey, VariableResult]:
         """Read variables (B06); what was told is in the inventory afterwards."""
         results = await self._link.ready_calls.get_variables(keys, attribute)
-        self._link.learn_values({key: result.value for key, result in results.items() if result.value is not None}, attribute)
+        self._read(results, attribute)
         return results
+
+    def _read(self, results: Mapping[VariableKey, VariableResult], attribute: AttributeType) -> None:
+        self._link.learn_values({key: result.value for key, result in results.items() if result.value is not None}, attribute)
 
     async def set_variables(
         self, values: Mapping[VariableKey, str], attribute: AttributeType = AttributeType.ACTUAL
     ) -> Mapping[VariableKey, VariableResult]:
         """Set variables (B05); what was taken is in the inventory afterwards, and what waits for a reboot is named there."""
         results = await self._link.ready_calls.set_variables(values, attribute)
+        self._took(values, results, attribute)
+        return results
+
+    def _took(self, values: Mapping[VariableKey, str], results: Mapping[VariableKey, VariableResult], attribute: AttributeType) -> None:
         self._link.learn_values({key: values[key] for key, result in results.items() if result.status == "Accepted"}, attribute)
         if waiting := {".".join(key) for key, result in results.items() if result.status == "RebootRequired"}:
             inventory = self._link.inventory
@@ -83,7 +101,6 @@ class Provisioning(Block):
         if (configured := self._link.memory.configured) is not None and attribute is AttributeType.ACTUAL:
             # What a person sets is not set back after the next boot.
             configured |= {".".join(key): values[key] for key, result in results.items() if result.taken and ".".join(key) in configured}
-        return results
 
     async def get_report(
         self, components: Sequence[tuple[str, str | None]] = (), criteria: Sequence[str] = ()
