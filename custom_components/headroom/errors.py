@@ -4,10 +4,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .csms.errors import CallError, CallRejectedError, CallTimeoutError, StationError, StationOfflineError
+from .csms.errors import (
+    CallError,
+    CallRejectedError,
+    CallTimeoutError,
+    ProfileRaisesError,
+    ProfileRefusedError,
+    StationError,
+    StationOfflineError,
+)
 from .csms.validation import PayloadError
+from .csms.values import SmartCharging
 
 ERROR_CODES: Mapping[str, str] = {
     "NotImplemented": "station_not_implemented",
@@ -74,6 +84,50 @@ STATUSES: Mapping[str, str] = {
     "UnsupportedMonitorType": "station_not_supported",
 }
 """The statuses of a response that mean more than no. Any other is told as it is."""
+
+
+PROFILE_RULES: Mapping[str, str] = {
+    "K01.FR.03": "profile_no_transaction",
+    "K01.FR.06": "profile_level_taken",
+    "K01.FR.09": "profile_no_transaction",
+    "K01.FR.19": "profile_phases",
+    "K01.FR.20": "profile_phases",
+    "K01.FR.26": "profile_unit",
+    "K01.FR.33": "profile_no_transaction",
+    "K01.FR.34": "profile_alternatives",
+    "K01.FR.38": "profile_relative_station",
+    "K01.FR.39": "profile_level_taken",
+    "K01.FR.44": "profile_phases",
+    "K01.FR.52": "profile_level_taken",
+    "K01.FR.53": "profile_level_taken",
+    "the stack level": "profile_stack_level",
+    "the station keeps": "profile_full",
+    "the station takes at most": "profile_periods",
+    "validTo": "profile_never",
+}
+"""Rules that a person's profile may break, by how `profile_rules` begins to tell them. Any other is told as it is."""
+
+
+def profile_refused(target: str, error: ProfileRefusedError, can: SmartCharging) -> ServiceValidationError:
+    """Return the translated error for a profile that is not sent: why, and what would be."""
+    if isinstance(error, ProfileRaisesError):
+        allowed, raised = _rate(error.limit_a, error.phases), _rate(error.raised_to_a, error.raised_to_phases)
+        at = dt_util.as_local(error.at).strftime("%Y-%m-%d %H:%M")
+        return invalid("profile_raises", target=target, allowed=allowed, raised=raised, at=at)
+    rule = error.rules[0]
+    key = next((key for start, key in PROFILE_RULES.items() if rule.startswith(start)), "profile_rule")
+    return invalid(
+        key,
+        target=target,
+        rule="; ".join(error.rules),
+        units=", ".join(can.rate_units),
+        periods=str(can.periods_per_schedule),
+        level=str(can.stack_level_max),
+    )
+
+
+def _rate(limit_a: float, phases: int) -> str:
+    return f"{limit_a:.1f} A × {phases}"
 
 
 def rejected(station: str, error: CallRejectedError) -> HomeAssistantError:

@@ -311,7 +311,10 @@ def test_every_action_has_its_texts_and_icon() -> None:
     for name, service in services.items():
         texts = TEXTS["services"][name]
         assert texts["name"] and texts["description"]
-        assert service.get("fields", {}).keys() == texts.get("fields", {}).keys(), name
+        sections = {key: field["fields"] for key, field in service.get("fields", {}).items() if "fields" in field}
+        fields = [*(service.get("fields", {}).keys() - sections.keys()), *(field for section in sections.values() for field in section)]
+        assert len(fields) == len(set(fields)) and set(fields) == texts.get("fields", {}).keys(), name
+        assert sections.keys() == texts.get("sections", {}).keys() and all(texts["sections"][key]["name"] for key in sections), name
         assert all(field["name"] and field["description"] for field in texts.get("fields", {}).values()), name
 
 

@@ -20,6 +20,8 @@ from ..subjects import CircuitSubject, EvseSubject, SiteSubject, StationSubject,
 ATTR_DURATION = "duration"
 
 DEVICE = {vol.Required(ATTR_DEVICE_ID): cv.string}
+DEVICES = {vol.Required(ATTR_DEVICE_ID): vol.All(cv.ensure_list, [cv.string], vol.Length(min=1))}
+"""For an action on several at once, in place of DEVICE."""
 LONGEST = timedelta(days=366)
 DURATION = vol.All(cv.positive_time_period, vol.Range(min=timedelta(seconds=1), max=LONGEST))
 AMPS = vol.All(vol.Coerce(float), vol.Range(min=0, max=1000))
@@ -41,8 +43,13 @@ class Action:
 
 def target(call: ServiceCall) -> tuple[HeadroomCoordinator, Subject[Any]]:
     """Return what the chosen device stands for; raises ServiceValidationError where it is nothing of a running site."""
+    return subject_of(call, call.data[ATTR_DEVICE_ID])
+
+
+def subject_of(call: ServiceCall, device_id: str) -> tuple[HeadroomCoordinator, Subject[Any]]:
+    """Return what a device stands for; raises ServiceValidationError where it is nothing of a running site."""
     entry: HeadroomConfigEntry
-    device, entry = service.async_get_device_and_config_entry(call.hass, DOMAIN, call.data[ATTR_DEVICE_ID])
+    device, entry = service.async_get_device_and_config_entry(call.hass, DOMAIN, device_id)
     coordinator = entry.runtime_data
     for subject in subjects(coordinator.data):
         if subject.identifier(entry) in device.identifiers:

@@ -13,7 +13,7 @@ from ..commands import evse_snapshot, start_charging, stop_charging
 from ..diagnostics import as_json
 from ..engine.model import LEAST_CURRENT_A
 from ..errors import invalid, translated_errors
-from .action import AMPS, ATTR_DURATION, DURATION, Action, evse_of, station_of
+from .action import AMPS, ATTR_DURATION, DURATION, Action, evse_of
 from .authorization import ATTR_GROUP, ATTR_ID_TOKEN, ATTR_ID_TOKEN_TYPE, GROUP, TOKEN, TOKEN_TYPE
 
 ATTR_LIMIT = "limit"
@@ -41,30 +41,19 @@ async def _set_charging_profile(call: ServiceCall) -> None:
     coordinator, key = evse_of(call)
     periods = [(period[ATTR_START], period[ATTR_LIMIT]) for period in call.data[ATTR_SCHEDULE]]
     duration: timedelta | None = call.data.get(ATTR_DURATION)
-    _check_schedule(periods)
+    check_schedule(periods)
     coordinator.site.set_profile(key, periods, duration.total_seconds() if duration else None)
 
 
-def _check_schedule(periods: Sequence[tuple[float, float]]) -> None:
+def check_schedule(periods: Sequence[tuple[float, float]], unit: str = "A") -> None:
+    """Raise ServiceValidationError where periods do not start at 0, are out of order, or name a current that no car can draw."""
     starts = [start_s for start_s, _ in periods]
     if starts[0] != 0:
         raise invalid("schedule_start")
     if any(later <= earlier for earlier, later in pairwise(starts)):
         raise invalid("schedule_order")
-    if any(0 < limit_a < LEAST_CURRENT_A for _, limit_a in periods):
+    if unit == "A" and any(0 < limit < LEAST_CURRENT_A for _, limit in periods):
         raise invalid("limit_undefined", least=f"{LEAST_CURRENT_A:.0f}")
-
-
-async def _clear_charging_profile(call: ServiceCall) -> None:
-    coordinator, key = evse_of(call)
-    coordinator.site.clear_profile(key)
-
-
-async def _get_charging_profiles(call: ServiceCall) -> ServiceResponse:
-    coordinator, identity, evse_id = station_of(call)
-    with translated_errors(identity):
-        profiles = await coordinator.station(identity).get_charging_profiles(evse_id)
-    return {"profiles": as_json(profiles)}
 
 
 async def _get_composite_schedule(call: ServiceCall) -> ServiceResponse:
@@ -91,8 +80,6 @@ ACTIONS: Mapping[str, Action] = {
             vol.Optional(ATTR_DURATION): DURATION,
         },
     ),
-    "clear_charging_profile": Action(handler=_clear_charging_profile, fields={}),
-    "get_charging_profiles": Action(handler=_get_charging_profiles, fields={}, response=SupportsResponse.ONLY),
     "get_composite_schedule": Action(
         handler=_get_composite_schedule,
         fields={vol.Optional(ATTR_DURATION, default=timedelta(hours=1)): DURATION, vol.Optional(ATTR_UNIT): vol.In(("A", "W"))},

@@ -43,6 +43,8 @@ class Others:
 
     set_here: set[int] = field(default_factory=set)
     """A person set them through us to restrict: they go only where they would allow more."""
+    raising: set[int] = field(default_factory=set)
+    """Of those, what would allow more than ours once they are written, by the composite schedule."""
     immovable: set[int] = field(default_factory=set)
     """The station does not let them be overwritten."""
     kept: set[int] = field(default_factory=set)
@@ -274,7 +276,7 @@ class _Shelf:
         if _id(one) in self.others.kept:
             return False
         if _id(one) in self.others.set_here:
-            return any(leads_over(one, each) for each in self.wanted)
+            return _id(one) in self.others.raising or any(leads_over(one, each) for each in self.wanted)
         if one.purpose == LEASE:
             return any(each.purpose in (LEASE, FALLBACK) and each.evse_id in (0, one.evse_id) for each in self.wanted)
         return any(one.purpose == each.purpose and _overlap(one, each) and one.stack_level >= each.stack_level for each in self.wanted)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from . import composite
-from .composite import CompositeSchedule, Difference, Situation, Supply, Transaction
+from .composite import CompositeSchedule, Difference, Limit, Situation, Supply, Transaction
 from .profiles import Placed
 
 HORIZON_S = 8 * 86400
@@ -35,8 +35,18 @@ def check_composite(told: CompositeSchedule, predicted: CompositeSchedule) -> Co
     return CompositeCheck(told=told, predicted=predicted, differences=tuple(found))
 
 
-def raised_at(before: Situation, after: Situation, start: datetime, horizon_s: float = HORIZON_S) -> datetime | None:
-    """Return the first moment at which an EVSE or the station may give more after than before; None where there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """A moment from which an EVSE (0: the station) may give more after a change than before it."""
+
+    at: datetime
+    evse_id: int
+    before: Limit
+    after: Limit
+
+
+def raised(before: Situation, after: Situation, start: datetime, horizon_s: float = HORIZON_S) -> Raised | None:
+    """Return where an EVSE or the station may first give more after than before; None where there is no such moment.
 
     An EVSE without a transaction is looked at as if one began now: a TxDefaultProfile counts for whoever comes.
     """
@@ -47,9 +57,10 @@ def raised_at(before: Situation, after: Situation, start: datetime, horizon_s: f
         for evse_id in before.supplies:
             one, other = composite.limit(before, evse_id, at), composite.limit(after, evse_id, at)
             if other.limit_a > one.limit_a + 1e-6 or (other.limit_a > 0 and other.phases > one.phases):
-                return at
-        if composite.station_limit(after, at).limit_a > composite.station_limit(before, at).limit_a + 1e-6:
-            return at
+                return Raised(at=at, evse_id=evse_id, before=one, after=other)
+        one, other = composite.station_limit(before, at), composite.station_limit(after, at)
+        if other.limit_a > one.limit_a + 1e-6:
+            return Raised(at=at, evse_id=0, before=one, after=other)
     return None
 
 

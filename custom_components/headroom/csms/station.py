@@ -115,6 +115,9 @@ class Station(Protocol):
     def others(self) -> Sequence[Placed]:
         """The profiles of other systems, and those a person set, that it is known to hold."""
 
+    def recognise(self, profile_ids: Collection[int]) -> None:
+        """Take note that these of `others` are a person's, set by us to restrict: they stay unless they would allow more."""
+
     def led_over(self, evse_id: int) -> Collection[int]:
         """Return the ids of those of `others` that may let an EVSE draw more than its fallback."""
 
@@ -136,10 +139,11 @@ class Station(Protocol):
     async def clear_leases(self, evse_id: int) -> None:
         """Take the leases of an EVSE away so that its fallback holds; nothing to clear is no error."""
 
-    async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> None:
-        """Send a profile of the caller's own, in this version's JSON, which may only restrict what is installed.
+    async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send a profile of the caller's own, in this version's JSON, which may only restrict what is installed; returns it as sent.
 
-        Raises ValueError where it breaks a rule, or where the station would give more with it than without at any moment.
+        Raises ValueError where it breaks a rule (ProfileRefusedError), or where the station would give more with it than without at
+        any moment (ProfileRaisesError).
         """
 
     async def clear_charging_profile(

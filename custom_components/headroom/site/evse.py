@@ -123,6 +123,12 @@ class EvseState:
     allowed: bool = True
     user_max_a: float = math.inf
     profile: LimitsOverTime | None = None
+    standing: LimitsOverTime | None = None
+    """What the limits of persons that stand on it come to (`standing.py`), until the next change."""
+    standing_least_a: float = 0.0
+    """Below this they have it charge not at all."""
+    stored_limit: bool = False
+    """Its station holds such a limit, be it of the whole station."""
     external: dict[str, LimitsOverTime] = field(default_factory=dict)
     """Limits somebody else set on this EVSE, by source (NotifyChargingLimit)."""
     station_external: Mapping[str, LimitsOverTime] = field(default_factory=dict)
@@ -207,6 +213,10 @@ class EvseState:
     def external_a(self, now: float) -> tuple[float, str | None]:
         """Return the lowest limit that somebody else set on it, and whose it is."""
         return lowest(self.external, now) if self.external else (math.inf, None)
+
+    def standing_a(self, now: float) -> float:
+        """Return the lowest limit of persons' that stands on it."""
+        return math.inf if self.standing is None else self.standing.limit_a(now)
 
     def station_external_a(self, now: float) -> tuple[float, str | None]:
         """Return the lowest limit that somebody else set on its whole station, and whose it is."""

@@ -8,7 +8,7 @@ where it is in the way, and goes once ours holds (`csms/correction.py`): there i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 import logging
@@ -28,6 +28,8 @@ from .obedience import Obedience
 from .others import look, next_correction
 from .proof import REACH_S
 from .reconcile import adopt, in_force
+from .standing import StandingLimit, StandingLimits, Storing, stored_copies
+from .storing import store
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -98,6 +100,8 @@ class Installer:
         self._written: set[EvseKey | None] = set()
         """What was written since the survey was asked for: it may not show that yet."""
         self._resurvey_at = math.inf
+        self.standing = StandingLimits()
+        """Limits of persons, some to be stored in the station."""
 
     def wake(self) -> None:
         """Look again at what is wanted."""
@@ -246,7 +250,22 @@ class Installer:
             steps.append(_Step(urgency, OTHERS, None, partial(self._correct, correction)))
         if limit_differs:
             steps.append(_Step(2, "station limit", None, self._install_station_limit))
+        waiting = [limit for limit in self.standing.at(self._identity) if limit.storing is Storing.WAITING]
+        if waiting and all(evse.guarded for evse in self.evses):
+            steps.append(_Step(4, "person's limit", None, partial(self._store, waiting[0])))
         return steps
+
+    async def _store(self, limit: StandingLimit, station: Station) -> None:
+        """Have the station hold a copy of a person's limit; where that can't be, Headroom alone keeps the limit."""
+        try:
+            self.standing.put(await store(station, limit))
+        except StationOfflineError:
+            raise
+        except (ValueError, StationError) as error:
+            self.standing.put(replace(limit, storing=Storing.REFUSED))
+            _LOGGER.info("Station %s holds no copy of the limit %d, which is kept here: %s", self._identity, limit.profile_id, error)
+        else:
+            self.writes_today += 1
 
     def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
         order = evse.wanted_lease
@@ -289,6 +308,9 @@ class Installer:
             self.station_a, self.station_current = found.station_limit.limit_a, True
             if self.wanted_station_a is not None and in_force(found.station_limit, self.wanted_station_a):
                 self.station_a = self.wanted_station_a
+        if self.station is not None:
+            copies = stored_copies(self.standing.at(self._identity), found.foreign, self._clock.utcnow())
+            self.station.recognise({profile_id for one in copies if (profile_id := one.profile_id) is not None})
         for evse in self.evses:
             if evse.key not in self._written:
                 before_a = max(evse.installed_a(now), evse.inherited_a)
@@ -325,7 +347,8 @@ class Installer:
             case Put():
                 self.writes_today += 1
             case Drop(profile_id) if believed:
-                _LOGGER.info("Station %s: the profile %d of another system is cleared", self._identity, profile_id)
+                _LOGGER.info("Station %s: the profile %d, which is not the house's, is cleared", self._identity, profile_id)
+                self.standing.dropped(self._identity, profile_id)
         self._look()
 
     async def _install_fallback(self, evse: EvseState, station: Station) -> None:

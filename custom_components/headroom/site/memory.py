@@ -1,6 +1,6 @@
 """What outlives a restart: people's settings, and what is installed on the stations. As JSON-able data and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ class SiteMemory:
 
     mode: Mode | None = None
     evses: Mapping[str, EvseMemory] = field(default_factory=dict)
+    standing: Sequence[Mapping[str, Any]] = ()
+    """As `StandingLimits.documents` gives them."""
     authorization: Mapping[str, Any] = field(default_factory=dict)
     """As `Authorization.document` gives it."""
 
@@ -30,6 +32,7 @@ class SiteMemory:
         return {
             "mode": None if self.mode is None else str(self.mode),
             "evses": {key: asdict(evse) for key, evse in self.evses.items()},
+            "standing": list(self.standing),
             "authorization": dict(self.authorization),
         }
 
@@ -44,5 +47,6 @@ class SiteMemory:
                 for key, evse in document.get("evses", {}).items()
                 if "user_max_a" in evse
             },
+            standing=document.get("standing", ()),
             authorization=document.get("authorization", {}),
         )

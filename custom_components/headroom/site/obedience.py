@@ -201,7 +201,8 @@ class Obedience:
     def wants_proof(self, evse: EvseState, now: float) -> bool:
         """Tell whether a composite schedule would show now that a lease ends at this station."""
         shown_at = self._attend(evse).shown_at
-        waits = evse.resend or (shown_at is not None and now < shown_at + AGAIN_S)
+        # What leads once the lease is over may be a person's limit: the end shows nothing then.
+        waits = evse.resend or evse.stored_limit or (shown_at is not None and now < shown_at + AGAIN_S)
         return evse.unproven and evse.problem is None and not waits and self._may_climb(evse) and worth_asking(evse, now)
 
     @property

@@ -48,7 +48,9 @@ from .offline import Keeper
 from .orders import limits_wanted, order_lasting, order_lease, renew_s, rotate, sample_doubtful
 from .reservations import Reservation, cancel, reserve
 from .snapshot import SiteSnapshot
+from .standing import StandingLimit, StandingLimits, Storing
 from .stations import Journal, StationState
+from .storing import store, take_away
 from .turn import Turn, dead_man_violations, decide, read
 from .view import snapshot_of
 
@@ -104,6 +106,8 @@ class Site:
         self._confirmation = asyncio.Event()
         self.authorization = Authorization(evses=self._evses, inventory_of=self._inventory_of, now=self._clock.utcnow)
         self.authorization.recall(memory.authorization)
+        self.standing = StandingLimits()
+        self.standing.recall(memory.standing)
         self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
         self._turning: asyncio.Task[None] | None = None
         self._failing = False
@@ -129,6 +133,7 @@ class Site:
         self._configure_stations(config)
         self.authorization.configure(config.authorization)
         self.authorization.reservations.of_stations(config.stations)
+        self.standing.of_stations(config.stations)
         self._keeper.changed(self.authorization.version)
         self.request_turn("user")
 
@@ -159,6 +164,7 @@ class Site:
                 evse.user_max_a = min(evse.user_max_a, evse_config.max_a)
                 evse.station_external = self._stations.setdefault(identity, StationState(identity=identity)).external
             installer = self._installers.setdefault(identity, Installer(identity, self._clock, self))
+            installer.standing = self.standing
             installer.evses = [self._evses[EvseKey(identity, evse.evse_id)] for evse in station_config.evses]
             self._stations.setdefault(identity, StationState(identity=identity)).config = station_config
             if self._turning is not None:
@@ -200,6 +206,35 @@ class Site:
         """Take the profile of `set_profile` away."""
         self._evses[key].profile = None
         self.request_turn("user")
+
+    async def store_standing(self, limit: StandingLimit) -> StandingLimit:
+        """Have a limit's station hold a copy, then keep the limit; one that can't be told now is told once it can.
+
+        Raises as `storing.store` does; then nothing is kept.
+        """
+        installer = self._installers[limit.station]
+        limit = replace(limit, storing=Storing.WAITING)
+        if installer.station is not None and not installer.quiet:
+            try:
+                limit = await store(installer.station, limit)
+            except StationOfflineError:
+                _LOGGER.debug("Station %s went away; the limit %d is stored once it is back", limit.station, limit.profile_id)
+        self.keep_standing(limit)
+        return limit
+
+    def keep_standing(self, limit: StandingLimit) -> None:
+        """Cap an EVSE, or a station, by a person's limit that stands; it goes through the allocator like every other limit."""
+        self.standing.put(limit)
+        self._on_memory()
+        self.request_turn("user")
+
+    async def clear_standing(self, limit: StandingLimit) -> None:
+        """Take a standing limit away. Raises StationError where its copy could not be taken off the station; it goes later then."""
+        self.standing.remove(limit)
+        self._on_memory()
+        self.request_turn("user")
+        if (station := self._installers[limit.station].station) is not None:
+            await take_away(station, limit)
 
     def set_external_limit(
         self, source: str, circuit_id: str, *, limit_a: float | None, limit_w: float | None, duration_s: float | None
@@ -356,6 +391,7 @@ class Site:
         for evse in self._of(identity):
             evse.ready = evse.status_unknown = True
             evse.sample_at = self._clock.monotonic()
+        self.standing.reconnected(identity)
         installer.connected(station, booted=state.booted)
         self._keeper.connected(identity, station)
         state.booted = False
@@ -432,6 +468,7 @@ class Site:
             if evse.lease is not None and evse.ready
         ]
         due += [evse.lease.expires_at for evse in self._evses.values() if evse.lease is not None]
+        due += [evse.standing.next_change(now) for evse in self._evses.values() if evse.standing is not None]
         due += [evse.profile.next_change(now) for evse in self._evses.values() if evse.profile is not None]
         due += [each.next_change(now) for evse in self._evses.values() for each in evse.external.values()]
         due += [each.next_change(now) for state in self._stations.values() for each in state.external.values()]
@@ -452,6 +489,10 @@ class Site:
             evse.forget_lapsed(now)
         for installer in self._installers.values():
             installer.obedience.watch(now)
+        utcnow = self._clock.utcnow()
+        if self.standing.tidy(self._evses, utcnow):
+            self._on_memory()
+        self.standing.apply(self._evses, self._stations, voltage_v=self.config.voltage_v, utcnow=utcnow, now=now)
         read(self._circuits, evses, self.config, now)
         turn = decide(self._circuits, evses, self._external, self.config, self.mode, now)
         self._lease_s = turn.lease_s
@@ -526,6 +567,7 @@ class Site:
                 str(key): EvseMemory(fallback_a=evse.fallback_a, allowed=evse.allowed, user_max_a=evse.user_max_a)
                 for key, evse in self._evses.items()
             },
+            standing=self.standing.documents(),
             authorization=self.authorization.document(),
         )
 

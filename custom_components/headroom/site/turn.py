@@ -15,6 +15,7 @@ from .circuit import CircuitState
 from .config import Mode, SiteConfig
 from .evse import EvseState, Problem
 from .snapshot import MeterHealth
+from .standing import SOURCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +150,7 @@ def request(evse: EvseState, now: float) -> Request:
         (evse.rated_a, ReasonCode.STATION),
         (evse.user_max_a, ReasonCode.USER),
         (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),
+        (evse.standing_a(now), ReasonCode.USER),
         (evse.external_a(now)[0], ReasonCode.EXTERNAL),
         (lease_most_a(evse), ReasonCode.FALLBACK),
         (_needed_a(evse), ReasonCode.CAR),
@@ -162,7 +164,7 @@ def request(evse: EvseState, now: float) -> Request:
         phases=evse.grid_phases(),
         max_a=max_a,
         ceiling=ceiling,
-        min_a=evse.config.min_a,
+        min_a=max(evse.config.min_a, evse.standing_least_a),
         tier=1 if idle else 0,
         queue_key=evse.session.queued_at if evse.session is not None else 0.0,
     )
@@ -252,7 +254,8 @@ def _reason(
         return Reason(code=ReasonCode.FALLBACK)
     reason = allocation.reason
     if reason.circuit_id == station_row(evse.key.station):
-        return Reason(code=ReasonCode.EXTERNAL, source=evse.station_external_a(now)[1])
+        _, source = evse.station_external_a(now)
+        return Reason(code=ReasonCode.USER) if source == SOURCE else Reason(code=ReasonCode.EXTERNAL, source=source)
     if reason.code is ReasonCode.EXTERNAL:
         return Reason(code=ReasonCode.EXTERNAL, source=evse.external_a(now)[1])
     if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in lost:

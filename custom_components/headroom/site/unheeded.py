@@ -35,7 +35,7 @@ def higher_lease_a(evse: EvseState, now: float) -> float | None:
         return None
     if evse.dialect.overwrites or evse.resend or lease.limit_a < max(evse.config.min_a, fallback_a + LEAST_A):
         return None
-    outside_a = min(evse.external_a(now)[0], evse.station_external_a(now)[0])
+    outside_a = min(evse.external_a(now)[0], evse.station_external_a(now)[0], evse.standing_a(now))
     return lease.limit_a if outside_a >= lease.limit_a else None
 
 

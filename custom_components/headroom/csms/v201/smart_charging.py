@@ -9,12 +9,12 @@ from .. import profiles
 from ..abilities import Abilities, abilities, fitted, unit_of
 from ..correction import Drop, Put, Step, about_others, corrections, leads_over
 from ..dialect import Dialect, Handle
-from ..errors import CallError, CallRejectedError
-from ..fields import optional_text, optional_whole, written
+from ..errors import CallError, CallRejectedError, ProfileRefusedError
+from ..fields import optional_text, optional_whole
 from ..frames import Payload
 from ..inventory import evse_phases, is_direct
 from ..learnt import Learnt
-from ..prediction import raised_at
+from ..profile_guard import raising, restricting
 from ..profile_rules import problems
 from ..profiles import Ours, Placed, Role, Wording
 from ..quirks import known_of
@@ -153,41 +153,46 @@ class SmartCharging(ChargingProfiles):
         ends = None if valid_to is None else self._link.by_its_clock(valid_to)
         return profiles.lease(evse_id, None, limit_a, ends, words).profile
 
-    async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> None:
-        """Send a profile of the caller's own that restricts.
+    async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Send a profile of the caller's own that restricts; returns it as sent, on a free level where it names none.
 
-        Raises ValueError where it breaks its schema or a rule of block K, is one of ours by its id, or raises what is installed; and
-        StationError where the station does not say what is: what it does not report is not known to restrict anything.
+        Raises ValueError where it breaks its schema, a rule of block K or raises what is installed (ProfileRefusedError), or is one of
+        ours by its id; and StationError where the station does not say what is installed: what it does not report is not known to
+        restrict anything.
         """
-        inventory, placed = self._link.inventory, Placed(evse_id, profile)
+        inventory = self._link.inventory
         running = {one.evse_id: one.transaction_id for one in self._link.memory.transactions.running() if one.evse_id is not None}
         needs = self._link.memory.needs.get(evse_id)
         broken = partial(
             problems,
             evse_id,
-            profile,
-            inventory.smart_charging,
+            smart_charging=inventory.smart_charging,
             transactions=running,
             direct=is_direct(inventory, evse_id),
             after_needs=needs is not None and needs.transaction_id == running.get(evse_id),
         )
-        if found := broken():
-            raise ValueError("; ".join(found))
-        SCHEMAS.check_request("SetChargingProfile", {"evseId": evse_id, "chargingProfile": profile})
-        if profiles.ours(placed) is not None:
+        levelled = {"stackLevel": 0, **profile}
+        if found := broken(levelled):
+            raise ProfileRefusedError(found)
+        SCHEMAS.check_request("SetChargingProfile", {"evseId": evse_id, "chargingProfile": levelled})
+        if profiles.ours(Placed(evse_id, levelled)) is not None:
             raise ValueError("a profile of this id and purpose is the house's own")
         if not self._surveyed:
             await self.survey()  # what it would stand beside
         held = list(self._link.memory.told.values())
-        if found := broken(held=held, entries_most=self._entries_most):
-            raise ValueError("; ".join(found))
-        before = self._situation(held)
-        after = self._situation([*(one for one in held if one.profile_id != placed.profile_id), placed])
-        if (at := raised_at(before, after, self._link.by_its_clock(self._link.now()))) is not None:
-            raise ValueError(f"it would allow more than the house does, at {written(at)}")
-        await self._install(placed)
+        placed = restricting(
+            Placed(evse_id, profile),
+            held,
+            rules=partial(broken, held=held, entries_most=self._entries_most),
+            situation=self._situation,
+            now=self._link.by_its_clock(self._link.now()),
+            stack_level_most=self._can.stack_level_most,
+        )
+        if placed not in held:
+            await self._install(placed)
         if placed.profile_id is not None:
             self._link.memory.others.set_here.add(placed.profile_id)
+        return placed.profile
 
     # Others' profiles beside ours.
 
@@ -197,6 +202,10 @@ class SmartCharging(ChargingProfiles):
         if not self._surveyed:
             return []
         return [one for one in self._link.memory.told.values() if _from_a_csms(one) and profiles.ours(one) is None]
+
+    def recognise(self, profile_ids: Collection[int]) -> None:
+        """Take note that these of `others` are a person's, set by us to restrict: they stay unless they would allow more."""
+        self._link.memory.others.set_here.update(profile_ids)
 
     def led_over(self, evse_id: int) -> Collection[int]:
         """Return the ids of others' profiles that may let an EVSE draw more than its fallback."""
@@ -236,6 +245,10 @@ class SmartCharging(ChargingProfiles):
             *([] if station_limit_a is None else [profiles.station_limit(station_limit_a, self._station_words())]),
         ]
         wanted = {one.profile_id: one for one in (*(one for one in held if profiles.ours(one) is not None), *about_to)}
+        known = self._link.memory.others
+        if known.set_here:
+            after = [*wanted.values(), *self.others]
+            known.raising = set(raising(after, known.set_here, situation=self._situation, now=now))
         return about_others(
             corrections(
                 held,
@@ -243,7 +256,7 @@ class SmartCharging(ChargingProfiles):
                 now,
                 stack_level_most=self._can.stack_level_most,
                 entries_most=self._entries_most,
-                others=self._link.memory.others,
+                others=known,
             )
         )
 

@@ -1,0 +1,303 @@
+"""Limits that a person set and that stand until they lapse or are cleared: charging profiles, kept by the loop and, if wanted, in the station.
+
+One profile is the whole of it: the loop reads from it what the EVSE or the station may give now, by the same engine that reckons what
+the station will do, so that it asks for no more than the station gives and hands the rest to others. It can only lower.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+import logging
+import math
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ..csms import composite
+from ..csms.composite import RECURRENCE, Installed, Transaction
+from ..csms.fields import optional_moment, optional_number, optional_text, records, written
+from ..csms.frames import Payload
+from ..csms.profiles import IDS_EACH, Placed
+from ..csms.reconciliation import same
+from .config import EvseKey
+from .evse import EvseState
+from .limits import LimitsOverTime
+from .stations import StationState
+
+_LOGGER = logging.getLogger(__name__)
+
+FIRST_ID = 5000
+"""Their ids are apart from those of the house's own profiles."""
+SOURCE = "person"
+LOOK_AHEAD_S = 86_400.0
+"""So far ahead the next change is looked for."""
+
+
+class Storing(StrEnum):
+    """How it stands with a limit's copy in the station."""
+
+    NOT_WANTED = "kept"
+    """Headroom alone keeps it."""
+    WAITING = "waiting"
+    """It is sent as soon as the station takes commands and holds its fallbacks."""
+    STORED = "stored"
+    REFUSED = "refused"
+    """The station, or what the house allows, speaks against it: Headroom alone keeps it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingLimit:
+    """One limit on one station (`evse_id` 0) or EVSE. `profile` is OCPP's JSON; its level is there once it was sent."""
+
+    station: str
+    evse_id: int
+    profile: Payload
+    storing: Storing = Storing.NOT_WANTED
+    zone: str | None = None
+    """A recurring one begins at the same time of this zone's clocks, summer and winter."""
+
+    @property
+    def profile_id(self) -> int:
+        """The id of its profile, one of a station's."""
+        return int(self.profile["id"])
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What it is known by: the station, and the profile's id."""
+        return self.station, self.profile_id
+
+    @property
+    def terms(self) -> Installed:
+        """The profile as the composite engine reads it."""
+        found = composite.installed(self.profile, evse_id=self.evse_id)
+        if found is None:
+            raise ValueError("a profile that can't be read")
+        return found
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        return {
+            "station": self.station,
+            "evse_id": self.evse_id,
+            "profile": dict(self.profile),
+            "storing": str(self.storing),
+            "zone": self.zone,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> StandingLimit:
+        """Return what `document` gave. Raises ValueError, KeyError or TypeError for what is none."""
+        found = cls(
+            station=document["station"],
+            evse_id=int(document["evse_id"]),
+            profile=dict(document["profile"]),
+            storing=Storing(document["storing"]),
+            zone=document.get("zone"),
+        )
+        _ = found.terms
+        return found
+
+
+def rebased(limit: StandingLimit, utcnow: datetime) -> StandingLimit:
+    """Return a recurring limit with its start at the same local time as it was set, which summer time may have moved."""
+    every = RECURRENCE.get(optional_text(limit.profile, "recurrencyKind") or "")
+    schedules = records(limit.profile, "chargingSchedule")
+    start = optional_moment(schedules[0], "startSchedule") if len(schedules) == 1 else None
+    if limit.zone is None or every is None or start is None or utcnow < start:
+        return limit
+    zone = ZoneInfo(limit.zone)
+    local = start.astimezone(zone)
+    # Times of one zone are reckoned by its clocks.
+    latest = local + every * ((utcnow.astimezone(zone) - local) // every)
+    if latest.utcoffset() == local.utcoffset():
+        return limit
+    schedule = {**schedules[0], "startSchedule": written(latest.astimezone(UTC))}
+    return replace(limit, profile={**limit.profile, "chargingSchedule": [schedule]})
+
+
+def stored_copies(limits: Iterable[StandingLimit], found: Iterable[Placed], utcnow: datetime) -> Sequence[Placed]:
+    """Return which of the profiles that a station reports are the copies of limits just as they are kept."""
+    wanted = {limit.profile_id: limit for limit in limits if limit.storing in (Storing.STORED, Storing.WAITING)}
+    return [
+        one
+        for one in found
+        if (limit := wanted.get(one.profile_id or 0)) is not None and same(Placed(limit.evse_id, limit.profile), one, utcnow)
+    ]
+
+
+@dataclass(slots=True)
+class _Course:
+    """What the limits on one subject come to, until they may say something else."""
+
+    until: float = -math.inf
+    transaction_id: str | None = None
+    phases: int = 0
+    limits: LimitsOverTime | None = None
+    least_a: float = 0.0
+
+
+@dataclass(slots=True)
+class StandingLimits:
+    """All of a site's. Whoever changes one has the site's memory kept."""
+
+    _limits: dict[tuple[str, int], StandingLimit] = field(default_factory=dict)
+    _courses: dict[EvseKey, _Course] = field(default_factory=dict)
+    _changed: bool = True
+    _given: dict[str, int] = field(default_factory=dict)
+    """The id that a station was given last."""
+
+    def recall(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Take over what was kept over a restart; whether stations still hold their copies is seen once they are asked."""
+        for document in documents:
+            try:
+                limit = StandingLimit.from_document(document)
+            except (ValueError, KeyError, TypeError) as error:
+                _LOGGER.warning("A limit that was kept can't be read, and holds no more: %r", error)
+                continue
+            if limit.storing is Storing.STORED:
+                limit = replace(limit, storing=Storing.WAITING)
+            self._limits[limit.key] = limit
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return them as JSON-able data."""
+        return [limit.document() for limit in self._limits.values()]
+
+    def at(self, station: str, evse_id: int | None = None, profile_id: int | None = None) -> Sequence[StandingLimit]:
+        """Return those on a station: all, those about an EVSE (0: the station itself), or the one of an id."""
+        return [
+            limit
+            for limit in self._limits.values()
+            if limit.station == station and evse_id in (None, limit.evse_id) and profile_id in (None, limit.profile_id)
+        ]
+
+    def free_id(self, station: str) -> int:
+        """Return an id that no standing limit of a station has. Raises ValueError where there is none left."""
+        taken, first = {limit.profile_id for limit in self.at(station)}, self._given.get(station, -1) + 1
+        for number in range(first, first + IDS_EACH):
+            if (profile_id := FIRST_ID + number % IDS_EACH) not in taken:
+                self._given[station] = number % IDS_EACH
+                return profile_id
+        raise ValueError(f"{station} has {IDS_EACH} limits")
+
+    def put(self, limit: StandingLimit) -> None:
+        """Keep a limit, in place of the one with its id."""
+        self._limits[limit.key] = limit
+        self._courses.clear()
+        self._changed = True
+
+    def remove(self, limit: StandingLimit) -> None:
+        """Forget a limit."""
+        self._limits.pop(limit.key, None)
+        self._courses.clear()
+        self._changed = True
+
+    def dropped(self, station: str, profile_id: int) -> None:
+        """Take note that a station's copy was taken away, for it would have allowed more than a new limit of the house's."""
+        for limit in self.at(station, profile_id=profile_id):
+            self.put(replace(limit, storing=Storing.REFUSED))
+
+    def of_stations(self, stations: Iterable[str]) -> None:
+        """Forget those of stations that the site does not have any more."""
+        for limit in [limit for limit in self._limits.values() if limit.station not in stations]:
+            self.remove(limit)
+
+    def reconnected(self, station: str) -> None:
+        """Take note that what a station holds is to be looked at anew: what it refused may be possible now."""
+        for limit in self.at(station):
+            if limit.storing in (Storing.STORED, Storing.REFUSED):
+                self.put(replace(limit, storing=Storing.WAITING))
+
+    def tidy(self, evses: Mapping[EvseKey, EvseState], utcnow: datetime) -> bool:
+        """Forget what has lapsed and whose transaction is over, and follow summer time; True where something changed."""
+        changed = False
+        for limit in list(self._limits.values()):
+            ends, transaction_id = optional_moment(limit.profile, "validTo"), optional_text(limit.profile, "transactionId")
+            evse = evses.get(EvseKey(limit.station, limit.evse_id))
+            over = transaction_id is not None and evse is not None and evse.ready and evse.heard
+            if (ends is not None and ends <= utcnow) or (over and transaction_id != _transaction_id(evse)):
+                self.remove(limit)
+                changed = True
+            elif (moved := rebased(limit, utcnow)) is not limit:
+                again = Storing.WAITING if moved.storing in (Storing.STORED, Storing.REFUSED) else moved.storing
+                self.put(replace(moved, storing=again))
+                changed = True
+        return changed
+
+    def apply(
+        self,
+        evses: Mapping[EvseKey, EvseState],
+        stations: Mapping[str, StationState],
+        *,
+        voltage_v: float,
+        utcnow: datetime,
+        now: float,
+    ) -> None:
+        """Write down what they come to now, for each EVSE and for stations as a whole."""
+        if not self._limits and not self._changed:
+            return
+        self._changed = False
+        about: dict[EvseKey, list[StandingLimit]] = {}
+        for limit in self._limits.values():
+            about.setdefault(EvseKey(limit.station, limit.evse_id), []).append(limit)
+        phases: dict[str, int] = {}
+        for key, evse in evses.items():
+            transaction = None
+            if evse.session is not None:
+                transaction = Transaction(transaction_id=evse.session.transaction_id, started_at=evse.session.started_at)
+            own, whole = about.get(key, []), about.get(EvseKey(key.station, 0), [])
+            # Watts are for the phases they name, or all of the EVSE's, whatever the car's: as its station reckons.
+            course = self._course(key, own, transaction, len(evse.config.grid_phases), voltage_v, utcnow, now)
+            evse.standing, evse.standing_least_a = course.limits, course.least_a
+            evse.stored_limit = any(limit.storing is Storing.STORED for limit in (*own, *whole))
+            phases[key.station] = max(phases.get(key.station, 1), len(evse.config.grid_phases))
+        for station, supplied in phases.items():
+            key = EvseKey(station, 0)
+            course = self._course(key, about.get(key, []), None, supplied, voltage_v, utcnow, now)
+            if (state := stations.get(station)) is not None:
+                state.external.pop(SOURCE, None)
+                if course.limits is not None:
+                    state.external[SOURCE] = course.limits
+
+    def _course(
+        self,
+        key: EvseKey,
+        limits: Sequence[StandingLimit],
+        transaction: Transaction | None,
+        phases: int,
+        voltage_v: float,
+        utcnow: datetime,
+        now: float,
+    ) -> _Course:
+        known, transaction_id = self._courses.get(key), None if transaction is None else transaction.transaction_id
+        if known is not None and now < known.until and (known.transaction_id, known.phases) == (transaction_id, phases):
+            return known
+        terms = [limit.terms for limit in limits]
+        terms = [one for one in terms if one.transaction_id in (None, transaction_id)]
+        said = [limit for one in terms if (limit := composite.said(one, utcnow, transaction, phases=phases, voltage_v=voltage_v))]
+        situation = composite.Situation(
+            installed=terms, transactions={} if transaction is None else {key.evse_id: transaction}, voltage_v=voltage_v
+        )
+        ahead = [at for at in composite.change_points(situation, utcnow, LOOK_AHEAD_S) if at > utcnow]
+        after_s = min(((at - utcnow).total_seconds() for at in ahead), default=LOOK_AHEAD_S)
+        # From its end on it is reckoned anew; until then nothing in it changes.
+        course = _Course(until=now + after_s, transaction_id=transaction_id, phases=phases)
+        if terms:
+            lowest_a = min((limit.limit_a for limit in said), default=math.inf)
+            course.limits = LimitsOverTime(starts_at=now, periods=((0.0, lowest_a), (after_s, lowest_a)))
+            course.least_a = max((_least_a(limit, utcnow, transaction, phases, voltage_v) for limit in limits), default=0.0)
+        self._courses[key] = course
+        return course
+
+
+def _transaction_id(evse: EvseState | None) -> str | None:
+    return None if evse is None or evse.session is None else evse.session.transaction_id
+
+
+def _least_a(limit: StandingLimit, at: datetime, transaction: Transaction | None, phases: int, voltage_v: float) -> float:
+    """Return the least rate (minChargingRate) of the schedule that runs, in amps per phase; 0 where it names none."""
+    terms, found = limit.terms, [0.0]
+    for schedule, payload in zip(terms.schedules, records(limit.profile, "chargingSchedule"), strict=True):
+        least = optional_number(payload, "minChargingRate")
+        if least is not None and composite.running_for(terms, schedule, at, transaction) is not None:
+            found.append(least if schedule.unit == "A" else least / (voltage_v * phases))
+    return max(found)
