@@ -12,7 +12,18 @@ COMPONENT = "custom_components.headroom"
 SHARED_WITH_THE_SIMULATOR = f"{COMPONENT}.csms.composite"
 """What profiles allow together is the standard's arithmetic: a station's is the same as ours. It has an oracle of its own."""
 LIBRARY_ROOMS = ("csms", "metering", "demand_response", "ledger")
-BELOW_THE_COORDINATOR = ("const", "configuration", "concerns", "firmware", "listening", "logs", "memories", "security", "storage")
+BELOW_THE_COORDINATOR = (
+    "const",
+    "configuration",
+    "concerns",
+    "firmware",
+    "listening",
+    "logs",
+    "memories",
+    "security",
+    "security_settings",
+    "storage",
+)
 """Modules of the face that the coordinator builds on, and that therefore can't build on it."""
 
 

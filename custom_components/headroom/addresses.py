@@ -6,7 +6,7 @@ from yarl import URL
 
 from .const import DEFAULT_LISTEN_HOST
 from .csms.security.access import PASSWORD_OVER_TLS
-from .security import SecuritySettings
+from .security_settings import SecuritySettings
 
 HOST_NAME = "homeassistant.local"
 """What Home Assistant's own system is found by where nothing else is known."""

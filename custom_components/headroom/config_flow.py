@@ -43,8 +43,8 @@ from .const import (
 )
 from .csms.security.access import PASSWORD_OVER_TLS
 from .meter_flow import MeterSteps
-from .security import SecuritySettings
 from .security_flow import SecuritySteps, profile_field
+from .security_settings import SecuritySettings
 from .subentry_flow import CircuitFlow, StationFlow
 from .token_flow import OPTIONS_SCHEMA, IdTokenFlow
 

@@ -4,13 +4,11 @@ Below the coordinator: it knows the entry and the central system's security, and
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 import logging
 from pathlib import Path
 import ssl
-from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PORT
@@ -18,25 +16,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util import dt as dt_util
 
-from .const import (
-    CONF_CERTIFICATE,
-    CONF_CLIENT_ROOT,
-    CONF_IDENTITY,
-    CONF_PRIVATE_KEY,
-    CONF_PROFILE,
-    CONF_SECURITY,
-    CONF_SERVER_NAMES,
-    CONF_TLS,
-    CONF_TLS_PORT,
-    CONF_UNKNOWN_STATIONS,
-    DEFAULT_TLS_PORT,
-    DOMAIN,
-    SUBENTRY_STATION,
-    TLS_NONE,
-    TLS_OWN,
-)
+from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION, TLS_NONE, TLS_OWN
 from .csms.security import authority
-from .csms.security.access import CERTIFICATE, NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, Access, StationCertificate, StationSecurity
+from .csms.security.access import CERTIFICATE, PASSWORD_OVER_TLS, Access, StationSecurity
 from .csms.security.authority import WARN_BEFORE_DAYS, Credential
 from .csms.security.desk import SiteDesk
 from .csms.security.events import SecurityEvent, SecurityEventKind, SecurityWatch
@@ -45,6 +27,7 @@ from .csms.security.throttle import Limits
 from .csms.security.tls import ClientCertificates, RenewableContext, server_context
 from .csms.security.vault import Vault
 from .csms.station import Station
+from .security_settings import SecuritySettings, station_document, station_security
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -54,81 +37,6 @@ FRAMES_PER_S = 50.0
 FRAMES_BURST = 1000.0
 
 type Listen = tuple[str, int | None, int | None, ssl.SSLContext | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecuritySettings:
-    """What a person chose for the site. `tls`: none, certificates made here, or the person's own files."""
-
-    profile: int = NO_AUTHENTICATION
-    """The least that stations are to come on; those below it still get in, and are to be upgraded."""
-    tls: str = TLS_NONE
-    tls_port: int = DEFAULT_TLS_PORT
-    server_names: tuple[str, ...] = ()
-    certificate: str = ""
-    private_key: str = ""
-    client_root: str = ""
-    """A file with the roots of stations' certificates beside our own; "": none."""
-    unknown_stations: bool = True
-    """Whether a station that nobody knows may wait for approval, unserved; else it is turned away."""
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> SecuritySettings:
-        """Read them from a config entry's data; a site from before there were any asks for nothing."""
-        kept = data.get(CONF_SECURITY, {})
-        return cls(
-            profile=int(kept.get(CONF_PROFILE, NO_AUTHENTICATION)),
-            tls=kept.get(CONF_TLS, TLS_NONE),
-            tls_port=int(kept.get(CONF_TLS_PORT, DEFAULT_TLS_PORT)),
-            server_names=tuple(kept.get(CONF_SERVER_NAMES, ())),
-            certificate=kept.get(CONF_CERTIFICATE, ""),
-            private_key=kept.get(CONF_PRIVATE_KEY, ""),
-            client_root=kept.get(CONF_CLIENT_ROOT, ""),
-            unknown_stations=kept.get(CONF_UNKNOWN_STATIONS, True),
-        )
-
-    @property
-    def asked_of_strangers(self) -> int:
-        """The profile on which a station that nobody knows is heard at all; what it never has is a password."""
-        return NO_AUTHENTICATION if self.unknown_stations else max(PASSWORD, self.profile)
-
-
-def station_security(data: Mapping[str, Any]) -> StationSecurity:
-    """Return what a station subentry's data keep to recognise it by."""
-    kept = data.get(CONF_SECURITY, {})
-    return StationSecurity(
-        profile=int(kept.get("profile", NO_AUTHENTICATION)),
-        password=kept.get("password"),
-        sent_passwords=tuple(kept.get("sent_passwords", ())) or tuple(filter(None, (kept.get("next_password"),))),
-        password_due=bool(kept.get("password_due", False)),
-        certificates=tuple(_certificate(one) for one in kept.get("certificates", ())),
-        serial_number=kept.get("serial_number"),
-    )
-
-
-def _certificate(kept: str | Mapping[str, Any]) -> StationCertificate:
-    """Return a certificate as it is kept; a bare fingerprint is from before its end was."""
-    if isinstance(kept, str):
-        return StationCertificate(kept)
-    return StationCertificate(kept["fingerprint"], dt_util.parse_datetime(kept.get("ends_at", "")), taken=kept.get("taken", True))
-
-
-def station_document(security: StationSecurity) -> dict[str, Any]:
-    """Return it as data of a station subentry."""
-    document = {
-        "profile": security.profile,
-        "password": security.password,
-        "sent_passwords": list(security.sent_passwords),
-        "password_due": security.password_due or None,
-        "certificates": [
-            {"fingerprint": one.fingerprint}
-            | ({} if one.ends_at is None else {"ends_at": one.ends_at.isoformat()})
-            | ({} if one.taken else {"taken": False})
-            for one in security.certificates
-        ],
-        "serial_number": security.serial_number,
-    }
-    return {key: value for key, value in document.items() if value not in (None, [])}
 
 
 def vault_of(hass: HomeAssistant, entry_id: str) -> Vault:

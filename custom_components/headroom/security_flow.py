@@ -35,7 +35,8 @@ from .const import (
 from .csms.security import authority
 from .csms.security.access import PASSWORD_OVER_TLS
 from .csms.security.own_files import FileProblem, Finding, check_roots, check_server
-from .security import station_security, vault_of
+from .security import vault_of
+from .security_settings import station_security
 
 HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE)
 PROFILE_NAMES = {"0": "0", "1": "1", "2": "2", "3": "3"}

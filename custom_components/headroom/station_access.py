@@ -14,7 +14,7 @@ from .csms.security.access import NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS
 from .csms.security.credentials import generate_password, hash_password
 from .csms.security.upgrade import Upgrade, UpgradeStep, rotate_password, upgrade
 from .errors import invalid, translated_errors
-from .security import SecuritySettings, station_document, station_security
+from .security_settings import SecuritySettings, station_document, station_security
 
 if TYPE_CHECKING:  # the coordinator raises the repairs, and they are made of this
     from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
