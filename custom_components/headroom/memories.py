@@ -27,9 +27,12 @@ def _key(entry_id: str, subentry_id: str) -> str:
 
 
 def _lasting(memory: Memory) -> tuple[Any, ...]:
-    """Return all but the progress of transactions, to compare. An inventory is a value: another one is another object."""
+    """Return all but the progress of transactions, to compare. An inventory is a value: another one is another object.
+
+    Nothing is copied: it is looked at with every transaction event of every station, and a local list is long.
+    """
     parts = (getattr(memory, name) for name in KEPT if name not in PROGRESS)
-    return tuple(id(part) if isinstance(part, Inventory) else deepcopy(part) for part in parts)
+    return tuple(id(part) if isinstance(part, Inventory) else part for part in parts)
 
 
 class StationMemories:
@@ -53,7 +56,7 @@ class StationMemories:
         found = {
             identity: Memory.from_document(document) for identity, document in zip(stations, documents, strict=True) if document is not None
         }
-        self._lasting = {identity: _lasting(memory) for identity, memory in found.items()}
+        self._lasting = {identity: deepcopy(_lasting(memory)) for identity, memory in found.items()}
         return found
 
     def follow(self, memories: Mapping[str, Memory]) -> None:
@@ -80,7 +83,7 @@ class StationMemories:
 
     def _document(self, identity: str, memory: Memory) -> dict[str, Any]:
         self._due.pop(identity, None)
-        self._lasting[identity] = _lasting(memory)
+        self._lasting[identity] = deepcopy(_lasting(memory))
         return memory.document()
 
     async def async_forget(self, identity: str) -> None:
