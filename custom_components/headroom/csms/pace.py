@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 AT_ONCE = 8
+STRANGERS_AT_ONCE = 2
+"""Of stations that nobody approved, beside the others: however slowly they tell what they are, the site's own do not wait for them."""
 SECONDS_EACH = 4.0
 """What reading and configuring one station takes, about."""
 

@@ -13,7 +13,7 @@ from .events import Connected, Disconnected, Ready, StationEvent
 from .listening import POLICY_VIOLATION, Doors, Listening, Peer
 from .liveness import GOING_AWAY, Wire, keep_alive
 from .memory import Memory
-from .pace import Pace
+from .pace import STRANGERS_AT_ONCE, Pace
 from .rpc import Transport
 from .security.access import NO_AUTHENTICATION, Access, Verdict
 from .security.desk import CertificateDesk, NoDesk, StationDesk
@@ -78,6 +78,7 @@ class CentralSystem:
         self._on_memory = on_memory
         self._memories = dict(memories or {})
         self._pace = Pace()
+        self._strangers_pace = Pace(STRANGERS_AT_ONCE)
         self._lost: set[str] = set()
         self._listener_failing = False
         self._access = access or Access(monotonic=lambda: asyncio.get_running_loop().time(), sleep=asyncio.sleep)
@@ -143,7 +144,7 @@ class CentralSystem:
             now=self._now,
             timing=self._timing,
             desk=StationDesk(self._desk, identity, profile),
-            pace=self._pace,
+            pace=lambda: self._pace if self._accepts(identity) else self._strangers_pace,
         )
         session = self._sessions[identity] = _Session(transport, station, profile)
         self._emit(identity, Connected(remote=transport.remote))

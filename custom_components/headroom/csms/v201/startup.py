@@ -42,7 +42,9 @@ class Standing(Enum):
 class Startup:
     """How one connection stands, and its way to Ready."""
 
-    def __init__(self, link: Link, care: Care, recovery: Recovery, *, admitted: Callable[[], bool], timing: Timing, pace: Pace) -> None:
+    def __init__(
+        self, link: Link, care: Care, recovery: Recovery, *, admitted: Callable[[], bool], timing: Timing, pace: Callable[[], Pace]
+    ) -> None:
         """Take the connection; nothing is sent before `begin`. `admitted` tells whether a person approved the station."""
         self._link = link
         self._care = care
@@ -103,7 +105,7 @@ class Startup:
         repeated = self._standing is Standing.PENDING and not accepted
         self._standing = Standing.ACCEPTED if accepted else Standing.PENDING
         self._link.ready = False
-        interval_s = self._care.liveness.heartbeat_interval_s if accepted else self._timing.pending_interval_s + round(self._pace.wait_s)
+        interval_s = self._care.liveness.heartbeat_interval_s if accepted else self._timing.pending_interval_s + round(self._pace().wait_s)
         self._care.liveness.told_s = interval_s
         response = {"currentTime": written(self._link.now()), "interval": interval_s, "status": "Accepted" if accepted else "Pending"}
 
@@ -174,7 +176,7 @@ class Startup:
 
     async def _prepare(self) -> None:
         """Read the inventory; configure an admitted station and have it boot again, or go on with one that never booted."""
-        async with self._pace.turn():
+        async with self._pace().turn():
             await self._care.read()
             if not self._admitted():
                 self._link.inventory_changed()
@@ -195,7 +197,7 @@ class Startup:
         self._go_on(self._finish)
 
     async def _finish(self) -> None:
-        async with self._pace.turn():
+        async with self._pace().turn():
             await self._care.read()
             await self._care.configure()
         self._become_ready()
@@ -203,7 +205,7 @@ class Startup:
 
     async def _look_after(self, *, booted: bool) -> None:
         """See to it that a known station that booted holds what was configured, and take its transactions up where they are."""
-        async with self._pace.turn():
+        async with self._pace().turn():
             if booted:
                 await self._care.check()
             await self._recovery.pick_up()

@@ -49,7 +49,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         now: Callable[[], datetime],
         timing: Timing,
         desk: StationDesk,
-        pace: Pace,
+        pace: Callable[[], Pace],
     ) -> None:
         """Take the connection and what the house knows of the station; nothing is sent or read before `run`."""
         self._rpc = Rpc(transport, SCHEMAS, self._handle, name=identity, call_timeout_s=timing.call_timeout_s, log=memory.frames, now=now)
@@ -138,7 +138,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
 
     async def read_inventory(self) -> None:
         """Read the device model anew. Raises StationError where the station went away; else what it tells is taken over."""
-        async with self._pace.turn():
+        async with self._pace().turn():
             await self._care.read_again()
 
     # Requests
