@@ -6,23 +6,22 @@ from functools import partial
 from typing import Any, override
 
 from .. import profiles
-from ..abilities import Abilities, abilities, fitted, unit_of
 from ..correction import Drop, Put, Step, about_others, corrections, leads_over
 from ..dialect import Dialect, Handle
 from ..errors import CallError, CallRejectedError, ProfileRefusedError
 from ..fields import optional_text, optional_whole
 from ..frames import Payload
-from ..inventory import evse_phases, is_direct
+from ..inventory import is_direct
 from ..learnt import Learnt
 from ..profile_guard import raising, restricting
 from ..profile_rules import problems
-from ..profiles import Ours, Placed, Role, Wording
-from ..quirks import known_of
+from ..profiles import Ours, Placed, Role
 from ..reconciliation import Installed, installed
 from ..transactions import LONGEST_ID
 from .charging_profiles import ChargingProfiles
 from .link import SCHEMAS, Handler, Link
 from .negotiation import Negotiation
+from .words import Words
 
 
 class SmartCharging(ChargingProfiles):
@@ -31,6 +30,7 @@ class SmartCharging(ChargingProfiles):
     def __init__(self, link: Link) -> None:
         """Take the connection; nothing is sent."""
         super().__init__(link)
+        self._words = Words(link)
         self._negotiation = Negotiation(link, install=self._install, on_its_way=self._on_its_way, situation=self._situation)
         self._surveyed = False
         """Whether what it holds was read on this connection; before, what others left on it since is not known."""
@@ -56,43 +56,11 @@ class SmartCharging(ChargingProfiles):
     @property
     def dialect(self) -> Dialect:
         """How it is told its limits now: as learnt, else as its quirks say, in either case no more than it takes."""
-        known, memory = known_of(self._link.memory.info), self._link.memory
-        return fitted(memory.learnt.dialect or known.dialect, self._can)
-
-    @property
-    def _can(self) -> Abilities:
-        return abilities(self._link.inventory, known_of(self._link.memory.info).habits)
-
-    def _words(self, evse_id: int, phases: int | None) -> Wording:
-        inventory, draw, dialect = self._link.inventory, self._link.memory.draw(evse_id), self.dialect
-        direct = is_direct(inventory, evse_id)
-        unit = unit_of(dialect, self._can)
-        if direct and dialect.unit is None and "W" in inventory.smart_charging.rate_units:
-            unit = "W"  # what a DC EVSE gives is reckoned in watts
-        rated = profiles.rate(
-            unit,
-            phases=phases,
-            voltage_v=draw.voltage_v,
-            direct=direct,
-            decimals=dialect.decimals,
-            phases_sent=dialect.phases_sent,
-        )
-        return Wording(dialect=dialect, rate=rated, now=self._link.by_its_clock(self._link.now()))
-
-    def _station_words(self) -> Wording:
-        supplied = {evse_phases(self._link.inventory, evse_id) for evse_id in self._link.inventory.evse_connectors}
-        return self._words(0, 1 if supplied == {1} else 3)
-
-    def _fallback_words(self, evse_id: int) -> Wording:
-        # For whatever car comes.
-        return self._words(evse_id, 1 if evse_phases(self._link.inventory, evse_id) == 1 else None)
-
-    def _lease_words(self, evse_id: int) -> Wording:
-        return self._words(evse_id, 1 if evse_phases(self._link.inventory, evse_id) == 1 else self._link.memory.draw(evse_id).phases)
+        return self._words.dialect
 
     async def install_station_limit(self, limit_a: float) -> bool:
         """Install the ceiling of the whole station (K01), overwriting the last one; False where its dialect has no place for one."""
-        words = self._station_words()
+        words = self._words.station()
         if not words.dialect.tells_station_limit:
             return False
         await self._install(profiles.station_limit(limit_a, words))
@@ -100,7 +68,7 @@ class SmartCharging(ChargingProfiles):
 
     async def install_fallback(self, evse_id: int, limit_a: float) -> None:
         """Install what holds on an EVSE without a lease (K01), for whatever car comes, overwriting the last one."""
-        await self._install(profiles.fallback(evse_id, limit_a, self._fallback_words(evse_id)))
+        await self._install(profiles.fallback(evse_id, limit_a, self._words.fallback(evse_id)))
 
     async def install_lease(
         self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime, *, fallback_a: float | None = None
@@ -109,7 +77,7 @@ class SmartCharging(ChargingProfiles):
         if len(transaction_id) > LONGEST_ID and self.dialect.handle is Handle.TRANSACTION:
             raise CallRejectedError("SetChargingProfile", "Rejected", "the transaction's id is too long for OCPP")
         ends = self._link.by_its_clock(valid_to)
-        placed = profiles.lease(evse_id, transaction_id, limit_a, ends, self._lease_words(evse_id), fallback_a=fallback_a)
+        placed = profiles.lease(evse_id, transaction_id, limit_a, ends, self._words.lease(evse_id), fallback_a=fallback_a)
         await self._install(placed)
 
     async def withdraw(self, evse_id: int, handle: Handle, *, fallback: bool = False) -> None:
@@ -139,15 +107,15 @@ class SmartCharging(ChargingProfiles):
         self._link.memory.told = {profile_id: one for one in placed if (profile_id := one.profile_id) is not None}
         self._surveyed = True
         self._link.memory.others.surveyed(self._link.memory.told)
-        words = {0: self._station_words()}
+        words = {0: self._words.station()}
         for evse_id in self._link.inventory.evse_connectors:
-            words[evse_id] = self._fallback_words(evse_id)
-        leases = {evse_id: self._lease_words(evse_id) for evse_id in self._link.inventory.evse_connectors}
+            words[evse_id] = self._words.fallback(evse_id)
+        leases = {evse_id: self._words.lease(evse_id) for evse_id in self._link.inventory.evse_connectors}
         return installed(placed, words, leases, clock_offset_s=self.clock_offset_s)
 
     def remote_start_profile(self, evse_id: int, limit_a: float, valid_to: datetime | None) -> Payload | None:
         """Return the first lease, which goes with a remote start (K05): a TxProfile without a transaction. None: it is told otherwise."""
-        words = self._lease_words(evse_id)
+        words = self._words.lease(evse_id)
         if words.dialect.handle is not Handle.TRANSACTION:
             return None
         ends = None if valid_to is None else self._link.by_its_clock(valid_to)
@@ -186,7 +154,7 @@ class SmartCharging(ChargingProfiles):
             rules=partial(broken, held=held, entries_most=self._entries_most),
             situation=self._situation,
             now=self._link.by_its_clock(self._link.now()),
-            stack_level_most=self._can.stack_level_most,
+            stack_level_most=self._words.can.stack_level_most,
         )
         if placed not in held:
             await self._install(placed)
@@ -240,9 +208,9 @@ class SmartCharging(ChargingProfiles):
         held = [one for one in self._link.memory.told.values() if _from_a_csms(one)]
         now = self._link.by_its_clock(self._link.now())
         about_to = [
-            *(profiles.lease(evse_id, told[0], told[1], None, self._lease_words(evse_id)) for evse_id, told in leases.items()),
-            *(profiles.fallback(evse_id, limit_a, self._fallback_words(evse_id)) for evse_id, limit_a in fallbacks.items()),
-            *([] if station_limit_a is None else [profiles.station_limit(station_limit_a, self._station_words())]),
+            *(profiles.lease(evse_id, told[0], told[1], None, self._words.lease(evse_id)) for evse_id, told in leases.items()),
+            *(profiles.fallback(evse_id, limit_a, self._words.fallback(evse_id)) for evse_id, limit_a in fallbacks.items()),
+            *([] if station_limit_a is None else [profiles.station_limit(station_limit_a, self._words.station())]),
         ]
         wanted = {one.profile_id: one for one in (*(one for one in held if profiles.ours(one) is not None), *about_to)}
         known = self._link.memory.others
@@ -254,7 +222,7 @@ class SmartCharging(ChargingProfiles):
                 held,
                 list(wanted.values()),
                 now,
-                stack_level_most=self._can.stack_level_most,
+                stack_level_most=self._words.can.stack_level_most,
                 entries_most=self._entries_most,
                 others=known,
             )
