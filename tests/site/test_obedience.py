@@ -268,6 +268,41 @@ def test_a_station_that_forgets_its_limit_over_a_suspension_is_told_again() -> N
     run(story())
 
 
+def test_that_a_station_forgets_its_limit_over_a_suspension_is_learnt_once_and_kept_over_a_restart() -> None:
+    async def suspended(s: Scenario) -> int:
+        """Pause and go on; returns for how many seconds its car drew more than the person lets it."""
+        s.site.set_allowed(s.key(1), False)
+        await s.wait(20)
+        assert s.draw_a(1) == 0
+        s.site.set_allowed(s.key(1), True)
+        began_s = s.time_s
+        await s.wait(60)
+        assert 15 < s.draw_a(1) <= 16 and s.problem(1) is None, s.story()
+        return sum(moment.draws_a[0] > 17 for moment in s.between(began_s, s.time_s))
+
+    async def story() -> None:
+        async with scenario(Place(quirks=KINDS["forgets_when_suspended"].quirks), building=steps((0.0, 3.0)), worst_case_a=5.0) as s:
+            s.site.set_user_max(s.key(1), 16.0)
+            await s.until(60)
+            assert not _resends(s)
+            assert await suspended(s) > 7, "found out by what its car draws"
+            assert _resends(s)
+            memory = s.memory()
+            await s.vanish()
+            await s.come_back(memory)
+            await s.wait(30)
+            assert _resends(s)
+            assert await suspended(s) <= 3, "it is told again at once"
+
+    run(story())
+
+
+def _resends(s: Scenario) -> bool:
+    assert s._central_system is not None
+    dialect = s._central_system.memories["CP1"].learnt.dialect
+    return dialect is not None and dialect.resend_on_resume
+
+
 def test_a_station_that_boots_in_the_middle_of_a_transaction_is_led_on_in_the_words_it_heeds() -> None:
     async def story() -> None:
         async with scenario(Place(quirks=KINDS["ignores_tx_profile"].quirks), Place()) as s:

@@ -70,10 +70,12 @@ class Learnt:
     attempts: list[Attempt] = field(default_factory=list)
     obeyed_by: set[int] = field(default_factory=set)
     """The EVSEs that were seen to come down to a limit told in the present dialect."""
+    heeded_by: set[int] = field(default_factory=set)
+    """The EVSEs whose cars were seen to draw by a lease in the present dialect, not by the fallback alone."""
     exhausted: bool = False
     """Nothing that could be tried made it obey: it is uncontrolled until it boots or heals."""
     lease_ends: bool | None = None
-    """Whether a lease ends at the station as told; None while nothing shows it."""
+    """Whether a lease ends at the station as told: by its composite schedule, or as seen; None while nothing shows it."""
     answers_pings: bool | None = None
     """Whether it ever answered a WebSocket ping; False: it spoke on without."""
     acknowledges: Latency = field(default_factory=Latency)
@@ -93,7 +95,7 @@ class Learnt:
     def begin_again(self) -> None:
         """Forget what failed, so that it may be tried once more."""
         self.attempts, self.exhausted = [], False
-        self.obeyed_by = set()
+        self.obeyed_by, self.heeded_by = set(), set()
 
     def note(self, attempt: Attempt) -> None:
         """Remember an attempt; the same once more takes its place."""
@@ -110,6 +112,7 @@ class Learnt:
                 for one in self.attempts
             ],
             "obeyed_by": sorted(self.obeyed_by),
+            "heeded_by": sorted(self.heeded_by),
             "exhausted": self.exhausted,
             "lease_ends": self.lease_ends,
             "answers_pings": self.answers_pings,
@@ -126,6 +129,7 @@ class Learnt:
             dialect=_dialect(dialect) if isinstance(dialect, Mapping) else None,
             attempts=[attempt for row in records(document, "attempts") if (attempt := _attempt(row)) is not None],
             obeyed_by={evse_id for evse_id in _listed(document, "obeyed_by") if isinstance(evse_id, int)},
+            heeded_by={evse_id for evse_id in _listed(document, "heeded_by") if isinstance(evse_id, int)},
             exhausted=document.get("exhausted") is True,
             lease_ends=ends if isinstance(ends := document.get("lease_ends"), bool) else None,
             answers_pings=answers if isinstance(answers := document.get("answers_pings"), bool) else None,

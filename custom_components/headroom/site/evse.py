@@ -28,6 +28,8 @@ SAMPLE_AGAIN_S = 1.0
 """A car on its way is asked again after this."""
 IDLE_A = 1.0
 """A car that draws less does not charge."""
+PROOF_A = 1.0
+"""Lease and fallback have to differ by so much for the end of the lease to show."""
 REACHED = 0.05
 """A car this near to its limit (and half an amp) has reached it."""
 
@@ -98,7 +100,11 @@ class EvseState:
     dialect: Dialect = Dialect()
     """How its station is told its limits."""
     unproven: bool = False
-    """Nobody has seen yet whether its leases end: its station is to be asked."""
+    """Nobody has seen yet that its leases end: they are reckoned with as if they never did."""
+    proving: bool = False
+    """…and it is being found out: its station is to be asked, or a lease is to lapse."""
+    lapses: bool = False
+    """Its lease is not to be renewed: whether it ends is to be seen."""
     follows_s: float = 0.0
     """So long its car may take to follow a limit, as learnt."""
     followed_s: float | None = None
@@ -174,6 +180,29 @@ class EvseState:
         return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, *lasting_a))
 
     @property
+    def unproven_most_a(self) -> float:
+        """The most that a lease may be told while nobody has seen that it ends: no more than the fallback.
+
+        Something below it while that is found out, for lease and fallback have to differ then; where there is nothing below,
+        the least there is above.
+        """
+        fallback_a, least_a = self.fallback_a or 0.0, self.config.min_a
+        if self.wanted_fallback_a is not None:
+            fallback_a = min(fallback_a, self.wanted_fallback_a)
+        if not self.proving:
+            return fallback_a
+        below_a = fallback_a - PROOF_A
+        return below_a if below_a >= least_a else max(least_a, float(math.ceil(fallback_a + PROOF_A)))
+
+    @property
+    def lasting_a(self) -> float:
+        """What holds for ever if nobody renews a lease and none that is unproven ends."""
+        lease = self.lease
+        if not self.unproven or lease is None or (self.proving and lease.limit_a <= self.unproven_most_a):
+            return self.held_fallback_a
+        return max(self.held_fallback_a, min(self.rated_a, lease.limit_a))
+
+    @property
     def fallback_differs(self) -> bool:
         """Whether the fallback is to be written."""
         if self.wanted_fallback_a is None or (self.dialect.overwrites and self.lease is not None):
@@ -232,7 +261,11 @@ class EvseState:
         """Return the most that we have installed: the limit in force, one on its way, a lease that lapsed only just."""
         if self.uncontrolled:
             return self.unled_a(now)
-        still_a = (lease.limit_a for lease in (self.lease, self.former) if lease is not None and now < lease.expires_at + self.response_s)
+        still_a = (
+            lease.limit_a
+            for lease in (self.lease, self.former)
+            if lease is not None and (now < lease.expires_at + self.response_s or (self.unproven and lease is self.lease))
+        )
         return max(self.limit_a(now), self.unanswered_lease_a, *still_a)
 
     def unled_a(self, now: float) -> float:
@@ -341,8 +374,8 @@ class EvseState:
 
     def forget_lapsed(self, now: float) -> None:
         """Let go of a lease that lapsed long enough ago for its car to have followed."""
-        if self.lease is not None and now >= self.lease.expires_at + self.response_s:
-            self.lease = None
+        if self.lease is not None and not self.unproven and now >= self.lease.expires_at + self.response_s:
+            self.lease = None  # an unproven one stays until it is seen to have ended (`lapse.py`)
         if self.former is not None and now >= self.former.expires_at + self.response_s:
             self.former = None
 

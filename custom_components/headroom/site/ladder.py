@@ -81,7 +81,8 @@ def _speaks_against(attempt: Attempt, dialect: Dialect, can: Abilities) -> bool:
         case Outcome.UNHEEDED:
             return (tried.handle, tried.holds_leases) == (dialect.handle, dialect.holds_leases)
         case Outcome.OUTLASTED:
-            return tried.lease_end is dialect.lease_end
+            # What has a second period has a validTo as well.
+            return tried.lease_end is dialect.lease_end or (tried.lease_end is LeaseEnd.PERIOD and dialect.lease_end is LeaseEnd.VALID_TO)
         case Outcome.OBEYED:
             return False
 

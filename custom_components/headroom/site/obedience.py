@@ -11,7 +11,7 @@ import logging
 
 from ..csms.abilities import Abilities, abilities, fitted, unit_of
 from ..csms.composite import CompositeSchedule
-from ..csms.dialect import Dialect, Handle
+from ..csms.dialect import Dialect, Handle, LeaseEnd
 from ..csms.errors import CallError, CallRejectedError
 from ..csms.learnt import Attempt, Learnt, Outcome
 from ..csms.quirks import Known, known_of
@@ -21,6 +21,7 @@ from .clock import Clock
 from .config import EvseKey
 from .evse import IDLE_A, EvseState, Problem
 from .ladder import described, fallback_words, next_dialect
+from .lapse import Lapse
 from .proof import ends, worth_asking
 from .snapshot import Obeying
 from .unheeded import AGAIN_S, Attention, Verdict, shows_fallback
@@ -43,7 +44,7 @@ GROSS_A = 1.0
 RESUMED_S = 60.0
 """What is ignored so soon after a suspension is put down to it."""
 PROOFS = 2
-"""So often a station is asked for a schedule that shows whether its leases end; one that shows nothing then is believed."""
+"""So often a station is asked for a schedule that shows whether its leases end; of one that shows nothing then a lapse has to be seen."""
 NO_SUCH_TRANSACTION = frozenset({"TxNotFound", "InvalidTransaction", "UnknownTransaction", "UnknownEvse"})
 NO_SMART_CHARGING = frozenset({"NotImplemented", "NotSupported"})
 
@@ -77,6 +78,7 @@ class Obedience:
         self._start = Dialect()
         self._trials: dict[EvseKey, _Trial] = {}
         self._attention: dict[EvseKey, Attention] = {}
+        self._lapses: dict[EvseKey, Lapse] = {}
         self._proofs_left = PROOFS
         self.evses: Sequence[EvseState] = ()
         self._shown: Obeying | None = None
@@ -98,7 +100,10 @@ class Obedience:
         return self._trials.setdefault(evse.key, _Trial())
 
     def _attend(self, evse: EvseState) -> Attention:
-        return self._attention.setdefault(evse.key, Attention())
+        return self._attention.setdefault(evse.key, Attention(heeded=evse.key.evse_id in self.learnt.heeded_by))
+
+    def _lapse(self, evse: EvseState) -> Lapse:
+        return self._lapses.setdefault(evse.key, Lapse())
 
     def _may_climb(self, evse: EvseState) -> bool:
         return not self.learnt.exhausted and not self._trial(evse).stuck
@@ -125,6 +130,8 @@ class Obedience:
             if booted:
                 self._trials.pop(evse.key, None)
                 self._attention.pop(evse.key, None)
+                self._lapses.pop(evse.key, None)
+                self.learnt.heeded_by.discard(evse.key.evse_id)
             if evse.problem is Problem.REJECTS:
                 evse.problem = None
             evse.dialect = self.dialect
@@ -136,7 +143,7 @@ class Obedience:
         ignored = any(one.outcome is Outcome.IGNORED for one in self.learnt.attempts)
         for evse in self.evses:
             evse.dialect = self.dialect
-            evse.unproven = self.dialect.holds_leases and self.learnt.lease_ends is None and self._proofs_left > 0
+            self._apply_proof(evse)
             evse.follows_s = 0.0 if slow_s is None else slow_s
             stuck = evse.problem is Problem.DISOBEDIENT and self._trial(evse).stuck
             evse.uncontrolled = stuck or (self.learnt.exhausted and ignored)
@@ -203,7 +210,8 @@ class Obedience:
         shown_at = self._attend(evse).shown_at
         # What leads once the lease is over may be a person's limit: the end shows nothing then.
         waits = evse.resend or evse.stored_limit or (shown_at is not None and now < shown_at + AGAIN_S)
-        return evse.unproven and evse.problem is None and not waits and self._may_climb(evse) and worth_asking(evse, now)
+        asked = evse.unproven and self._proofs_left > 0 and evse.problem is None
+        return asked and not waits and self._may_climb(evse) and worth_asking(evse, now)
 
     @property
     def unit(self) -> str:
@@ -218,6 +226,10 @@ class Obedience:
         shown = None if schedule is None else ends(evse, schedule, asked_at)
         if shown is None:
             self._proofs_left -= 1
+            periods = fitted(replace(self.dialect, lease_end=LeaseEnd.PERIOD), self._can)
+            if self._proofs_left <= 0 and self.dialect.lease_end is LeaseEnd.VALID_TO and periods.lease_end is LeaseEnd.PERIOD:
+                _LOGGER.info("Station %s does not show that its leases end: it is told so by a second period too", self._identity)
+                self._speak(periods, outlasts=False)
         else:
             self.learnt.lease_ends = shown
             _LOGGER.debug("Station %s reckons %s the end of its leases", self._identity, "with" if shown else "without")
@@ -235,8 +247,11 @@ class Obedience:
                 self.learnt.obeyed_by.add(evse.key.evse_id)
                 evse.followed_s = None
                 self._attend(evse).came_down(evse, now)
+                self._keep_heeded(evse)
                 self._keep()
-            if evse.problem is None and evse.overdraws():
+            if evse.unproven and evse.problem is None:
+                self._watch_lapse(evse, now)
+            if evse.problem is None and evse.overdraws() and not self._lapse(evse).awaited(evse, now):
                 self._begin(evse, now)
             elif evse.problem is Problem.DISOBEDIENT and self._seen_to_obey(evse):
                 self._healed(evse)
@@ -244,7 +259,33 @@ class Obedience:
                 self._step(evse, now)
             elif evse.problem is None and evse.ready and evse.session is not None:
                 verdict = self._attend(evse).look(evse, now, self.patience_s)
+                self._keep_heeded(evse)
                 self._judge(evse, verdict, f"{evse.draw_a:.1f} A at a limit of {evse.limit_a(now):.1f} A, as by the fallback alone")
+
+    def _keep_heeded(self, evse: EvseState) -> None:
+        if self._attend(evse).heeded and evse.key.evse_id not in self.learnt.heeded_by:
+            self.learnt.heeded_by.add(evse.key.evse_id)
+            self._keep()
+
+    def _watch_lapse(self, evse: EvseState, now: float) -> None:
+        """See whether an unproven lease ends, and let one lapse for it where nothing else shows it."""
+        ended = self._lapse(evse).look(evse, now, self.patience_s)
+        if ended:
+            self.learnt.lease_ends = True
+            _LOGGER.info("Station %s lets its leases end: its car went by the fallback", self._identity)
+            self._keep()
+        elif ended is False:
+            self._climb(
+                evse, Outcome.OUTLASTED, f"{evse.draw_a:.1f} A after the lease's end, at a fallback of {evse.fallback_a or 0.0:.1f} A"
+            )
+            self._keep()
+        self._apply_proof(evse)
+
+    def _apply_proof(self, evse: EvseState) -> None:
+        lapse = self._lapse(evse)
+        evse.unproven = self.dialect.holds_leases and not self.learnt.lease_ends
+        evse.proving = evse.unproven and self._may_climb(evse) and (self._proofs_left > 0 or lapse.trials_left > 0)
+        evse.lapses = evse.proving and self._proofs_left <= 0 and evse.problem is None and lapse.would_show(evse)
 
     def _judge(self, evse: EvseState, verdict: Verdict, detail: str) -> None:
         """Act on what was seen of an EVSE that may go by its fallback alone."""
@@ -330,7 +371,7 @@ class Obedience:
     def _speak(self, dialect: Dialect, *, outlasts: bool) -> None:
         """Change the dialect. What was told in the one before may hold beside what is told now, until it is withdrawn or lapses."""
         before, self.learnt.dialect = self.dialect, None if dialect == self._start else dialect
-        self.learnt.obeyed_by = set()
+        self.learnt.obeyed_by, self.learnt.heeded_by = set(), set()
         self._attention.clear()
         if (before.lease_end, before.handle) != (dialect.lease_end, dialect.handle):
             self.learnt.lease_ends, self._proofs_left = None, PROOFS

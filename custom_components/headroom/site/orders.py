@@ -7,6 +7,7 @@ from .circuit import CircuitState
 from .config import EvseKey, Mode
 from .evse import EvseState
 from .installer import Installer
+from .lapse import TRIAL_S
 from .limits import LeaseOrder
 from .turn import Turn, controllable, fallbacks
 
@@ -40,16 +41,20 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         )
         return
     evse.wanted_clear = False
+    if evse.lapses and lease is not None and lease.limit_a <= told_a and lease.expires_at <= now + TRIAL_S:
+        evse.wanted_lease = None
+        return
+    length_s = min(turn.lease_s, TRIAL_S) if evse.lapses else turn.lease_s
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
-    too_long = turn.lease_s + RENEW_MIN_S < remaining_s < math.inf
+    too_long = length_s + RENEW_MIN_S < remaining_s < math.inf
     certain = lease is not None and lease.limit_a == told_a and not evse.unanswered_lease_a and not evse.resend
-    if certain and remaining_s > renew_s(turn.lease_s, latency_s) and not too_long:
+    if certain and remaining_s > renew_s(length_s, latency_s) and not too_long:
         evse.wanted_lease = None
         return
     evse.wanted_lease = LeaseOrder(
         transaction_id=session.transaction_id,
         limit_a=told_a,
-        length_s=turn.lease_s,
+        length_s=length_s,
         cut=told_a < evse.limit_a(now) or too_long or evse.resend,
     )
 

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 from ..csms.composite import CompositeSchedule, SchedulePeriod
-from .evse import EvseState
+from .evse import PROOF_A, EvseState
 
 AFTER_S = 5.0
 """A composite schedule is looked at so long after the end of the lease in it."""
 REACH_S = 10
 """So much longer than the lease is the schedule that is asked for."""
-LEAST_A = 1.0
-"""Lease and fallback have to differ by so much for it to show anything."""
 NEAR = 0.25
+SAME = 0.02
 VOLTAGE_V = 230.0
 
 
@@ -24,7 +23,7 @@ def worth_asking(evse: EvseState, now: float) -> bool:
         and now < lease.expires_at
         and fallback_a is not None
         and evse.fallback_current
-        and abs(lease.limit_a - fallback_a) >= LEAST_A
+        and abs(lease.limit_a - fallback_a) >= PROOF_A
     )
 
 
@@ -42,11 +41,20 @@ def ends(evse: EvseState, schedule: CompositeSchedule, asked_at: float) -> bool 
     if not _is(during, lease.limit_a, schedule.unit):
         return None  # something else leads
     middle = during * (1 + fallback_a / lease.limit_a) / 2
-    return after <= middle if fallback_a < lease.limit_a else after >= middle
+    if fallback_a < lease.limit_a:
+        return after <= middle
+    if _nearer(during, fallback_a, lease.limit_a, schedule.unit):
+        return None  # it shows the fallback all along
+    return after >= middle or after < during * (1 - SAME)  # in watts, a fallback is for whatever car comes
 
 
 def _is(limit: float, limit_a: float, unit: str) -> bool:
     return any(abs(each - limit_a) <= NEAR * limit_a for each in phase_counts(limit, unit))
+
+
+def _nearer(limit: float, one_a: float, other_a: float, unit: str) -> bool:
+    counts = phase_counts(limit, unit)
+    return min(abs(each - one_a) for each in counts) < min(abs(each - other_a) for each in counts)
 
 
 def phase_counts(limit: float, unit: str) -> Sequence[float]:

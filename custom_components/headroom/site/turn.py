@@ -52,8 +52,10 @@ def doubtful(evse: EvseState) -> bool:
 def lease_most_a(evse: EvseState) -> float:
     """Return the most that a lease may be told, whatever room there is.
 
-    A limit that lasts is its fallback's share at most, for it is one.
+    A limit that lasts is its fallback's share at most, for it is one, and so is a lease that nobody has seen to end.
     """
+    if evse.unproven:
+        return evse.unproven_most_a
     if evse.dialect.holds_leases or evse.wanted_fallback_a is None:
         return math.inf
     return evse.wanted_fallback_a
@@ -271,7 +273,7 @@ def installed(evse: EvseState, now: float, told_a: float | None = None) -> Insta
     """Return what an EVSE holds without us, or would once it is told `told_a`."""
     return Installed(
         circuit_id=evse.circuit_id,
-        fallback_a=evse.rated_per_phase(evse.held_fallback_a),
+        fallback_a=evse.rated_per_phase(evse.lasting_a),
         lease_a=evse.per_phase(max(told_a or 0.0, evse.installed_a(now)) if evse.session is not None or not evse.ready else 0.0),
     )
 
@@ -325,7 +327,7 @@ def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) ->
         )
         for evse in led
     ]
-    holdings = {str(evse.key): Holding(limit_a=held_a, reserved_a=held_a) for evse in led for held_a in (evse.held_fallback_a,)}
+    holdings = {str(evse.key): Holding(limit_a=held_a, reserved_a=held_a) for evse in led for held_a in (evse.lasting_a,)}
     ids = {each.request_id for each in requests}
     shares = steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=ids)
     shares |= {str(evse.key): evse.fallback_a or 0.0 for evse in doubted}

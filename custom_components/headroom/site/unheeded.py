@@ -9,8 +9,8 @@ from enum import Enum, auto
 
 from ..csms.composite import CompositeSchedule
 from ..csms.values import ChargingState
-from .evse import IDLE_A, OVERDRAW, OVERDRAW_A, UNSEEN_S, EvseState
-from .proof import LEAST_A, limit_at, phase_counts
+from .evse import IDLE_A, OVERDRAW, OVERDRAW_A, PROOF_A, UNSEEN_S, EvseState
+from .proof import limit_at, phase_counts
 
 AGAIN_S = 8.0
 """A schedule that shows the fallback is asked for once more after this: the lease may not have been applied yet."""
@@ -33,16 +33,17 @@ def higher_lease_a(evse: EvseState, now: float) -> float | None:
     lease, fallback_a = evse.lease, evse.fallback_a
     if lease is None or now >= lease.expires_at or fallback_a is None or not evse.fallback_current or evse.foreign:
         return None
-    if evse.dialect.overwrites or evse.resend or lease.limit_a < max(evse.config.min_a, fallback_a + LEAST_A):
+    if evse.dialect.overwrites or evse.resend or lease.limit_a < max(evse.config.min_a, fallback_a + PROOF_A):
         return None
     outside_a = min(evse.external_a(now)[0], evse.station_external_a(now)[0], evse.standing_a(now))
     return lease.limit_a if outside_a >= lease.limit_a else None
 
 
 def shows_fallback(evse: EvseState, schedule: CompositeSchedule, asked_at: float) -> bool:
-    """Tell whether a schedule asked for at `asked_at` has the fallback where a higher lease should be."""
-    lease_a = higher_lease_a(evse, asked_at)
+    """Tell whether a schedule asked for at `asked_at` has the fallback where a lease should be."""
     lease, fallback_a, begins = evse.lease, evse.fallback_a, limit_at(schedule.periods, 0.0)
+    lower = lease is not None and fallback_a is not None and evse.fallback_current and lease.limit_a <= fallback_a - PROOF_A
+    lease_a = lease.limit_a if lease is not None and lower else higher_lease_a(evse, asked_at)
     if lease_a is None or lease is None or fallback_a is None or begins is None:
         return False
     if limit_at(schedule.periods, min(float(schedule.duration_s), lease.expires_at - asked_at) / 2) != begins:
@@ -76,7 +77,7 @@ class Attention:
     def came_down(self, evse: EvseState, now: float) -> None:
         """Take note that its car came down to the limit in force: where that is a lease below the fallback, leases are heeded."""
         lease, fallback_a = evse.lease, evse.fallback_a
-        if lease is None or now >= lease.expires_at or fallback_a is None or lease.limit_a > fallback_a - LEAST_A:
+        if lease is None or now >= lease.expires_at or fallback_a is None or lease.limit_a > fallback_a - PROOF_A:
             return
         self.heeded = self.heeded or (_sits_at(evse.draw_a, lease.limit_a) and not _sits_at(evse.draw_a, fallback_a))
 
@@ -97,7 +98,7 @@ class Attention:
         if not steady or not _sits_at(evse.draw_a, self.fallback_a):
             return Verdict.NOTHING
         before_a, self.sat_at_a = self.sat_at_a, self.fallback_a
-        moved = before_a is not None and abs(before_a - self.fallback_a) >= 2 * LEAST_A and not _sits_at(evse.draw_a, before_a)
+        moved = before_a is not None and abs(before_a - self.fallback_a) >= 2 * PROOF_A and not _sits_at(evse.draw_a, before_a)
         return Verdict.UNHEEDED if moved else Verdict.NOTHING
 
     def _held_back(self, evse: EvseState) -> bool:
