@@ -198,7 +198,7 @@ class EvseState:
     def lasting_a(self) -> float:
         """What holds for ever if nobody renews a lease and none that is unproven ends."""
         lease = self.lease
-        if not self.unproven or lease is None or (self.proving and lease.limit_a <= self.unproven_most_a):
+        if not self.unproven or lease is None or (self.proving and self.ready and lease.limit_a <= self.unproven_most_a):
             return self.held_fallback_a
         return max(self.held_fallback_a, min(self.rated_a, lease.limit_a))
 
