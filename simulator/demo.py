@@ -32,7 +32,7 @@ from .newcomer import (
 )
 from .report import Baseline, Run, build_report
 from .site import SiteSpec
-from .sites import DEMO_FUSE_A, DEMO_WORST_CASE_A, demo_site
+from .sites import DEMO_CARDS, DEMO_FUSE_A, DEMO_WORST_CASE_A, demo_site
 from .yard import yard
 
 MARGIN_A = 2.0
@@ -142,11 +142,10 @@ class Demo:
     async def learn_cards(self, entry_id: str) -> None:
         """Add each driver's card once it was turned away at a reader, and have it held there again."""
         say("Learning the drivers' cards")
-        for visit in self.driver.site.spec.visits:
+        for name, visit in zip(DEMO_CARDS, self.driver.site.spec.visits, strict=True):
             assert visit.token is not None
-            value, station = visit.token["idToken"], STATION_NAMES[visit.station]
-            name = value.removeprefix("DEMO-").capitalize()
-            await learn_card(self.home_assistant.client, entry_id, name=name, station=station, ends_on=value[-2:])
+            number, station = visit.token["idToken"], STATION_NAMES[visit.station]
+            await learn_card(self.home_assistant.client, entry_id, name=name, station=station, ends_on=number[-2:])
             self.driver.site.stations[visit.station].present(visit.evse_id, visit.token)
 
     async def warm_up(self, shown: ShownSite) -> None:

@@ -10,7 +10,15 @@ DEMO_FUSE_A = 63.0
 DEMO_WORST_CASE_A = 25.0
 DEMO_NEEDS = HighLevel(energy_wh=60_000.0, departs_after_s=6 * 3600.0, wants_contract=True)
 """What the one car of the demo that speaks ISO 15118 tells."""
-DEMO_TOKENS = ("DEMO-ANNA", "DEMO-BO", "DEMO-CY", "DEMO-DANA", "DEMO-EVE", "DEMO-FINN")
+DEMO_CARDS = {
+    "Anna": "04A1C27B3E5A80",
+    "Bo": "04B7195C2D6F81",
+    "Cy": "04C3486A1B7D82",
+    "Dana": "04D95E7F3A1C83",
+    "Eve": "04E26D8B4F5A84",
+    "Finn": "04F1738C5B6D85",
+}
+"""The drivers of the demo, in the order in which they come, and the numbers on their cards."""
 
 
 def demo_building(seed: int = 7) -> BuildingLoad:
@@ -58,7 +66,7 @@ def demo_site(*, margin_a: float = 0.0) -> SiteSpec:
             StationSpec(identity="GATE", evses=(EvseSpec(evse_id=1, rotation="L2L3L1"),)),
         ),
         visits=tuple(
-            Visit(comes_s=4.0 + 4.5 * index, station=station, evse_id=evse_id, car=car, token=token(name))
-            for index, ((station, evse_id), car, name) in enumerate(zip(places, cars, DEMO_TOKENS, strict=True))
+            Visit(comes_s=4.0 + 4.5 * index, station=station, evse_id=evse_id, car=car, token=token(card, "ISO14443"))
+            for index, ((station, evse_id), car, card) in enumerate(zip(places, cars, DEMO_CARDS.values(), strict=True))
         ),
     )

@@ -72,7 +72,7 @@ async def yard(driver: SiteDriver, csms_url: str, port: int = 0) -> AsyncGenerat
         evse_id = int(request.match_info["evse_id"])
         if evse_id not in station.evses:
             raise web.HTTPNotFound
-        station.present(evse_id, token(str(form["card"]).strip()))
+        station.present(evse_id, token(str(form["card"]).strip(), "ISO14443"))
         raise web.HTTPSeeOther(f"/#{station.spec.identity}")
 
     application = web.Application()
