@@ -252,6 +252,12 @@ class PendingStationFlow(StationRepairFlow):
             last_step=False,
         )
 
+    @property
+    @override
+    def station_name(self) -> str:
+        """What the station is going to be called."""
+        return self._draft.name if self._draft is not None else self.identity
+
     @override
     def after_password(self) -> RepairsFlowResult:
         """Store the station: the site takes it over at once, and asks it to boot again, or to come back with its password."""

@@ -34,6 +34,7 @@ from .station_access import (
     live_profile,
     new_password_of,
     shown_address,
+    station_subentry,
     tls_is_missing,
 )
 
@@ -92,6 +93,12 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
     def identity(self) -> str:
         """The station's identity."""
 
+    @property
+    def station_name(self) -> str:
+        """What people call the station; its identity as long as it has no name."""
+        subentry = station_subentry(self.site_entry, self.identity)
+        return self.identity if subentry is None else subentry.title
+
     @abstractmethod
     def finish(self, outcome: str) -> ResultT:
         """End the flow; `outcome` is a reason that has a text."""
@@ -111,7 +118,13 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
         return self.async_show_form(
             step_id="password",
             data_schema=vol.Schema({}),
-            description_placeholders={"identity": identity, "password": secret, "address": address, "full_address": f"{address}{identity}"},
+            description_placeholders={
+                "station": self.station_name,
+                "identity": identity,
+                "password": secret,
+                "address": address,
+                "full_address": f"{address}{identity}",
+            },
         )
 
     async def async_step_authentication(self, user_input: dict[str, Any] | None = None) -> ResultT:
@@ -120,7 +133,7 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
             return self.async_show_form(
                 step_id="authentication",
                 data_schema=AUTHENTICATION_SCHEMA,
-                description_placeholders={"identity": self.identity},
+                description_placeholders={"station": self.station_name},
                 last_step=False,
             )
         if user_input[CONF_AUTHENTICATION] == AUTHENTICATION_NONE:
@@ -134,7 +147,7 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
         if user_input is None:
             schema = vol.Schema({vol.Required(CONF_AT_ONCE, default=False): BooleanSelector()})
             return self.async_show_form(
-                step_id="new_password", data_schema=schema, description_placeholders={"identity": self.identity}, last_step=False
+                step_id="new_password", data_schema=schema, description_placeholders={"station": self.station_name}, last_step=False
             )
         secret = await async_set_new_password(self.hass, self.site_entry, self.identity, at_once=user_input[CONF_AT_ONCE])
         return self.password_form(secret, shown_address(self.hass, self.site_entry, self.identity))
@@ -164,7 +177,7 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
             step_id="rotate_password",
             data_schema=vol.Schema({}),
             errors=errors,
-            description_placeholders={"identity": self.identity, "cause": cause},
+            description_placeholders={"station": self.station_name, "cause": cause},
         )
 
     # Security profiles
@@ -199,7 +212,7 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
             step_id="upgrade",
             data_schema=self.add_suggested_values_to_schema(schema, user_input),
             errors={} if error is None else {CONF_PROFILE if error[0] in PROFILE_ERRORS else "base": error[0]},
-            description_placeholders={"identity": identity, "cause": "" if error is None else error[1]},
+            description_placeholders={"station": self.station_name, "cause": "" if error is None else error[1]},
             last_step=False,
         )
 
@@ -226,7 +239,7 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
                 step_id="upgrading",
                 progress_action="upgrading",
                 progress_task=self._upgrading,
-                description_placeholders={"identity": self.identity},
+                description_placeholders={"station": self.station_name},
             )
         await self._upgrading
         self._upgrading = None
@@ -288,7 +301,7 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
                 step_id="returning",
                 progress_action="returning",
                 progress_task=self._watching,
-                description_placeholders={"identity": self.identity},
+                description_placeholders={"station": self.station_name},
             )
         return self.async_show_progress_done(next_step_id="upgraded" if self._watching.result() else "not_upgraded")
 

@@ -102,7 +102,7 @@ class StationFlow(StationSecuritySteps[SubentryFlowContext, SubentryFlowResult, 
         return self.async_show_menu(
             step_id="reconfigure",
             menu_options=["station", "new_password", "rotate_password", "upgrade"],
-            description_placeholders={"identity": self.draft.identity},
+            description_placeholders={"station": self.station_name},
         )
 
     async def async_step_station(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
@@ -119,7 +119,7 @@ class StationFlow(StationSecuritySteps[SubentryFlowContext, SubentryFlowResult, 
             step_id="station" if changing else "user",
             data_schema=self.add_suggested_values_to_schema(schema, user_input),
             errors=errors,
-            description_placeholders={"identity": self.draft.identity} if changing else None,
+            description_placeholders={"station": self.station_name} if changing else None,
             last_step=False,
         )
 
@@ -151,6 +151,12 @@ class StationFlow(StationSecuritySteps[SubentryFlowContext, SubentryFlowResult, 
     def identity(self) -> str:
         """The station's identity."""
         return self.draft.identity
+
+    @property
+    @override
+    def station_name(self) -> str:
+        """What the station is called, or is going to be."""
+        return self.draft.name or self.draft.identity
 
     @override
     def after_password(self) -> SubentryFlowResult:

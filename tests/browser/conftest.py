@@ -76,7 +76,8 @@ def log_in(browser: Browser, tmp_path: Path) -> OpenFrontend:
     """Open a fresh, logged-in page at an address."""
 
     async def open_page(url: str) -> Frontend:
-        page = await browser.new_page(viewport={"width": 1440, "height": 1000})
+        context = await browser.new_context(viewport={"width": 1440, "height": 1000})
+        page = await context.new_page()
         frontend = Frontend(page, url, Path(os.environ.get("SCREENSHOTS", tmp_path)))
         await frontend.log_in(USERNAME, PASSWORD)
         return frontend

@@ -50,6 +50,8 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await frontend.expect_step("Charging stations")
         await frontend.fill("Port", ocpp_port[1])
         await frontend.picture("ocpp")
+        await frontend.press("Advanced")
+        await frontend.fill("Listen on", "127.0.0.1")
         await frontend.press("Submit")
         await expect(frontend.dialog.get_by_text("ws://", exact=False).first).to_be_visible()
         await frontend.picture("done")
@@ -69,12 +71,12 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await frontend.choose("Grid phases behind its terminals", "L3, L1, L2")
         await frontend.picture("evse")
         await frontend.press("Next")
-        await frontend.expect_step("How YARD shows who it is")
+        await frontend.expect_step("How Yard shows who it is")
         await frontend.picture("authentication")
         await frontend.press("Next")
 
         # The password is shown once, and goes into the station's own settings while it is.
-        await frontend.expect_step("Password of YARD")
+        await frontend.expect_step("Password of Yard")
         await frontend.picture("password")
         shown = await frontend.dialog.locator("code").all_inner_texts()
         csms_url, password = shown[0], shown[-1]
@@ -82,7 +84,7 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await station.get_by_label("Address of the central system").fill(csms_url)
         await station.get_by_label("Password").fill(password)
         await station.get_by_role("button", name="Save").click()
-        await frontend.press("Finish")
+        await frontend.press("Submit")
         await frontend.press("Finish")
         await expect(page.get_by_text("Charging station YARD waits for approval")).to_be_hidden()
         await expect(page.get_by_text("Charging station GATE waits for approval")).to_be_visible()

@@ -108,7 +108,8 @@ def test_every_field_has_a_label_and_an_explanation() -> None:
 
 def shown_steps(module: str) -> set[str]:
     """The ids of the steps that a module shows."""
-    return {key for call in called(MODULES[module], {"async_show_form", "async_show_menu"}) for key in strings(argument(call, "step_id"))}
+    shows = {"async_show_form", "async_show_menu", "async_show_progress"}
+    return {key for call in called(MODULES[module], shows) for key in strings(argument(call, "step_id"))}
 
 
 def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
@@ -140,7 +141,8 @@ def test_every_menu_option_has_a_text() -> None:
             options = argument(call, "menu_options")
             assert isinstance(options, ast.List)
             literal = {option for element in options.elts for option in strings(element)}
-            assert literal <= texts["step"][step_id]["menu_options"].keys()
+            step = texts["step"][step_id]
+            assert literal <= step["menu_options"].keys() == step.get("menu_option_descriptions", step["menu_options"]).keys()
 
 
 def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
