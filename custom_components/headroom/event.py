@@ -108,7 +108,8 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
 
     @callback
     def _hear(self, event: StationEvent) -> None:
-        if isinstance(event, EventsLost) and event.evse_id == self.snapshot.key.evse_id:
+        # Of a transaction that was never told with its EVSE, any of the station may have lost them.
+        if isinstance(event, EventsLost) and event.evse_id in (None, self.snapshot.key.evse_id):
             self._tell(EVENTS_LOST, {"lost": sum(last - first + 1 for first, last in event.gaps)})
 
     @callback

@@ -3,13 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from homeassistant.const import STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom.csms import server
+from custom_components.headroom.csms.v201.timing import Timing
+
 from .conftest import LEFT, busy, show
-from .raw_station import raw_station, told_by
+from .raw_station import now, raw_station, told_by, until
 
 ENTITY = "event.left_evse_1_session"
 
@@ -63,3 +69,48 @@ async def test_a_session_of_a_real_station(hass: HomeAssistant, init_integration
     assert ended["energy_kwh"] == 2.5
     assert ended["started_at"] == started["started_at"]
     assert "SECRET" not in f"{started}{ended}"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A central system that asks at once for an event that is missing."""
+    monkeypatch.setattr(server, "Timing", partial(Timing, gap_wait_s=0.05))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("evse", [{"evse": {"id": 1, "connectorId": 1}}, {}], ids=["at its EVSE", "without an EVSE"])
+async def test_events_that_a_station_lost(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, evse: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Asked for, and told as lost once the station has nothing more: how many, in the event and in the log; charging goes on."""
+    mock_config_entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(mock_config_entry.entry_id)
+    told = told_by(hass, ENTITY)
+    async with raw_station(mock_config_entry, "CP1") as station:
+        station.answers["GetTransactionStatus"] = {"ongoingIndicator": True, "messagesInQueue": False}
+        await station.boot()
+        await station.status("Occupied")
+        await station.heard("SetChargingProfile")
+
+        async def event(kind: str, seq_no: int) -> None:
+            info = {"transactionId": "tx-1", "chargingState": "Charging"}
+            payload = {
+                "eventType": kind,
+                "timestamp": now(),
+                "triggerReason": "MeterValuePeriodic",
+                "seqNo": seq_no,
+                "transactionInfo": info,
+            }
+            await station.call("TransactionEvent", payload | evse)
+
+        await event("Started", 0)
+        await event("Updated", 1)
+        await event("Updated", 4)
+        await event("Updated", 6)
+        while (attributes := await asyncio.wait_for(told.get(), 10))["event_type"] != "events_lost":
+            pass
+        assert attributes["lost"] == 3
+        assert await station.heard("GetTransactionStatus") == {"transactionId": "tx-1"}
+        assert "has lost events 2–3, 5 of the transaction tx-1" in caplog.text
+        await until(hass, "sensor.left_evse_1_status", "charging")
+    assert await hass.config_entries.async_unload(mock_config_entry.entry_id)

@@ -5,6 +5,7 @@ import secrets
 
 from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.helpers import config_validation as cv
+from homeassistant.util import dt as dt_util
 import probatio as vol
 
 from ..commands import evse_snapshot
@@ -31,6 +32,10 @@ ID = vol.All(vol.Coerce(int), vol.Range(min=0, max=MOST_ID))
 async def _show_message(call: ServiceCall) -> ServiceResponse:
     """Show a text; returns the id it is known by."""
     coordinator, identity, evse_id = station_of(call)
+    starts_at, ends_at = moment(call, ATTR_STARTS_AT), moment(call, ATTR_ENDS_AT)
+    now = dt_util.utcnow()
+    if ends_at is not None and ends_at <= max(starts_at or now, now):
+        raise invalid("message_never_shown")
     message_id: int = call.data.get(ATTR_ID, secrets.randbelow(MOST_ID))
     message = DisplayMessage(
         id=message_id,
@@ -38,8 +43,8 @@ async def _show_message(call: ServiceCall) -> ServiceResponse:
         priority=call.data[ATTR_PRIORITY],
         language=call.data.get(ATTR_LANGUAGE),
         state=call.data.get(ATTR_STATE),
-        starts_at=moment(call, ATTR_STARTS_AT),
-        ends_at=moment(call, ATTR_ENDS_AT),
+        starts_at=starts_at,
+        ends_at=ends_at,
         evse_id=evse_id,
     )
     with translated_errors(identity):

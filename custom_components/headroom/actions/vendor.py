@@ -7,6 +7,7 @@ from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.helpers import config_validation as cv
 import probatio as vol
 
+from ..commands import token_of
 from ..csms.upkeep import Customer
 from ..diagnostics import as_json
 from ..errors import invalid, translated_errors
@@ -38,7 +39,11 @@ async def _customer_information(call: ServiceCall) -> ServiceResponse:
     id_token, identifier = call.data.get(ATTR_ID_TOKEN), call.data.get(ATTR_IDENTIFIER)
     if (id_token is None) == (identifier is None):
         raise invalid("one_customer")
-    customer = Customer(id_token=id_token, identifier=identifier)
+    if id_token is None:
+        customer = Customer(identifier=identifier)
+    else:
+        token, _ = token_of(coordinator, identity, id_token, None)
+        customer = Customer(id_token=token.value, id_token_type=token.type)
     with translated_errors(identity):
         told = await coordinator.station(identity).diagnostics.customer_information(
             customer, report=call.data[ATTR_REPORT], clear=call.data[ATTR_CLEAR]
