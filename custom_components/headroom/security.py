@@ -35,6 +35,8 @@ CHECK_EVERY = timedelta(days=1)
 FRAMES_PER_S = 50.0
 """No station that waits for its answers has so much to say for long."""
 FRAMES_BURST = 1000.0
+CONNECTIONS_BESIDE, STRANGERS_BESIDE = 128, 64
+"""Beside those of the site's stations."""
 
 type Listen = tuple[str, int | None, int | None, ssl.SSLContext | None]
 
@@ -77,19 +79,12 @@ class SiteSecurity:
         self._hass = hass
         self._entry = entry
         self._followers: list[Callable[[SecurityEvent], None]] = []
-        stations = len(entry.get_subentries_of_type(SUBENTRY_STATION))
         self.watch = SecurityWatch(hass.loop.time, self._told)
         self.access = Access(
             monotonic=hass.loop.time,
             sleep=asyncio.sleep,
             watch=self.watch,
             keep=self._keep,
-            limits=Limits(
-                connections=128 + 4 * stations,
-                strangers_per_address=64 + 2 * stations,
-                frames_per_s=FRAMES_PER_S,
-                frames_burst=FRAMES_BURST,
-            ),
         )
         self.root: Credential | None = None
         self.expires_at: datetime | None = None
@@ -129,7 +124,13 @@ class SiteSecurity:
             for subentry in self._entry.get_subentries_of_type(SUBENTRY_STATION)
         }
         root = None if self.root is None else self.root.certificate
-        self.access.configure(required=self.settings.asked_of_strangers, stations=stations, root=root)
+        limits = Limits(
+            connections=CONNECTIONS_BESIDE + 4 * len(stations),
+            strangers_per_address=STRANGERS_BESIDE + 2 * len(stations),
+            frames_per_s=FRAMES_PER_S,
+            frames_burst=FRAMES_BURST,
+        )
+        self.access.configure(required=self.settings.asked_of_strangers, stations=stations, root=root, limits=limits)
 
     async def async_prepare(self) -> Listen:
         """Return where to listen: in the clear as long as anyone may come so, with TLS where it is set up.

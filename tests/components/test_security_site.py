@@ -1,6 +1,7 @@
 """Who may connect to the site, and how it is encrypted: the site's security through its flow, with real sockets and certificates."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 import hashlib
 from pathlib import Path
@@ -20,6 +21,7 @@ from custom_components.headroom.csms.security.authority import Credential, KeyKi
 from custom_components.headroom.security import vault_of
 from tests.csms.secured import self_signed
 
+from .raw_station import raw_station
 from .secured import NOW, act, add_station, kept, serve_tls, site_step, status, write
 
 
@@ -141,3 +143,19 @@ async def test_a_taken_port_is_tried_again(hass: HomeAssistant, init_integration
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.runtime_data.central_system.tls_port == port
     assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_a_station_more_has_a_seat_at_once(
+    hass: HomeAssistant, init_integration: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stations come and go without a reload, and so do their seats."""
+    monkeypatch.setattr("custom_components.headroom.security.CONNECTIONS_BESIDE", 0)
+    security = init_integration.runtime_data.security
+    security.configure()
+    before = security.access.limits.connections
+    password = await add_station(hass, init_integration, "CP9")
+    assert security.access.limits.connections > before
+    async with AsyncExitStack() as stack:
+        for number in range(before):
+            await stack.enter_async_context(raw_station(init_integration, f"N{number}"))
+        assert await status(init_integration, "CP9", password) == 101

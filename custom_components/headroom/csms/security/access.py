@@ -225,10 +225,9 @@ class Access:
         limits: Limits | None = None,
     ) -> None:
         """Let everyone in on profile 0 until `configure` says who belongs here."""
-        self.limits = limits or Limits()
         self.monotonic = monotonic
         self.watch = watch or SecurityWatch(monotonic)
-        self.seats = Seats(self.limits)
+        self.seats = Seats(limits or Limits())
         self.required = NO_AUTHENTICATION
         self._sleep = sleep
         self._keep = keep
@@ -240,9 +239,17 @@ class Access:
         self.knocks: dict[str, str] = {}
         """Identities that were turned away because nobody knows them, the newest last, with their addresses."""
 
-    def configure(self, *, required: int, stations: Mapping[str, StationSecurity], root: str | None = None) -> None:
-        """Take over what the site asks for and which stations it has."""
+    @property
+    def limits(self) -> Limits:
+        """What is borne."""
+        return self.seats.limits
+
+    def configure(
+        self, *, required: int, stations: Mapping[str, StationSecurity], root: str | None = None, limits: Limits | None = None
+    ) -> None:
+        """Take over what the site asks for and which stations it has, and what is borne from now on where it is another."""
         self.required = required
+        self.seats.limits = limits or self.seats.limits
         self._stations = dict(stations)
         self._root = root
         for identity in stations:
