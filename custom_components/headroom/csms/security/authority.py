@@ -32,6 +32,7 @@ LEAST_CURVE_BITS = 224
 """A00.FR.5xx: what is as strong as 112 bits."""
 LONGEST_CSR = 5500
 LONGEST_NAME = 64
+"""Bytes of a CN (RFC 5280)."""
 
 type PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -67,7 +68,8 @@ class SigningRefusedError(Exception):
 def create_root(name: str, now: datetime) -> Credential:
     """Return a new root of trust."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=ROOT_BITS)
-    subject = _name(f"{name[: LONGEST_NAME - 16]} Headroom root", "Headroom")
+    # A name is as long as its bytes are, whatever its script.
+    subject = _name(f"{name.encode()[: LONGEST_NAME - 16].decode(errors='ignore')} Headroom root", "Headroom")
     builder = _builder(subject, subject, key.public_key(), now, ROOT_VALID_DAYS)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
@@ -103,6 +105,8 @@ def sign_station(root: Credential, csr: str, names: frozenset[str], now: datetim
     common_name = _common_name(request.subject)
     if common_name is None:
         raise SigningRefusedError("InvalidCSR", "the request has no name, or several")
+    if len(common_name.encode()) > LONGEST_NAME:
+        raise SigningRefusedError("InvalidCSR", "the request's name is too long")
     if common_name not in names:
         raise SigningRefusedError("InvalidCSR", "the request's name is neither the station's serial number nor its identity")
     organizations = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
@@ -154,6 +158,11 @@ def common_name(certificate: str | bytes) -> str | None:
 def fingerprint(certificate: str | bytes) -> str:
     """Return a certificate's SHA-256 fingerprint in hexadecimal. Raises ValueError."""
     return _load(certificate).fingerprint(hashes.SHA256()).hex()
+
+
+def begins_at(certificate: str | bytes) -> datetime:
+    """Return when a certificate begins. Raises ValueError."""
+    return _load(certificate).not_valid_before_utc
 
 
 def expires_at(certificate: str | bytes) -> datetime:

@@ -92,10 +92,15 @@ class Vault:
 
 
 def _good(kept: Credential, root: Credential, server_names: Sequence[str], now: datetime) -> bool:
-    """Return whether a server's certificate can go on serving."""
+    """Return whether a server's certificate can go on serving.
+
+    One that begins later was made by a clock that was ahead; but a clock from before the root was made is itself what is wrong.
+    """
     try:
+        begun = authority.begins_at(kept.certificate) <= now or now < authority.begins_at(root.certificate)
         return (
-            authority.days_left(kept.certificate, now) > authority.RENEW_BEFORE_DAYS
+            begun
+            and authority.days_left(kept.certificate, now) > authority.RENEW_BEFORE_DAYS
             and authority.serves(kept.certificate, server_names)
             and authority.issued_by(kept.certificate, root.certificate)
             and authority.matches(kept.certificate, kept.key)
