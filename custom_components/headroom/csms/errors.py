@@ -1,4 +1,4 @@
-"""What goes wrong with a command to a station."""
+"""What goes wrong with a command to a station, and what keeps a person's profile from being sent to one."""
 
 from collections.abc import Sequence
 from datetime import datetime
