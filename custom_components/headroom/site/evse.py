@@ -84,10 +84,14 @@ class EvseState:
     unanswered_fallback_a: float = 0.0
     """A fallback that was sent and not answered."""
     previous_a: float = 0.0
-    """The limit before the last change: its car may still be on its way down from it."""
+    """The limit before the last change."""
+    left: tuple[tuple[float, float], ...] = ()
+    """The limits that its car may still be on its way down from, each with when it was left."""
     changed_at: float = -math.inf
     """When the limit in force last changed."""
     overdraw_since: float | None = None
+    exceeding: bool = False
+    """By the last reading its car draws more than its limits explain: the others are led beside what it draws."""
     followed: bool = True
     """Since the last cut its car was seen at or below its limit."""
     peak_a: float = 0.0
@@ -283,7 +287,7 @@ class EvseState:
             return 0.0
         lapsing = self.lease is not None and now < self.lease.expires_at + self.response_s
         seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0
-        leaving_a = self.previous_a if now < self.changed_at + UNSEEN_S and not self.settled(now) else 0.0
+        leaving_a = 0.0 if self.settled(now) else self._leaving_a(now, UNSEEN_S)
         return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a)
 
     def settled(self, now: float) -> bool:
@@ -344,7 +348,7 @@ class EvseState:
             self.drawing_since = now
         self.peak_a = max(self.peak_a, self.draw_a)
         limit_a = self.limit_a(now)
-        if not self.followed and self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A:
+        if not self.followed and self._within(limit_a):
             self.followed, self.followed_s = True, now - self.changed_at
         before = self.demand
         self.demand = observe(
@@ -356,12 +360,28 @@ class EvseState:
         )
         if self.demand.ceiling_a != before.ceiling_a and self.sleeps(now):
             self.requeue(now)
-        if not self.settled(now):
-            self.sample_at = min(self.sample_at, now + SAMPLE_AGAIN_S)
-        if self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A:
+        reached = abs(self.draw_a - limit_a) <= REACHED * limit_a + OVERDRAW_A
+        self.left = () if reached else tuple(each for each in self.left if now < each[1] + self.response_s)
+        if self._within(limit_a):
             self.overdraw_since = None
         elif self.overdraw_since is None:
             self.overdraw_since = now
+        if not self.settled(now) or (self.overdraw_since is not None and self.problem is None):
+            self.sample_at = min(self.sample_at, now + SAMPLE_AGAIN_S)
+
+    def _leaving_a(self, at: float, within_s: float) -> float:
+        """Return the highest limit that was left less than `within_s` before a time."""
+        return max((limit_a for limit_a, left_at in self.left if at < left_at + within_s), default=0.0)
+
+    def _within(self, limit_a: float) -> bool:
+        return self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A
+
+    def exceeds(self, now: float) -> bool:
+        """Tell whether its last sample shows more than any limit that held or may hold explains, one it was leaving just then included."""
+        if self.session is None or not self.ready:
+            return False
+        leaving_a = self._leaving_a(self.measured_at, self.response_s)
+        return not self._within(max(self.installed_a(now), leaving_a, self.inherited_a))
 
     def sleeps(self, now: float) -> bool:
         """Tell whether its car is offered current and takes none."""
@@ -370,7 +390,11 @@ class EvseState:
     def overdraws(self) -> bool:
         """Tell whether the car was seen to ignore its limit for too long."""
         patience_s = max(OVERDRAW_S, min(self.follows_s + OVERDRAW_SLACK_S, UNSEEN_S))
-        return self.overdraw_since is not None and self.measured_at - max(self.overdraw_since, self.changed_at) > patience_s
+        if self.overdraw_since is None:
+            return False
+        # A change of the limit gives no new patience to a car that the one before did not hold either.
+        began = max(self.overdraw_since, self.changed_at) if self._within(self.previous_a) else self.overdraw_since
+        return self.measured_at - began > patience_s
 
     def forget_lapsed(self, now: float) -> None:
         """Let go of a lease that lapsed long enough ago for its car to have followed."""
@@ -385,8 +409,10 @@ class EvseState:
         if limit_a == before_a:
             return
         self.changed_at, self.previous_a = now, before_a
-        self.sample_at = now + SAMPLE_AFTER_S
-        self.followed = self.session is None or self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A
+        self.left = (*(each for each in self.left if now < each[1] + UNSEEN_S), (before_a, now))
+        # One that is due already stays so: what the car drew by the limit before may be just what is asked for.
+        self.sample_at = now + SAMPLE_AFTER_S if self.sample_at > now else self.sample_at
+        self.followed = self.session is None or self._within(limit_a)
 
     def supersede(self, *, outlasts: bool, dialect: Dialect) -> None:
         """Take note that limits are told in another dialect from now on. `outlasts`: what was told so far does not end by itself."""
@@ -443,12 +469,12 @@ class EvseState:
         self.wanted_lease = None
         self.wanted_clear = False
         self.unanswered_lease_a = self.inherited_a = 0.0
-        self.previous_a = 0.0
+        self.previous_a, self.left = 0.0, ()
         self.current_a = (0.0, 0.0, 0.0)
         self.power_w = 0.0
         self.demand = Demand()
         self.drawing_since = None
-        self.overdraw_since = None
+        self.overdraw_since, self.exceeding = None, False
         self.sample_at = math.inf
         self.followed, self.followed_s, self.peak_a = True, None, 0.0
         self.resend, self.resumed_at = False, None

@@ -44,6 +44,11 @@ def controllable(evse: EvseState, mode: Mode) -> bool:
     return mode is Mode.DYNAMIC and evse.ready and evse.session is not None and evse.problem is None
 
 
+def led(evse: EvseState, mode: Mode) -> bool:
+    """Tell whether an EVSE shares what is left: it can be told a limit, and its car was not seen above it."""
+    return controllable(evse, mode) and not evse.exceeding
+
+
 def doubtful(evse: EvseState) -> bool:
     """Tell whether an EVSE is to be reckoned with what it would draw if it heeds nothing at all."""
     return evse.uncontrolled or evse.problem is Problem.DISOBEDIENT
@@ -64,13 +69,21 @@ def lease_most_a(evse: EvseState) -> float:
 def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config: SiteConfig, now: float) -> None:
     """Judge each meter, and reckon each metered circuit's load besides the cars from a reading that is new.
 
-    An old reading against newer samples would take a car's change for the building's.
+    An old reading against newer samples would take a car's change for the building's; so it is with a new reading, too, that a car
+    counts as exceeding its limit.
     """
+    suddenly: list[EvseState] = []
+    if any(state.arrived_at is not None for state in states.values()) or not any(state.reading for state in states.values()):
+        for evse in evses:
+            before, evse.exceeding = evse.exceeding, evse.exceeds(now)
+            suddenly += [evse] if evse.exceeding and not before else []
     for circuit_id, state in states.items():
         state.judge(config, now)
         if state.reading is None or state.arrived_at is None or state.health in (MeterHealth.NONE, MeterHealth.LOST):
             continue
         below = [evse for evse in evses if circuit_id in path_ids(states, evse.circuit_id)]
+        if any(evse in suddenly for evse in below):
+            state.unmanaged = None  # what its car drew beyond its limit was put down to the building
         state.unmanaged = estimate(
             state.reading.current_a, state.reading.taken_at, (draw for evse in below if (draw := _draw(evse, now))), state.unmanaged
         )
@@ -86,7 +99,7 @@ def _draw(evse: EvseState, now: float) -> Draw | None:
     if not evse.config.rotation_known and evse.draws_unevenly:
         # Which conductors it loads nobody knows: any may be free of it.
         return Draw(low_a=NONE_A, high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at)
-    if evse.settled(now):
+    if evse.settled(now) or evse.exceeding:
         return Draw(low_a=measured_a, high_a=measured_a, reserved_a=reserved_a, measured_at=evse.measured_at)
     bound_a = evse.per_phase(evse.limit_a(now))
     return Draw(
@@ -107,7 +120,7 @@ def headrooms(
 ) -> list[Headroom]:
     """Return what is left on each circuit for the cars that obey; what the others may draw is taken off."""
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
-    reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses if not controllable(evse, mode)))
+    reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses if not led(evse, mode)))
     rows = []
     for circuit_id, state in states.items():
         circuit, unmanaged_a = state.circuit, state.unmanaged_a()
@@ -138,7 +151,7 @@ def _station_rows(evses: Iterable[EvseState], mode: Mode, now: float) -> Iterabl
             limited.setdefault(evse.key.station, []).append(evse)
     for identity, of_station in limited.items():
         limit_a, _ = of_station[0].station_external_a(now)
-        taken = total(evse.per_phase(evse.reserved_a(now)) for evse in of_station if not controllable(evse, mode))
+        taken = total(evse.per_phase(evse.reserved_a(now)) for evse in of_station if not led(evse, mode))
         left = subtract((limit_a, limit_a, limit_a), taken)
         yield Headroom(circuit_id=station_row(identity), parent_id=of_station[0].circuit_id, available_a=left)
 
@@ -191,7 +204,7 @@ def decide(
     """Return what every car should have and is told now. The states are read, not changed."""
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     rows = headrooms(states, evses, external, config, mode, now)
-    sessions = {str(evse.key): evse for evse in evses if controllable(evse, mode)}
+    sessions = {str(evse.key): evse for evse in evses if led(evse, mode)}
     requests = {request_id: request(evse, now) for request_id, evse in sessions.items()}
     allocations = allocate(rows, list(requests.values()))
     unsure = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE}
@@ -211,6 +224,7 @@ def decide(
         now=now,
         may_raise={request_id for request_id, evse in sessions.items() if not unsure & path_ids(states, evse.circuit_id)},
     )
+    told |= {str(evse.key): _held_a(evse, now) for evse in evses if controllable(evse, mode) and evse.exceeding}
     # The others' leases are short enough for what one in doubt really draws.
     holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key))) for evse in evses]
     length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in _arrivals(evses))])
@@ -237,6 +251,11 @@ def decide(
     )
 
 
+def _held_a(evse: EvseState, now: float) -> float:
+    """Return the limit that a car which exceeds it keeps being told: the one it has, or a lower one that somebody set."""
+    return _at_least_or_nothing(min(evse.limit_a(now), request(evse, now).max_a), evse.config.min_a)
+
+
 def _reason(
     evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: set[str], now: float
 ) -> Reason:
@@ -248,6 +267,8 @@ def _reason(
         return Reason(code=ReasonCode.DISOBEDIENT if evse.problem is Problem.DISOBEDIENT else ReasonCode.FALLBACK)
     if not evse.allowed:
         return Reason(code=ReasonCode.PAUSED)
+    if evse.exceeding:
+        return Reason(code=ReasonCode.DISOBEDIENT)
     if evse.session is None:
         return Reason(code=ReasonCode.OTHER_SYSTEM if evse.keeps_foreign else ReasonCode.NOT_CHARGING)
     if mode is Mode.STATIC:
