@@ -41,10 +41,10 @@ async def start_charging(
         raise invalid("already_charging", evse=str(key))
     given, own_group = (None, None) if id_token is None else token_of(coordinator, key.station, id_token, kind)
     with translated_errors(key.station):
-        station = coordinator.station(key.station)
+        coordinator.station(key.station)
         token = coordinator.site.issue_token(key, given)
         try:
-            await station.start_transaction(key.evse_id, token, secrets.randbelow(2**31), group=group or own_group)
+            await coordinator.site.start_transaction(key, token, secrets.randbelow(2**31), group=group or own_group)
         except CallRejectedError, CallError, PayloadError:
             # After any other error it may start all the same.
             coordinator.site.withdraw_token(key, token)

@@ -127,7 +127,15 @@ class RawStation:
         await self.call("StatusNotification", {"timestamp": now(), "connectorStatus": status, "evseId": evse_id, "connectorId": 1})
 
     async def transaction(
-        self, event: str, seq_no: int, state: str, *, trigger: str = "ChargingStateChanged", evse_id: int = 1, **values: float
+        self,
+        event: str,
+        seq_no: int,
+        state: str,
+        *,
+        trigger: str = "ChargingStateChanged",
+        evse_id: int = 1,
+        remote_start_id: int | None = None,
+        **values: float,
     ) -> Payload:
         """Tell of transaction "tx-1". `values` by measurand: current_a (all phases), energy_wh, power_w, voltage_v, soc_pct."""
         payload: Payload = {
@@ -138,6 +146,8 @@ class RawStation:
             "transactionInfo": {"transactionId": "tx-1", "chargingState": state},
             "evse": {"id": evse_id, "connectorId": 1},
         }
+        if remote_start_id is not None:
+            payload["transactionInfo"]["remoteStartId"] = remote_start_id
         if event == "Started":
             payload["idToken"] = {"idToken": "04SECRET", "type": "ISO14443"}
         if samples := list(_sampled(values)):

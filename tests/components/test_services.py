@@ -100,6 +100,20 @@ async def test_start_and_stop(hass: HomeAssistant, init_integration: MockConfigE
 
 
 @pytest.mark.usefixtures("right")
+async def test_a_start_takes_the_first_limit_along(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
+    """What the allocator gives the car goes along as a lease that ends, and is its limit from the start (K05)."""
+    await act(hass, "start_charging", device(hass, init_integration, "CP1_1"))
+    asked = await left.heard("RequestStartTransaction")
+    profile = asked["chargingProfile"]
+    assert profile["chargingProfilePurpose"] == "TxProfile"
+    assert "transactionId" not in profile
+    assert "validTo" in profile
+    first_a = limit_of({"chargingProfile": profile})
+    await left.transaction("Started", 0, "Charging", trigger="RemoteStart", remote_start_id=asked["remoteStartId"])
+    await until(hass, "sensor.left_evse_1_limit", str(first_a))
+
+
+@pytest.mark.usefixtures("right")
 async def test_a_profile_is_a_ceiling_for_the_allocator(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
     """The car is limited to what the schedule allows now, by a lease of the loop's, and freed when it is cleared."""
     await charge(hass, left)

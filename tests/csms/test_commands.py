@@ -192,9 +192,9 @@ async def test_start_returns_the_transaction_where_the_station_names_it(house: H
         found = await ready(house, client)
         token = IdToken(value="A", type="Central")
         client.answers["RequestStartTransaction"] = ACCEPTED | {"transactionId": "T9"}
-        assert await found.start_transaction(1, token, 1) == "T9"
+        assert (await found.start_transaction(1, token, 1)).transaction_id == "T9"
         client.answers["RequestStartTransaction"] = ACCEPTED
-        assert await found.start_transaction(1, token, 2) is None
+        assert (await found.start_transaction(1, token, 2)).transaction_id is None
 
 
 async def test_composite_schedule_is_read_and_may_be_missing(house: House) -> None:

@@ -228,19 +228,24 @@ async def test_a_remote_start_takes_its_first_lease_along(house: House) -> None:
     async with station(house.port) as client:
         found = await house.boot(client)
         client.answers["RequestStartTransaction"] = ACCEPTED | {"transactionId": "T9"}
-        assert await found.start_transaction(1, token, 1, limit_a=10, valid_to=valid_to) == "T9"
+        started = await found.start_transaction(1, token, 1, limit_a=10, valid_to=valid_to)
+        assert (started.transaction_id, started.with_limit) == ("T9", True)
         sent = client.requests("RequestStartTransaction")[0]["chargingProfile"]
         assert (sent["chargingProfilePurpose"], sent["id"], "transactionId" in sent) == ("TxProfile", 2001, False)
         client.answers["RequestStartTransaction"] = refusing
-        await found.start_transaction(1, token, 2, limit_a=10, valid_to=valid_to)
-        assert ["chargingProfile" in request for request in client.requests("RequestStartTransaction")] == [True, True, False]
+        found.learnt.dialect = Dialect(handle=Handle.DEFAULT)
+        assert not (await found.start_transaction(1, token, 2, limit_a=10)).with_limit
+        assert "chargingProfile" not in client.requests("RequestStartTransaction")[-1]
+        found.learnt.dialect = None
         client.answers["RequestStartTransaction"] = {"status": "Rejected"}
         with pytest.raises(CallRejectedError):
             await found.start_transaction(1, token, 3, limit_a=10)
-        found.learnt.dialect = Dialect(handle=Handle.DEFAULT)
-        with pytest.raises(CallRejectedError):
-            await found.start_transaction(1, token, 4, limit_a=10)
-        assert "chargingProfile" not in client.requests("RequestStartTransaction")[-1]
+        assert found.learnt.starts_with_limit, "it was not the limit that it refused"
+        client.answers["RequestStartTransaction"] = refusing
+        assert not (await found.start_transaction(1, token, 4, limit_a=10, valid_to=valid_to)).with_limit
+        assert ["chargingProfile" in request for request in client.requests("RequestStartTransaction")[-2:]] == [True, False]
+        await found.start_transaction(1, token, 5, limit_a=10, valid_to=valid_to)
+        assert ["chargingProfile" in request for request in client.requests("RequestStartTransaction")[-2:]] == [False, False], "it learnt"
 
 
 async def test_limits_of_others_are_told_over_time(house: House) -> None:

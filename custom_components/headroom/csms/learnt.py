@@ -76,6 +76,8 @@ class Learnt:
     """Nothing that could be tried made it obey: it is uncontrolled until it boots or heals."""
     lease_ends: bool | None = None
     """Whether a lease ends at the station as told: by its composite schedule, or as seen; None while nothing shows it."""
+    starts_with_limit: bool = True
+    """Whether it takes a profile along with a start from afar (K05); False: it refused one and took the start without."""
     answers_pings: bool | None = None
     """Whether it ever answered a WebSocket ping; False: it spoke on without."""
     acknowledges: Latency = field(default_factory=Latency)
@@ -89,6 +91,7 @@ class Learnt:
         known = bool(self.fingerprint)
         self.fingerprint = tuple(fingerprint)
         self.follows, self.lease_ends, self.dialect, self.answers_pings = Latency(), None, None, None
+        self.starts_with_limit = True
         self.begin_again()
         return known
 
@@ -115,6 +118,7 @@ class Learnt:
             "heeded_by": sorted(self.heeded_by),
             "exhausted": self.exhausted,
             "lease_ends": self.lease_ends,
+            "starts_with_limit": self.starts_with_limit,
             "answers_pings": self.answers_pings,
             "acknowledges_s": list(self.acknowledges.seconds),
             "follows_s": list(self.follows.seconds),
@@ -132,6 +136,7 @@ class Learnt:
             heeded_by={evse_id for evse_id in _listed(document, "heeded_by") if isinstance(evse_id, int)},
             exhausted=document.get("exhausted") is True,
             lease_ends=ends if isinstance(ends := document.get("lease_ends"), bool) else None,
+            starts_with_limit=document.get("starts_with_limit") is not False,
             answers_pings=answers if isinstance(answers := document.get("answers_pings"), bool) else None,
             acknowledges=_latency(document, "acknowledges_s"),
             follows=_latency(document, "follows_s"),

@@ -18,7 +18,7 @@ from .profiles import Placed
 from .reconciliation import Installed
 from .security_commands import SecurityCommands
 from .upkeep import DiagnosticsCommands, DisplayCommands, FirmwareCommands
-from .values import Inventory, StationInfo
+from .values import Inventory, Started, StationInfo
 from .variables import AttributeType, DeviceVariable, VariableKey, VariableResult
 
 
@@ -169,10 +169,12 @@ class Station(Protocol):
         group: str | None = None,
         limit_a: float | None = None,
         valid_to: datetime | None = None,
-    ) -> str | None:
-        """Ask for a transaction; returns its id where the station names one already.
+        fallback_a: float | None = None,
+    ) -> Started:
+        """Ask for a transaction.
 
-        `limit_a`, until `valid_to`, goes along as its first lease; a station that will not have it is asked once more without.
+        `limit_a`, until `valid_to`, goes along as its first lease (as `install_lease` has it); a station that will not have it is asked
+        once more without, and never again with one once that was seen to help.
         """
 
     async def stop_transaction(self, transaction_id: str) -> None:

@@ -36,6 +36,14 @@ class ChargingState(StrEnum):
     SUSPENDED_EVSE = "suspended_evse"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What came of asking for a transaction: its id where the station named one already, and whether it took a first limit along."""
+
+    transaction_id: str | None = None
+    with_limit: bool = False
+
+
 class TransactionPhase(StrEnum):
     """Which of a transaction's events this is."""
 

@@ -11,7 +11,7 @@ from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand, observe
 from ..engine.model import ALL_PHASES, NONE_A, PerPhase, Phase
 from .config import EvseConfig, EvseKey
-from .limits import Lease, LeaseOrder, LimitsOverTime, lowest
+from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
 from .session import Session, energy_of
 
 OVERDRAW = 1.1
@@ -77,6 +77,10 @@ class EvseState:
     lease: Lease | None = None
     unanswered_lease_a: float = 0.0
     """A lease that may hold beside the confirmed one: sent and not answered, or left over a reboot."""
+    first_lease: FirstLease | None = None
+    """One that went along with a start from afar, until its transaction begins."""
+    coming: bool = False
+    """A transaction is about to be asked for: the others make way for its fallback."""
     inherited_a: float = 0.0
     """A lease of an earlier life of ours that may still hold; it was made to obey the dead-man rule then, and lapses by itself."""
     in_flight_a: float | None = None
@@ -270,7 +274,12 @@ class EvseState:
             for lease in (self.lease, self.former)
             if lease is not None and (now < lease.expires_at + self.response_s or (self.unproven and lease is self.lease))
         )
-        return max(self.limit_a(now), self.unanswered_lease_a, *still_a)
+        return max(self.limit_a(now), self.unanswered_lease_a, self.first_a, *still_a)
+
+    @property
+    def first_a(self) -> float:
+        """What a lease that went along with a start from afar lets its car draw as soon as it begins."""
+        return 0.0 if self.first_lease is None else self.first_lease.limit_a
 
     def unled_a(self, now: float) -> float:
         """Return what its car draws without being led: the most it was seen to, the rating until it had the time to show it."""
@@ -281,10 +290,11 @@ class EvseState:
         """Return the most the car may draw for all that is known.
 
         That is its limit; a limit on its way; a lease that lapsed only just; the limit before until the car was seen to follow;
-        and what it was seen to draw while it is seen. Nothing where a connected station says that no transaction runs.
+        and what it was seen to draw while it is seen. Where a connected station says that no transaction runs, nothing but what one that was
+        asked for will begin with.
         """
         if self.ready and self.heard and self.session is None:
-            return 0.0
+            return max(self.first_a, self.held_fallback_a if self.coming else 0.0)
         lapsing = self.lease is not None and now < self.lease.expires_at + self.response_s
         seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0
         leaving_a = 0.0 if self.settled(now) else self._leaving_a(now, UNSEEN_S)
@@ -400,6 +410,8 @@ class EvseState:
         """Let go of a lease that lapsed long enough ago for its car to have followed."""
         if self.lease is not None and not self.unproven and now >= self.lease.expires_at + self.response_s:
             self.lease = None  # an unproven one stays until it is seen to have ended (`lapse.py`)
+        if self.first_lease is not None and now >= self.first_lease.expires_at + self.response_s:
+            self.first_lease = None
         if self.former is not None and now >= self.former.expires_at + self.response_s:
             self.former = None
 

@@ -14,6 +14,7 @@ from .clock import Clock
 from .config import EvseKey
 from .evse import EvseState
 from .limits import LimitsOverTime
+from .remote_start import take_up
 from .session import Session, advanced, begun, energy_of, is_newest, is_of_the_past, is_over, record_id
 from .stations import Journal
 
@@ -129,6 +130,8 @@ class Intake:
         """Take in an event of the transaction that runs."""
         newest = is_newest(session, event)
         evse.session = advanced(session, event)
+        if (first := evse.first_lease) is not None:
+            take_up(evse, first, self._clock.monotonic())
         if event.phase is TransactionPhase.ENDED:
             self._measure(evse, event.samples if newest else (), replayed=True)
             self._keep(evse.key.station, evse.key.evse_id, evse.session)

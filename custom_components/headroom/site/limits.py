@@ -21,6 +21,20 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstLease:
+    """The lease that went along with a start from afar, whose transaction has not begun. `confirmed`: the station took it."""
+
+    remote_start_id: int
+    limit_a: float
+    expires_at: float
+    confirmed: bool = False
+
+    def of(self, transaction_id: str) -> Lease:
+        """Return it as the lease of the transaction that began with it."""
+        return Lease(transaction_id=transaction_id, limit_a=self.limit_a, expires_at=self.expires_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseOrder:
     """A lease the loop wants installed. `cut`: it gives less, or for less long, than what is installed."""
 

@@ -35,6 +35,8 @@ class Session:
     energy_end_wh: float | None = None
     """The newest reading of the register in it."""
     id_token: IdToken | None = None
+    remote_start_id: int | None = None
+    """Of the start from afar that it began with."""
     seq_no: int = -1
     needs: EvNeeds | None = None
     """What its car said it needs."""
@@ -78,6 +80,7 @@ def advanced(session: Session, event: TransactionEvent) -> Session:
         energy_start_wh=start_wh,
         energy_end_wh=energies_wh[-1] if energies_wh and newest else session.energy_end_wh,
         id_token=event.id_token or session.id_token,
+        remote_start_id=session.remote_start_id if event.remote_start_id is None else event.remote_start_id,
         seq_no=max(session.seq_no, event.seq_no),
     )
 

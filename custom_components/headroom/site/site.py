@@ -42,10 +42,11 @@ from .decision import Decision, DecisionLog, circuit_document, evse_document
 from .evse import EvseState
 from .installer import Installer
 from .intake import Intake
-from .limits import LimitsOverTime
+from .limits import LeaseOrder, LimitsOverTime
 from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
 from .orders import limits_wanted, order_lasting, order_lease, renew_s, rotate, sample_doubtful
+from .remote_start import MAKE_WAY_S, first_lease, start, takes_first_lease
 from .reservations import Reservation, cancel, reserve
 from .snapshot import SiteSnapshot
 from .standing import StandingLimit, StandingLimits, Storing
@@ -282,6 +283,32 @@ class Site:
         self.authorization.book.use(token, at)
         self._on_memory()
 
+    async def start_transaction(self, key: EvseKey, id_token: IdToken, remote_start_id: int, *, group: str | None = None) -> None:
+        """Ask for a transaction (F01, F02), with its first lease where the site has one to give (K05). Raises StationError."""
+        evse, station = self._evses[key], self._connected(key.station)
+        order = await self._way_made(evse)
+        await start(station, evse, id_token, remote_start_id, order, self._clock, lambda: self.request_turn("user"), group=group)
+
+    def _first_lease(self, evse: EvseState) -> LeaseOrder | None:
+        return first_lease(self._circuits, list(self._evses.values()), evse, self._external, self.config, self.mode, self._clock)
+
+    async def _way_made(self, evse: EvseState) -> LeaseOrder | None:
+        """Return the lease that a transaction may begin with, once the others have made way for it; None where they don't soon."""
+        if (order := self._first_lease(evse)) is not None or not takes_first_lease(evse, self.mode):
+            return order
+        evse.coming = True
+        self.request_turn("user")
+        try:
+            async with asyncio.timeout(MAKE_WAY_S):
+                while order is None:
+                    await self._confirmation.wait()
+                    order = self._first_lease(evse)
+        except TimeoutError:
+            return None
+        finally:
+            evse.coming = False
+        return order
+
     async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> IdTokenInfo:
         """Answer a token by the site's policy, once the fallbacks that guard the transaction are confirmed."""
         judgement = self.authorization.judge(identity, evse_id, token)
@@ -467,7 +494,7 @@ class Site:
             for evse in self._evses.values()
             if evse.lease is not None and evse.ready
         ]
-        due += [evse.lease.expires_at for evse in self._evses.values() if evse.lease is not None]
+        due += [each.expires_at for evse in self._evses.values() for each in (evse.lease, evse.first_lease) if each is not None]
         due += [evse.standing.next_change(now) for evse in self._evses.values() if evse.standing is not None]
         due += [evse.profile.next_change(now) for evse in self._evses.values() if evse.profile is not None]
         due += [each.next_change(now) for evse in self._evses.values() for each in evse.external.values()]

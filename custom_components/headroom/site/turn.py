@@ -90,7 +90,7 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
 
 
 def _draw(evse: EvseState, now: float) -> Draw | None:
-    if evse.session is None and evse.ready and evse.heard:
+    if evse.session is None and evse.ready and evse.heard and evse.first_lease is None:
         return None
     reserved_a = evse.per_phase(evse.reserved_a(now))
     if evse.session is None or not evse.ready or evse.current_a == UNKNOWN:
@@ -295,15 +295,16 @@ def installed(evse: EvseState, now: float, told_a: float | None = None) -> Insta
     return Installed(
         circuit_id=evse.circuit_id,
         fallback_a=evse.rated_per_phase(evse.lasting_a),
-        lease_a=evse.per_phase(max(told_a or 0.0, evse.installed_a(now)) if evse.session is not None or not evse.ready else 0.0),
+        lease_a=evse.per_phase(max(told_a or 0.0, evse.installed_a(now)) if evse.session is not None or not evse.ready else evse.first_a),
     )
 
 
 def dead_man_violations(states: Mapping[str, CircuitState], evses: Iterable[EvseState], now: float) -> int:
     """Return on how many circuits and phases the dead-man rule does not hold, from what is installed."""
     evses = list(evses)
-    leases = [lease for evse in evses for lease in (evse.lease, evse.former) if lease is not None and not lease.lasts]
-    remaining_s = max((lease.expires_at - now for lease in leases), default=0.0)
+    ends = [lease.expires_at for evse in evses for lease in (evse.lease, evse.former) if lease is not None and not lease.lasts]
+    ends += [evse.first_lease.expires_at for evse in evses if evse.first_lease is not None]
+    remaining_s = max((ends_at - now for ends_at in ends), default=0.0)
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     return len(violations(circuits, [installed(evse, now) for evse in evses], max(0.0, remaining_s)))
 

@@ -113,13 +113,13 @@ class SmartCharging(ChargingProfiles):
         leases = {evse_id: self._words.lease(evse_id) for evse_id in self._link.inventory.evse_connectors}
         return installed(placed, words, leases, clock_offset_s=self.clock_offset_s)
 
-    def remote_start_profile(self, evse_id: int, limit_a: float, valid_to: datetime | None) -> Payload | None:
+    def remote_start_profile(self, evse_id: int, limit_a: float, valid_to: datetime | None, fallback_a: float | None) -> Placed | None:
         """Return the first lease, which goes with a remote start (K05): a TxProfile without a transaction. None: it is told otherwise."""
         words = self._words.lease(evse_id)
-        if words.dialect.handle is not Handle.TRANSACTION:
+        if words.dialect.handle is not Handle.TRANSACTION or not self.learnt.starts_with_limit:
             return None
         ends = None if valid_to is None else self._link.by_its_clock(valid_to)
-        return profiles.lease(evse_id, None, limit_a, ends, words).profile
+        return profiles.lease(evse_id, None, limit_a, ends, words, fallback_a=fallback_a)
 
     async def set_charging_profile(self, evse_id: int, profile: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send a profile of the caller's own that restricts; returns it as sent, on a free level where it names none.

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+import logging
 from typing import Any, override
 
 from ..authorization import IdToken
@@ -11,11 +12,14 @@ from ..fields import LONGEST_KEPT, moment, optional_record, optional_text, optio
 from ..frames import CallFailure, Payload
 from ..inventory import evse_phases, with_connector
 from ..memory import Draw
+from ..profiles import Placed
 from ..quirks import known_of
 from ..sampled_values import samples
-from ..values import ChargingState, ConnectorStatus, TransactionPhase
+from ..values import ChargingState, ConnectorStatus, Started, TransactionPhase
 from .authorization import read_token, written_group, written_token
 from .link import Block, Handler, Link, without_none
+
+_LOGGER = logging.getLogger(__name__)
 
 CHARGING_STATES = {
     "Idle": ChargingState.IDLE,
@@ -37,7 +41,7 @@ class Transactions(Block):
         self._judge = judge
         self.on_gap: Callable[[], None] = lambda: None
         """Called when events of a transaction are missing."""
-        self.first_lease: Callable[[int, float, datetime | None], Payload | None] = lambda evse_id, limit_a, valid_to: None
+        self.first_lease: Callable[[int, float, datetime | None, float | None], Placed | None] = lambda *limit: None
         """Gives the profile that goes with a remote start (K05)."""
         self.on_told: Callable[[TransactionEvent], TransactionEvent] = lambda event: event
         """Fills in what an event leaves out and others know."""
@@ -59,23 +63,34 @@ class Transactions(Block):
         group: str | None = None,
         limit_a: float | None = None,
         valid_to: datetime | None = None,
-    ) -> str | None:
-        """Ask for a transaction (F01, F02); returns its id where the station has one already."""
+        fallback_a: float | None = None,
+    ) -> Started:
+        """Ask for a transaction (F01, F02), with its first lease (K05) unless the station is known to refuse a start for that."""
         payload = {
             "evseId": evse_id,
             "idToken": written_token(id_token),
             "groupIdToken": written_group(group),
             "remoteStartId": remote_start_id,
         }
-        first = None if limit_a is None else self.first_lease(evse_id, limit_a, valid_to)
-        try:
-            response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload | {"chargingProfile": first}))
-        except CallRejectedError, CallError:
-            if first is None:
-                raise
-            # Perhaps it is the profile that it will not have (K05 is not for every station): the fallback holds then.
-            response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
-        return optional_text(response, "transactionId")
+        first = None if limit_a is None else self.first_lease(evse_id, limit_a, valid_to, fallback_a)
+        if first is not None:
+            try:
+                response = await self._link.ready_calls.command(
+                    "RequestStartTransaction", without_none(payload | {"chargingProfile": first.profile})
+                )
+            except (CallRejectedError, CallError) as error:
+                # Perhaps it is the profile that it will not have (K05 is not for every station): the fallback holds then.
+                _LOGGER.debug("%s does not start with a limit: %s", self._link.identity, error)
+            else:
+                if (profile_id := first.profile_id) is not None:
+                    self._link.memory.told[profile_id] = first
+                return Started(transaction_id=optional_text(response, "transactionId"), with_limit=True)
+        response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
+        if first is not None:
+            _LOGGER.info("%s takes no limit along with a start from afar", self._link.identity)
+            self._link.memory.learnt.starts_with_limit = False
+            self._link.memory.changed()
+        return Started(transaction_id=optional_text(response, "transactionId"))
 
     async def stop_transaction(self, transaction_id: str) -> None:
         """Ask for a transaction's end (F03)."""
