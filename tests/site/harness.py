@@ -317,9 +317,10 @@ class Scenario:
         faults = self.model(number).faults
         faults.answer_after_s, faults.apply_after_s = answers_s, applies_s
 
-    def plug_in(self, number: int, spec: CarSpec, card: str = "CARD") -> None:
-        """Let a car come now."""
-        self.world.plug_in(Visit(comes_s=0.0, station=f"CP{number}", evse_id=1, car=spec, token=token(card), soc=0.2))
+    def plug_in(self, number: int, spec: CarSpec, card: str | None = "CARD") -> None:
+        """Let a car come now; without a card it waits for a start from afar."""
+        shown = None if card is None else token(card)
+        self.world.plug_in(Visit(comes_s=0.0, station=f"CP{number}", evse_id=1, car=spec, token=shown, soc=0.2))
 
     def unplug(self, number: int) -> None:
         """Let it leave now."""

@@ -14,6 +14,10 @@ WAITING = Place(token=None)
 """A car that is plugged in, and nobody holds up a card."""
 
 
+ONCE = Place(leaves_s=70.0)
+"""A car has charged there, so that its station was seen to let leases end."""
+
+
 async def start(s: Scenario, number: int, remote_start_id: int = 5) -> None:
     """What the button and the action do."""
     token = s.site.issue_token(s.key(number))
@@ -36,8 +40,10 @@ def asked(s: Scenario, number: int, *, refuses_profiles: bool = False) -> list[M
 
 def test_a_car_that_is_started_from_afar_begins_at_what_is_free_and_not_at_its_fallback() -> None:
     async def story() -> None:
-        async with scenario(WAITING, Place(car=None), over_limit_s=0.0) as s:
-            await s.until(30)
+        async with scenario(ONCE, Place(car=None), over_limit_s=0.0) as s:
+            await s.until(80)
+            s.plug_in(1, car(), card=None)
+            await s.until(85)
             requests, fallback_a = asked(s, 1), s.fallback_a(1)
             assert fallback_a == 18
             await start(s, 1)
@@ -50,7 +56,7 @@ def test_a_car_that_is_started_from_afar_begins_at_what_is_free_and_not_at_its_f
             assert s.pilot_a(1) == 32, "from the first moment on"
             await s.wait(1)
             assert s.evse(1).limit_a == 32
-            await s.until(60)
+            await s.until(110)
             assert s.draw_a(1) > 30 and len(s.installed(1, "TxProfile")) == 1
 
     run(story())
@@ -64,7 +70,7 @@ def test_where_others_have_it_all_a_start_from_afar_makes_them_give_way_and_gets
             requests = asked(s, 1)
             await start(s, 1)
             (period,) = requests[0]["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"]
-            assert period["limit"] == s.fallback_a(1) == 12
+            assert 6 <= period["limit"] <= s.fallback_a(1) == 12
             await s.until(120)
             assert max(s.draws_a()) - min(s.draws_a()) <= 1.1 and max(s.main_a()) <= 61
 
@@ -89,12 +95,12 @@ def test_a_start_that_waits_for_its_car_keeps_its_amps_until_the_lease_lapses() 
 
 def test_what_a_start_without_a_car_was_given_is_free_again_once_it_lapsed() -> None:
     async def story() -> None:
-        async with scenario(Place(car=None), Place(comes_s=45.0), over_limit_s=0.0) as s:
-            await s.until(30)
+        async with scenario(ONCE, Place(comes_s=105.0), over_limit_s=0.0) as s:
+            await s.until(90)
             await start(s, 1)
-            await s.until(60)
+            await s.until(120)
             assert 15 < s.draw_a(2) <= 53 - 32
-            await s.until(30 + 300 + 30)
+            await s.until(90 + 300 + 30)
             assert s.draw_a(2) > 30
 
     run(story())
