@@ -1,14 +1,15 @@
 """Transactions: each event exactly once, in order, with its answer."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken
-from custom_components.headroom.csms.events import Disconnected, Metered, TransactionEvent
+from custom_components.headroom.csms.events import Disconnected, EventsLost, Metered, TransactionEvent
 from custom_components.headroom.csms.values import ChargingState, TransactionPhase
 
 from .client import stamp, station
-from .conftest import House
+from .conftest import PATIENT, House, running
 
 TOKEN = {"idToken": "CARD", "type": "ISO14443"}
 
@@ -126,3 +127,16 @@ async def test_a_transaction_whose_id_is_given_anew_runs_again(house: House) -> 
             TransactionPhase.ENDED,
             TransactionPhase.STARTED,
         ]
+
+
+async def test_events_that_were_told_as_lost_are_not_told_again_when_some_come_late() -> None:
+    async with running(House(timing=replace(PATIENT, gap_wait_s=0.0))) as house, station(house.port) as client:
+        client.answers["GetTransactionStatus"] = {"ongoingIndicator": True, "messagesInQueue": False}
+        await house.boot(client)
+        await client.call("TransactionEvent", event("Started", 0, stamp(), evse={"id": 1}))
+        await client.call("TransactionEvent", event("Updated", 6, stamp()))
+        assert (await house.until(EventsLost)).gaps == ((1, 5),)
+        await client.call("TransactionEvent", event("Updated", 3, stamp(), offline=True))  # one of them comes after all
+        await client.call("TransactionEvent", event("Updated", 8, stamp()))
+        assert (await house.until(EventsLost, times=2)).gaps == ((7, 7),)
+        assert [item.seq_no for item in house.of(TransactionEvent)] == [0, 6, 3, 8]

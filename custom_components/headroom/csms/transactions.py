@@ -84,7 +84,7 @@ class KnownTransaction:
         """The numbers missing between those seen, but for those given up. What came before the first seen was told to somebody else."""
         between = zip(self.seen, self.seen[1:], strict=False)
         missing = ((before[1] + 1, after[0] - 1) for before, after in between)
-        return tuple(gap for gap in missing if gap not in self.given_up)
+        return tuple((first, last) for first, last in missing if not any(low <= first and last <= high for low, high in self.given_up))
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
