@@ -86,15 +86,14 @@ async def test_settings_list_and_cache_are_brought_in_step(house: House) -> None
         assert len(client.requests("ClearCache")) == 1
 
 
-async def test_a_station_that_mistrusts_a_difference_gets_the_whole_list(house: House) -> None:
+@pytest.mark.parametrize("status", ["VersionMismatch", "Failed"])
+async def test_a_station_that_does_not_take_a_difference_gets_the_whole_list(house: House, status: str) -> None:
     async with station(house.port) as client:
         keeps_list(client)
         found = await ready(house, client)
         await found.authorization.keep(wanted(CARD))
         take: Any = client.answers["SendLocalList"]
-        client.answers["SendLocalList"] = lambda asked: (
-            {"status": "VersionMismatch"} if asked["updateType"] == "Differential" else take(asked)
-        )
+        client.answers["SendLocalList"] = lambda asked: {"status": status} if asked["updateType"] == "Differential" else take(asked)
         await found.authorization.keep(wanted(OTHER))
         kinds = [payload["updateType"] for payload in client.requests("SendLocalList")]
         assert kinds == ["Full", "Differential", "Full"]

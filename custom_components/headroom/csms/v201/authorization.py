@@ -177,7 +177,8 @@ class Authorization(Block):
         try:
             await self._send(held, reported, wanted)
         except CallRejectedError as error:
-            if error.status != "VersionMismatch":
+            # What it did not take as a difference it may take as a whole; a whole list that it can't store is the same again.
+            if error.status != "VersionMismatch" and (error.status != "Failed" or not local_list.is_known(held, reported)):
                 raise
             await self._send(local_list.Held(), reported, wanted)
 

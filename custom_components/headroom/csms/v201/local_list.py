@@ -26,13 +26,17 @@ class Update:
     then: Held
 
 
+def is_known(held: Held, reported_version: int) -> bool:
+    """Return whether a station is known to hold what we think it does: it reports the version that it confirmed last."""
+    return 0 < held.version == reported_version
+
+
 def updates(held: Held, reported_version: int, wanted: Mapping[str, Payload], *, items: int, most_bytes: int | None) -> Iterator[Update]:
     """Yield the requests that bring a station to `wanted`, each to be sent once the one before it is accepted.
 
-    What changed is enough where the station is known to hold what we think it does: it reports the version it confirmed last. Any other
-    station gets the whole list. No request holds more than `items` tokens, or more than `most_bytes` where it can be helped.
+    What changed is enough where it is known what the station holds. Any other station gets the whole list. No request holds more than `items` tokens, or more than `most_bytes` where it can be helped.
     """
-    known = 0 < held.version == reported_version
+    known = is_known(held, reported_version)
     if known and held.entries == wanted:
         return
     if not known and reported_version <= 0 and not wanted:
