@@ -58,7 +58,7 @@ PERIODS = vol.All(
     vol.Length(min=1),
     [
         {
-            vol.Required(ATTR_START): vol.All(cv.positive_time_period, timedelta.total_seconds, int),
+            vol.Required(ATTR_START): cv.positive_time_period,
             vol.Required(ATTR_LIMIT): RATE,
             vol.Optional(ATTR_PHASES): PHASES,
             vol.Optional(ATTR_PHASE_TO_USE): PHASES,
@@ -219,7 +219,7 @@ async def _add_charging_profile(call: ServiceCall) -> ServiceResponse:
 
 def _period(period: Mapping[str, Any]) -> Period:
     return Period(
-        start_s=period[ATTR_START],
+        start_s=int(period[ATTR_START].total_seconds()),
         limit=period[ATTR_LIMIT],
         phases=period.get(ATTR_PHASES),
         phase_to_use=period.get(ATTR_PHASE_TO_USE),

@@ -298,6 +298,7 @@ def _least_a(limit: StandingLimit, at: datetime, transaction: Transaction | None
     terms, found = limit.terms, [0.0]
     for schedule, payload in zip(terms.schedules, records(limit.profile, "chargingSchedule"), strict=True):
         least = optional_number(payload, "minChargingRate")
-        if least is not None and composite.running_for(terms, schedule, at, transaction) is not None:
-            found.append(least if schedule.unit == "A" else least / (voltage_v * phases))
+        alone = composite.said(replace(terms, schedules=(schedule,)), at, transaction, phases=phases, voltage_v=voltage_v)
+        if least is not None and alone is not None:
+            found.append(least if schedule.unit == "A" else least / (voltage_v * alone.phases))
     return max(found)
