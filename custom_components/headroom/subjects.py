@@ -101,6 +101,11 @@ class CircuitSubject(Subject[CircuitSnapshot]):
         return site.circuits[self.circuit_id].circuit.phases
 
 
+def _bounded(identity: str) -> str:
+    """Return an identity in which no single underscore stands: that one is ours, between a station and its EVSE."""
+    return identity.replace("_", "__")
+
+
 @dataclass(frozen=True, slots=True)
 class StationSubject(Subject[StationSnapshot]):
     """One charging station."""
@@ -113,7 +118,7 @@ class StationSubject(Subject[StationSnapshot]):
 
     @override
     def unique_id(self, entry_id: str) -> str:
-        return f"{entry_id}_{self.identity}"
+        return f"{entry_id}_{_bounded(self.identity)}"
 
     @override
     def owner(self) -> str | None:
@@ -137,7 +142,7 @@ class EvseSubject(Subject[EvseSnapshot]):
 
     @override
     def unique_id(self, entry_id: str) -> str:
-        return f"{entry_id}_{self.key.station}_{self.key.evse_id}"
+        return f"{entry_id}_{_bounded(self.key.station)}_{self.key.evse_id}"
 
     @override
     def owner(self) -> str | None:

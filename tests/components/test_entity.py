@@ -91,6 +91,22 @@ async def test_a_station_is_added_and_removed_live(hass: HomeAssistant, init_int
         await until(hass, "binary_sensor.street_online", "off")
 
 
+async def test_stations_whose_names_look_like_anothers_evse(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """A station "CP1_1" is not EVSE 1 of the station "CP1": each has its device and all its entities."""
+    entry_id, registry = init_integration.entry_id, er.async_get(hass)
+    before = {entity.entity_id: entity.device_id for entity in er.async_entries_for_config_entry(registry, entry_id)}
+    subentry = _subentry("CP1_1")
+    hass.config_entries.async_add_subentry(init_integration, subentry)
+    await until(hass, "binary_sensor.street_online", "off")
+    await hass.async_block_till_done()
+    entities = er.async_entries_for_config_entry(registry, entry_id)
+    assert {entity.entity_id: entity.device_id for entity in entities if entity.entity_id in before} == before
+    street = [entity for entity in entities if entity.config_subentry_id == subentry.subentry_id]
+    assert {entity.device_id for entity in street}.isdisjoint(before.values())
+    left = [entity for entity in entities if entity.config_subentry_id == "station_one"]
+    assert len(street) == len(left) - 4  # of its one conductor there are not three currents and voltages
+
+
 async def test_evses_are_added_and_removed_live(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
     """An EVSE that is taken out of a station's configuration takes its device and entities along."""
     subentry = _subentry("CP3")

@@ -10,8 +10,10 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom.csms.security.access import StationSecurity
 from custom_components.headroom.csms.security.credentials import verify_password
 from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
+from custom_components.headroom.security import station_document, station_security
 from tests.csms.client import set_results
 
 from .secured import EVSE, act, add_station, choose, client, kept, password_sent, ready, status
@@ -51,6 +53,12 @@ async def test_a_new_password_by_hand(hass: HomeAssistant, init_integration: Moc
     assert await status(init_integration, "CP9", new) == 101
     await hass.async_block_till_done()
     assert await status(init_integration, "CP9", old) == 401  # the new one was used
+
+
+def test_what_is_kept_of_a_station_comes_back_as_it_was() -> None:
+    owing = StationSecurity(sent_passwords=("hash",), password_due=True)
+    for security in (owing, StationSecurity(profile=1, password="hash"), StationSecurity()):
+        assert station_security({"security": station_document(security)}) == security
 
 
 async def test_rotation_over_the_air(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
