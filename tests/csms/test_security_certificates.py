@@ -11,6 +11,7 @@ from custom_components.headroom.csms.events import Connected, Disconnected
 from custom_components.headroom.csms.security import authority
 from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.credentials import hash_password
+from custom_components.headroom.csms.security.events import SecurityEvent, SecurityEventKind, SecurityWatch
 from custom_components.headroom.csms.security.tls import ClientCertificates
 
 from .client import BOOT
@@ -175,3 +176,14 @@ async def test_the_stations_own_security_events_come_through(tmp_path: Path) -> 
         notice = next(event for who, event in site.house.events if type(event).__name__ == "Noticed")
         assert notice.payload["type"] == "TamperDetectionActivated"
         assert isinstance(site.house.of(Connected)[0], Connected)
+
+
+def test_a_station_words_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[SecurityEvent] = []
+    watch = SecurityWatch(lambda: 0.0, heard.append)
+    with caplog.at_level("INFO"):
+        watch.tell(
+            SecurityEvent(kind=SecurityEventKind.STATION_EVENT, identity="CP1", detail="Lid\r\n2026-01-01 ERROR\x1b[31m\u2028all is lost")
+        )
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.isprintable() and "all is lost" in line and str(heard[0].detail).startswith("Lid  2026-01-01 ERROR [31m")

@@ -91,8 +91,8 @@ class SecurityWatch:
 
     def tell(self, event: SecurityEvent) -> None:
         """Log and pass on what was not told of late."""
-        if event.detail is not None and len(event.detail) > LONGEST_DETAIL:
-            event = replace(event, detail=event.detail[:LONGEST_DETAIL])
+        if event.detail is not None:
+            event = replace(event, detail=_in_a_line(event.detail))
         key, now = _key(event), self._monotonic()
         told = self._told.get(key)
         if told is None or now - told > LOG_AGAIN_S:
@@ -126,6 +126,11 @@ class SecurityWatch:
         for key in [key for key in self._told if key[1] == identity]:
             del self._told[key]
         self.tell(SecurityEvent(kind=SecurityEventKind.LOGIN_RECOVERED, identity=identity, remote=remote))
+
+
+def _in_a_line(detail: str) -> str:
+    """Return what a station may have worded so that it makes no line of the log of its own."""
+    return "".join(letter if letter.isprintable() else " " for letter in detail[:LONGEST_DETAIL])
 
 
 def _key(event: SecurityEvent) -> tuple[object, ...]:

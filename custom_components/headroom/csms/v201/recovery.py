@@ -140,14 +140,14 @@ class Recovery:
         known.given_up += lost
         del known.given_up[:-64]
         self._link.memory.changed()
-        _LOGGER.info("%s lost events of transaction %s: %s", self._link.identity, known.transaction_id, lost)
+        _LOGGER.info("%s lost events of transaction %r: %s", self._link.identity, known.transaction_id, lost)
         self._link.emit(EventsLost(transaction_id=known.transaction_id, evse_id=known.evse_id, gaps=lost))
 
     def _presume_ended(self, known: KnownTransaction) -> None:
         """The station knows no such transaction any more and has nothing to tell of it: its end was lost."""
         known.ended = True
         self._link.memory.changed()
-        _LOGGER.info("%s has forgotten transaction %s: its end was not told", self._link.identity, known.transaction_id)
+        _LOGGER.info("%s has forgotten transaction %r: its end was not told", self._link.identity, known.transaction_id)
         last = known.seen[-1][1] if known.seen else 0
         self._link.emit(
             TransactionEvent(
