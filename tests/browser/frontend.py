@@ -56,9 +56,14 @@ class Frontend:
         """Press a button of the flow, or choose an entry of its menu."""
         await self.dialog.get_by_text(words, exact=True).last.click()
 
-    def state_of(self, name: str) -> Locator:
-        """What a device's page says of an entity."""
-        return self.page.locator("ha-device-entities-card hui-generic-entity-row", has_text=name).locator(".text-content")
+    async def open_device(self, name: str, model: str) -> None:
+        """Go to a device from the integration's page."""
+        await self.open("/config/integrations/integration/headroom")
+        await self.page.get_by_role("button", name=re.compile(rf"^{re.escape(name)} {re.escape(model)}\b")).first.click()
+
+    def row_of(self, name: str) -> Locator:
+        """The row of an entity on its device's page, with its state."""
+        return self.page.locator("hui-generic-entity-row", has=self.page.locator(f'[title="{name}"]'))
 
     async def at_the_station(self, yard: str, identity: str) -> Locator:
         """Go to a simulated station, in a tab of its own: its settings, and its readers."""

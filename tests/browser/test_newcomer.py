@@ -89,9 +89,9 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await expect(page.get_by_text("Charging station YARD waits for approval")).to_be_hidden()
         await expect(page.get_by_text("Charging station GATE waits for approval")).to_be_visible()
 
-        await frontend.open("/config/integrations/integration/headroom")
-        await page.get_by_text("Yard", exact=True).first.click()
-        await expect(frontend.state_of("Online")).to_have_text("Connected", timeout=LOAD_MS)
+        await frontend.open_device("Yard", "Simulator")
+        await expect(frontend.row_of("Online")).to_contain_text("Connected", timeout=LOAD_MS)
+        await expect(frontend.row_of("Security profile")).to_contain_text("Password")
         await frontend.picture("station")
         assert password not in await page.content()
 
@@ -106,9 +106,8 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await frontend.press("Finish")
         reader = await frontend.at_the_station(yard[1], "YARD")
         await reader.get_by_role("button", name="Hold it there").click()
-        await frontend.open("/config/integrations/integration/headroom")
-        await page.get_by_text("EVSE 1", exact=True).first.click()
-        await expect(frontend.state_of("Status")).to_have_text("Charging", timeout=LOAD_MS)
+        await frontend.open_device("EVSE 1", "Simulator")
+        await expect(frontend.row_of("Status")).to_contain_text("Charging", timeout=LOAD_MS)
         await frontend.picture("charging")
 
 
