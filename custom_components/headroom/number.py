@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, override
 
-from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberEntityDescription
+from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberEntityDescription, NumberMode
 from homeassistant.const import UnitOfElectricCurrent
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -40,6 +40,7 @@ EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
         native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
         native_min_value=LEAST_CURRENT_A,
         native_step=1,
+        mode=NumberMode.BOX,  # a slider leaves its name no room
         value_fn=lambda evse: evse.user_max_a,
     ),
 )
