@@ -60,6 +60,10 @@ def test_no_lease_is_above_the_fallback_until_it_is_proven_to_end_which_takes_a_
                 within_s=5.0,
             )
             assert waited_s <= 1.5 and max(asked_a) <= most_a
+            await s.until(CARS_COME_S + 2)
+            assert sum(s.evse(number).limit_a or 0.0 for number in (1, 2, 3)) > (50 if worst_case_a < 30 else 20), (
+                "and costs nothing: all there is was told at once"
+            )
             await s.until(40)
             assert min(s.draws_a()) > 16 if worst_case_a < 30 else sum(s.draws_a()) > 6, s.story()
 

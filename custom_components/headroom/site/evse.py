@@ -111,6 +111,8 @@ class EvseState:
     """Nobody has seen yet that its leases end: they are reckoned with as if they never did."""
     proving: bool = False
     """…and it is being found out: its station is to be asked, or a lease is to lapse."""
+    just_proven: bool = False
+    """That they end was seen just now: what held its lease down is gone, and it need not wait for its next raise."""
     lapses: bool = False
     """Its lease is not to be renewed: whether it ends is to be seen."""
     follows_s: float = 0.0
@@ -489,6 +491,6 @@ class EvseState:
         self.overdraw_since, self.exceeding = None, False
         self.sample_at = math.inf
         self.followed, self.followed_s, self.peak_a = True, None, 0.0
-        self.resend, self.resumed_at = False, None
+        self.resend, self.resumed_at, self.just_proven = False, None, False
         if not self.uncontrolled and self.fallback_current:
             self.problem = None

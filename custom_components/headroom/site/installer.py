@@ -394,7 +394,7 @@ class Installer:
         ends_at = now + order.length_s if dialect.holds_leases else math.inf
         evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at)
         evse.unanswered_lease_a = evse.inherited_a = 0.0
-        evse.resend = False
+        evse.resend = evse.just_proven = False
         evse.taken_away(dialect.handle)
         wanted = evse.wanted_lease
         if wanted is not None and (wanted.limit_a, wanted.transaction_id) == (order.limit_a, order.transaction_id):

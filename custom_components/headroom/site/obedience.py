@@ -232,6 +232,8 @@ class Obedience:
                 self._speak(periods, outlasts=False)
         else:
             self.learnt.lease_ends = shown
+            for each in self.evses:
+                each.just_proven = shown and each.session is not None
             _LOGGER.debug("Station %s reckons %s the end of its leases", self._identity, "with" if shown else "without")
         if shown is False:
             self._climb(evse, Outcome.OUTLASTED, "its composite schedule goes on after the lease's end as before")
@@ -271,7 +273,7 @@ class Obedience:
         """See whether an unproven lease ends, and let one lapse for it where nothing else shows it."""
         ended = self._lapse(evse).look(evse, now, self.patience_s)
         if ended:
-            self.learnt.lease_ends = True
+            self.learnt.lease_ends = evse.just_proven = True
             _LOGGER.info("Station %s lets its leases end: its car went by the fallback", self._identity)
             self._keep()
         elif ended is False:

@@ -216,7 +216,7 @@ def decide(
                 # What is being sent is not sent again with another number before it is answered.
                 limit_a=evse.limit_a(now) if evse.in_flight_a is None else evse.in_flight_a,
                 reserved_a=evse.reserved_a(now),
-                changed_at=evse.changed_at if evse.in_flight_a is None else now,
+                changed_at=now if evse.in_flight_a is not None else -math.inf if evse.just_proven else evse.changed_at,
             )
             for request_id, evse in sessions.items()
         },
