@@ -27,6 +27,8 @@ class Negotiation:
     """What was said of a car's charging."""
 
     car: HighLevel
+    unsaid: bool = True
+    """What it needs is told once the CSMS knows its transaction: before that it could only reject it (K15.FR.02)."""
     rounds: int = 1
     answer: str = ""
     """The CSMS's NotifyEVChargingNeedsStatusEnumType."""
@@ -60,7 +62,6 @@ class HighLevelCommunication(Block):
         if car and car.high_level:
             self.negotiations[evse_id] = Negotiation(car=car.high_level)
             self.station.profiles.negotiating.add(evse_id)
-            self._tell_needs(evse_id)
 
     def ended(self, evse_id: int) -> None:
         """Forget the car's needs."""
@@ -81,6 +82,9 @@ class HighLevelCommunication(Block):
     @override
     def step(self, dt_s: float) -> None:
         for evse_id, negotiation in self.negotiations.items():
+            if negotiation.unsaid and not self.station.transactions_block.queued:
+                negotiation.unsaid = False
+                self._tell_needs(evse_id)
             if negotiation.tell_at and self.station.now >= negotiation.tell_at:
                 negotiation.tell_at = None
                 self._tell_schedule(evse_id, negotiation)

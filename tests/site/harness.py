@@ -55,7 +55,7 @@ def steps(*levels: tuple[float, PerPhase | float]) -> StepLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A parking place: a station with one EVSE, and the car that comes there (None: none does)."""
+    """A parking place: a station with one EVSE, and the car that comes there (None: none does); `beside` are those of further EVSEs."""
 
     car: CarSpec | None = field(default_factory=car)
     comes_s: float = CARS_COME_S
@@ -69,28 +69,37 @@ class Place:
     approved: bool = True
     """The user has added the station to the site."""
     quirks: Quirks = NO_QUIRKS
+    beside: tuple[CarSpec | None, ...] = ()
+
+    @property
+    def evse_ids(self) -> range:
+        """Its EVSEs."""
+        return range(1, 2 + len(self.beside))
 
     def config(self, identity: str) -> StationConfig:
         """What the user said of it."""
         grid_phases = tuple(Phase(conductor) for conductor in ROTATIONS[self.rotation])
-        evse = EvseConfig(evse_id=1, grid_phases=grid_phases, rotation_known=self.rotation_known, max_a=self.max_a)
-        return StationConfig(identity=identity, name=identity, circuit_id=self.circuit_id, evses=(evse,))
+        evses = tuple(
+            EvseConfig(evse_id=evse_id, grid_phases=grid_phases, rotation_known=self.rotation_known, max_a=self.max_a)
+            for evse_id in self.evse_ids
+        )
+        return StationConfig(identity=identity, name=identity, circuit_id=self.circuit_id, evses=evses)
 
     def spec(self, identity: str) -> StationSpec:
         """What really stands there."""
         return StationSpec(
             identity=identity,
             circuit_id=self.circuit_id,
-            evses=(EvseSpec(evse_id=1, max_a=self.max_a, rotation=self.rotation),),
+            evses=tuple(EvseSpec(evse_id=evse_id, max_a=self.max_a, rotation=self.rotation) for evse_id in self.evse_ids),
             quirks=self.quirks,
         )
 
     def visits(self, identity: str) -> tuple[Visit, ...]:
         """Who comes."""
-        if self.car is None:
-            return ()
-        return (
-            Visit(comes_s=self.comes_s, leaves_s=self.leaves_s, station=identity, evse_id=1, car=self.car, token=self.token, soc=self.soc),
+        return tuple(
+            Visit(comes_s=self.comes_s, leaves_s=self.leaves_s, station=identity, evse_id=evse_id, car=spec, token=self.token, soc=self.soc)
+            for evse_id, spec in enumerate((self.car, *self.beside), 1)
+            if spec is not None
         )
 
 
@@ -317,14 +326,14 @@ class Scenario:
         faults = self.model(number).faults
         faults.answer_after_s, faults.apply_after_s = answers_s, applies_s
 
-    def plug_in(self, number: int, spec: CarSpec, card: str | None = "CARD") -> None:
+    def plug_in(self, number: int, spec: CarSpec, card: str | None = "CARD", evse_id: int = 1) -> None:
         """Let a car come now; without a card it waits for a start from afar."""
         shown = None if card is None else token(card)
-        self.world.plug_in(Visit(comes_s=0.0, station=f"CP{number}", evse_id=1, car=spec, token=shown, soc=0.2))
+        self.world.plug_in(Visit(comes_s=0.0, station=f"CP{number}", evse_id=evse_id, car=spec, token=shown, soc=0.2))
 
-    def unplug(self, number: int) -> None:
+    def unplug(self, number: int, evse_id: int = 1) -> None:
         """Let it leave now."""
-        self.world.unplug(f"CP{number}", 1)
+        self.world.unplug(f"CP{number}", evse_id)
 
     # What can be seen
 
@@ -332,30 +341,30 @@ class Scenario:
         """The station itself."""
         return self.world.stations[f"CP{number}"]
 
-    def key(self, number: int) -> EvseKey:
+    def key(self, number: int, evse_id: int = 1) -> EvseKey:
         """Its EVSE's name."""
-        return EvseKey(f"CP{number}", 1)
+        return EvseKey(f"CP{number}", evse_id)
 
-    def evse(self, number: int) -> EvseSnapshot:
+    def evse(self, number: int, evse_id: int = 1) -> EvseSnapshot:
         """What the loop shows of it."""
-        return self.site.snapshot.evses[self.key(number)]
+        return self.site.snapshot.evses[self.key(number, evse_id)]
 
     def problem(self, number: int) -> str | None:
         """What the loop shows to be wrong with it."""
         return self.site.snapshot.stations[f"CP{number}"].problem
 
-    def reason(self, number: int) -> str | None:
+    def reason(self, number: int, evse_id: int = 1) -> str | None:
         """Why its limit is what it is."""
-        reason = self.evse(number).reason
+        reason = self.evse(number, evse_id).reason
         return None if reason is None else str(reason.code)
 
-    def draw_a(self, number: int) -> float:
+    def draw_a(self, number: int, evse_id: int = 1) -> float:
         """What its car really draws on each of its phases."""
-        return self.model(number).evses[1].car_state.draw_a
+        return self.model(number).evses[evse_id].car_state.draw_a
 
-    def pilot_a(self, number: int) -> float:
+    def pilot_a(self, number: int, evse_id: int = 1) -> float:
         """What it really offers."""
-        return self.model(number).evses[1].pilot_a
+        return self.model(number).evses[evse_id].pilot_a
 
     def draws_a(self) -> list[float]:
         """What all cars draw."""

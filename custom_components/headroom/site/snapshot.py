@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
 from ..engine.model import NONE_A, Circuit, PerPhase, Reason
 from .config import EvseKey, Mode
@@ -142,6 +143,8 @@ class EvseSnapshot:
     power_w: float | None = None
     energy_wh: float | None = None
     soc_pct: float | None = None
+    needs: EvNeeds | None = None
+    """What its car said it needs (ISO 15118), None where it says nothing."""
     driver: str | None = None
     """Who charges, as far as the site knows; never a token."""
     reserved_until: datetime | None = None

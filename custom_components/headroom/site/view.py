@@ -160,6 +160,7 @@ def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], authoriz
         power_w=evse.power_w,
         energy_wh=evse.energy_wh,
         soc_pct=evse.soc_pct,
+        needs=None if evse.session is None else evse.session.needs,
         driver=authorization.driver(evse.key),
         reserved_until=reserved_until,
         allowed=evse.allowed,

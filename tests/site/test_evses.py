@@ -1,0 +1,75 @@
+"""Stations with several EVSEs: what one of them does is not held against the others."""
+
+from simulator.virtual import run
+
+from .harness import Place, Scenario, car, scenario, steps
+from .test_sessions import record, seconds, told
+
+TWO = Place(beside=(car(),))
+
+
+def sticks(s: Scenario, number: int, evse_id: int) -> None:
+    """Let one EVSE of a station give what it gives now, whatever it is told."""
+    model = s.model(number)
+    offers, stuck_a = model.offers, s.pilot_a(number, evse_id)
+    model.offers = lambda: {**offers(), evse_id: stuck_a}  # type: ignore[method-assign]
+
+
+def test_two_evses_of_a_station_share_with_the_others_as_any_two() -> None:
+    async def story() -> None:
+        async with scenario(TWO, Place(), building=steps((0.0, 8.0), (70.3, 20.0))) as s:
+            await s.until(60)
+            draws_a = [s.draw_a(1, 1), s.draw_a(1, 2), s.draw_a(2)]
+            assert max(draws_a) - min(draws_a) <= 1.1 and min(draws_a) > 16
+            await s.until(100)
+            assert max(s.main_a()) <= 61
+            s.unplug(1, 2)
+            await s.until(140)
+            assert s.draw_a(1, 1) > 19 and s.draw_a(2) > 19
+
+    run(story())
+
+
+def test_one_evse_that_does_not_obey_is_reserved_for_and_the_other_of_its_station_goes_on_being_led() -> None:
+    async def story() -> None:
+        async with scenario(TWO, Place(), building=steps((0.0, 8.0), (70.3, 20.0), (300.3, 12.0)), over_limit_s=12.0) as s:
+            await s.until(60)
+            sticks(s, 1, 1)
+            await s.until(100)
+            assert s.reason(1, 1) == "disobedient" and s.problem(1) == "disobedient"
+            assert s.evse(1, 1).reason_text
+            assert s.reason(1, 2) == "circuit" and s.reason(2) == "circuit"
+            assert s.draw_a(1, 1) > 17 and max(s.main_a()) <= 61
+            assert abs(s.draw_a(1, 2) - s.draw_a(2)) <= 1.1 and s.draw_a(1, 2) > 10
+            dialect = s.site.snapshot.stations["CP1"].obeying.dialect
+            await s.until(290)
+            obeying = s.site.snapshot.stations["CP1"].obeying
+            assert obeying.dialect == dialect and not obeying.exhausted, "its words are not what is wrong"
+            assert max(s.main_a()) <= 61 and abs(s.draw_a(1, 2) - s.draw_a(2)) <= 1.1
+            await s.until(360)
+            assert s.draw_a(1, 2) > 13 and s.draw_a(2) > 13, "what the building leaves is theirs again"
+            assert s.reason(1, 1) == "disobedient" and max(s.main_a()) <= 61
+
+    run(story())
+
+
+def test_words_of_a_transaction_without_an_evse_find_theirs_also_after_a_restart() -> None:
+    async def story() -> None:
+        async with scenario(TWO, Place(car=None)) as s:
+            await s.until(60)
+            first, second = s.evse(1, 1).transaction_id, s.evse(1, 2).transaction_id
+            assert first is not None and second is not None
+            memory = s.memory()
+            await s.vanish()
+            await s.until(64)
+            await s.come_back(memory)
+            await s.until(80)
+            assert (s.evse(1, 1).transaction_id, s.evse(1, 2).transaction_id) == (first, second)
+            told(s, "Ended", "OLD", 2, 8, offline=True, evse=False)
+            told(s, "Updated", second, 900, 80, evse=False, state="SuspendedEV")
+            await s.until(80.2)
+            assert s.evse(1, 2).charging_state == "suspended_ev" and s.evse(1, 1).charging_state == "charging"
+            assert (s.evse(1, 1).transaction_id, s.evse(1, 2).transaction_id) == (first, second)
+            assert seconds(record(s, "OLD"))[1] == 8 and record(s, "OLD").evse_id is None
+
+    run(story())
