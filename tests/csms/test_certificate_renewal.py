@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 import pytest
 
-from custom_components.headroom.csms.errors import StationOfflineError
+from custom_components.headroom.csms.errors import CallRejectedError, StationOfflineError
 from custom_components.headroom.csms.events import Disconnected, Ready
 from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.authority import STATION_VALID_DAYS, Credential, expires_at, fingerprint, sign_station
@@ -26,12 +26,12 @@ def renewal(site: Castle) -> CertificateRenewal:
     return CertificateRenewal(site.access, station=site.system.stations.get, root=lambda: ROOT, now=lambda: site.today)
 
 
-def obeys(client: Client, requests: list[asyncio.Task[Any]]) -> None:
+def obeys(client: Client, requests: list[asyncio.Task[Any]], *, name: str = "CP1") -> None:
     """Have it make a key and ask for a certificate whenever it is told to."""
 
     def trigger(payload: Any) -> Any:
         if payload["requestedMessage"] == "SignChargingStationCertificate":
-            requests.append(asyncio.create_task(client.call("SignCertificate", {"csr": signing_request("CP1")})))
+            requests.append(asyncio.create_task(client.call("SignCertificate", {"csr": signing_request(name)})))
         return {"status": "Accepted"}
 
     client.answers |= {"TriggerMessage": trigger, "CertificateSigned": {"status": "Accepted"}}
@@ -118,6 +118,16 @@ async def test_a_certificate_that_was_lost_on_its_way_does_not_hide_the_end_of_t
             await site.house.until(Disconnected, times=times)
             assert renewal(site).expiring("CP1") == expires_at(own.certificate)
         assert await site.status("CP1", tls=shows) == 101  # none of those that were lost took its place
+
+
+async def test_a_request_that_is_refused_is_told_at_once_with_its_reason(tmp_path: Path) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN)) as site, site.connect("CP1", WORD) as client:
+        await site.house.boot(client)
+        requests: list[asyncio.Task[Any]] = []
+        obeys(client, requests, name="ANOTHER")
+        with pytest.raises(CallRejectedError, match="neither the station's serial number nor its identity"):
+            await site.house.station().certificates.ask_for_signing(timeout_s=20)
+        assert (await requests[0])["status"] == "Rejected"
 
 
 async def test_nobody_is_asked_who_is_away_or_has_no_certificate(tmp_path: Path) -> None:

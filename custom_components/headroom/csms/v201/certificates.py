@@ -125,6 +125,8 @@ class Certificates(Block):
         try:
             chain = await self._desk.sign(kind or CHARGING_STATION_CERTIFICATE, text(payload, "csr"), self._link.memory.info.serial_number)
         except SigningRefusedError as refusal:
+            if self._signed is not None and not self._signed.done():
+                self._signed.set_exception(CallRejectedError("SignCertificate", "Rejected", str(refusal)))
             return {"status": "Rejected", "statusInfo": {"reasonCode": refusal.reason, "additionalInfo": str(refusal)[:512]}}
         if self._delivering is not None:
             self._delivering.cancel()  # the newest request counts
