@@ -49,7 +49,7 @@ USED: Mapping[str, str] = {
     "ReserveNow": "reserve",
     "Reset": "reset",
     "SendLocalList": "",
-    "SetChargingProfile": "set_charging_profile",
+    "SetChargingProfile": "add_charging_profile",
     "SetDisplayMessage": "show_message",
     "SetMonitoringBase": "set_monitoring_base",
     "SetMonitoringLevel": "set_monitoring_level",

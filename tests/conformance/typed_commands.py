@@ -2,17 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 import inspect
 from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization
 from custom_components.headroom.csms.dialect import Handle
 from custom_components.headroom.csms.errors import CallTimeoutError
+from custom_components.headroom.csms.profile_builder import Period
 from custom_components.headroom.csms.upkeep import Customer, DisplayMessage, Firmware, LogRequest, Monitor, Retries
 from custom_components.headroom.csms.v201.link import Block
 from custom_components.headroom.csms.v201.station import V201Station
 from custom_components.headroom.csms.variables import AttributeType
+from custom_components.headroom.persons_profile import Asked, recurring
 
 from .messages import HASH, PEM, profile
 
@@ -35,6 +37,11 @@ OFFLINE = OfflineAuthorization(
     },
     master_pass_group="wardens",
 )
+
+FIVE = time(5)
+(NIGHTLY,) = recurring(6.0, begins=time(22), ends=FIVE, days=(), now=SOON, least=6.0, valid_until=SOON + timedelta(days=9000))
+(WEEKEND,) = recurring(10.04, begins=FIVE, ends=FIVE, days=("sat", "sun"), now=SOON, phases=1)
+GENTLY = Asked(kind="relative", schedules=[[Period(start_s=0, limit=6.0)]], duration_s=1800, stack_level=3)
 
 
 def commands(station: V201Station) -> set[str]:
@@ -178,7 +185,12 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
     "install_station_limit": (lambda station: station.install_station_limit(63.0),),
     "read_inventory": (lambda station: station.read_inventory(),),
     "reset": (lambda station: station.reset(immediate=True), lambda station: station.reset(immediate=False, evse_id=1)),
-    "set_charging_profile": (lambda station: station.set_charging_profile(0, profile("ChargingStationMaxProfile")),),
+    "set_charging_profile": (
+        lambda station: station.set_charging_profile(0, profile("ChargingStationMaxProfile")),
+        lambda station: station.set_charging_profile(0, NIGHTLY.profile(5000, "station", None, SOON)),
+        lambda station: station.set_charging_profile(1, WEEKEND.profile(5001, "evse", None, SOON)),
+        lambda station: station.set_charging_profile(1, GENTLY.profile(5002, "evse", None, SOON)),
+    ),
     "set_variables": (
         lambda station: station.set_variables({("AuthCtrlr", "Enabled"): "true", ("OCPPCommCtrlr", "OfflineThreshold"): "9"}),
     ),

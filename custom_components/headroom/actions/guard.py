@@ -14,7 +14,7 @@ REQUESTS: Mapping[str, str] = {
     # They install or lift limits, or start a transaction that no fallback guards.
     "ClearChargingProfile": "clear_charging_profile",
     "RequestStartTransaction": "start_charging",
-    "SetChargingProfile": "set_charging_profile",
+    "SetChargingProfile": "add_charging_profile",
     # What a station is recognised by, and what it trusts.
     "CertificateSigned": "sign_certificate",
     "DeleteCertificate": "delete_certificate",
