@@ -7,9 +7,11 @@ import inspect
 from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization
+from custom_components.headroom.csms.correction import Drop, Put
 from custom_components.headroom.csms.dialect import Handle
 from custom_components.headroom.csms.errors import CallTimeoutError
 from custom_components.headroom.csms.profile_builder import Period
+from custom_components.headroom.csms.profiles import Placed
 from custom_components.headroom.csms.upkeep import Customer, DisplayMessage, Firmware, LogRequest, Monitor, Retries
 from custom_components.headroom.csms.v201.link import Block
 from custom_components.headroom.csms.v201.station import V201Station
@@ -40,7 +42,7 @@ OFFLINE = OfflineAuthorization(
 
 FIVE = time(5)
 (NIGHTLY,) = recurring(6.0, begins=time(22), ends=FIVE, days=(), now=SOON, least=6.0, valid_until=SOON + timedelta(days=9000))
-(WEEKEND,) = recurring(10.04, begins=FIVE, ends=FIVE, days=("sat", "sun"), now=SOON, phases=1)
+(WEEKEND,) = recurring(6.04, begins=FIVE, ends=FIVE, days=("sat", "sun"), now=SOON, phases=1)
 GENTLY = Asked(kind="relative", schedules=[[Period(start_s=0, limit=6.0)]], duration_s=1800, stack_level=3)
 
 
@@ -99,6 +101,10 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
         lambda station: station.clear_charging_profile(evse_id=1, purpose="TxProfile", stack_level=0),
     ),
     "clear_leases": (lambda station: station.clear_leases(1),),
+    "correct": (
+        lambda station: station.correct(Put(Placed(0, profile("ChargingStationMaxProfile")))),
+        lambda station: station.correct(Drop(10)),
+    ),
     "diagnostics.clear_monitors": (lambda station: station.diagnostics.clear_monitors(range(1, 20)),),
     "diagnostics.customer_information": (
         lambda station: station.diagnostics.customer_information(Customer(id_token="04A1B2C3"), report=True, clear=False),
