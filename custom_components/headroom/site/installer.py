@@ -9,7 +9,6 @@ where it is in the way, and goes once ours holds (`csms/correction.py`): there i
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 import logging
 import math
@@ -23,22 +22,19 @@ from ..csms.station import Station
 from .clock import Clock
 from .config import EvseKey
 from .evse import EvseState
-from .limits import Lease
 from .obedience import Obedience
 from .others import look, next_correction
 from .proof import REACH_S
 from .reconcile import adopt, in_force
 from .standing import StandingLimit, StandingLimits, Storing, stored_copies
 from .storing import store
+from .survey import Survey
+from .writes import clear_lease, install_fallback, install_lease, withdraw
 
 _LOGGER = logging.getLogger(__name__)
 
 TICK_S = 0.01
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-SURVEY_S = 3.0
-"""For so long nothing but cuts is written while a station is asked what it holds."""
-RESURVEY_S = 600.0
-"""A station that keeps another system's profile is asked anew after this what it holds: a person may have taken it away."""
 OTHERS = "another's profile"
 NO_WRITES = frozenset({"sample", "status", "proof", "survey"})
 
@@ -94,12 +90,7 @@ class Installer:
         self.writes_today = 0
         self.latency_s: float | None = None
         self._samples_on_request = True
-        self._survey: asyncio.Task[Installed] | None = None
-        self._survey_wanted, self._resurvey_at = False, math.inf
-        self._survey_until = -math.inf
-        self._written: set[EvseKey | None] = set()
-        """What was written since the survey was asked for: it may not show that yet."""
-        self._resurvey_at = math.inf
+        self.survey = Survey(identity, clock, self._surveyed)
         self.standing = StandingLimits()
         """Limits of persons, some to be stored in the station."""
 
@@ -121,8 +112,7 @@ class Installer:
         self.station = station
         self._backoff.clear()
         self._samples_on_request = True
-        self._stop_survey()
-        self._survey_wanted, self._resurvey_at = True, math.inf
+        self.survey.begin_again()
         if booted:
             self.station_current = False
         self.obedience.meet(station, booted=booted)
@@ -131,15 +121,10 @@ class Installer:
     def disconnected(self) -> None:
         """Stop talking."""
         self.station = None
-        self._stop_survey()
+        self.survey.stop()
         for evse in self.evses:
             evse.found_lease = None
         self.wake()
-
-    def _stop_survey(self) -> None:
-        if self._survey is not None:
-            self._survey.cancel()
-        self._survey = None
 
     async def run(self) -> None:
         """Make the calls that are wanted, for ever."""
@@ -158,14 +143,14 @@ class Installer:
                 except TimeoutError:
                     pass
         finally:
-            self._stop_survey()
+            self.survey.stop()
 
     def _idle_s(self, now: float) -> float | None:
         if self.station is None or self.quiet:
             return None
         due = [backoff.not_before for backoff in self._backoff.values()]
         due += [evse.sample_at for evse in self.evses if evse.session is not None]
-        due += [self._survey_until, self._resurvey_at]
+        due += [self.survey.until, self.survey.again_at]
         soonest = min((each for each in due if each > now), default=math.inf)
         return None if math.isinf(soonest) else max(TICK_S, soonest - now)
 
@@ -227,12 +212,11 @@ class Installer:
         self._report.failed(evse)
 
     def _next_step(self, now: float) -> _Step | None:
-        if self._survey_wanted or now >= self._resurvey_at:
-            return _Step(0, "survey", None, self._begin_survey)
-        surveying = self._survey is not None and now < self._survey_until
+        if self.survey.due(now):
+            return _Step(0, "survey", None, self.survey.begin)
         held_back = {key for key, backoff in self._backoff.items() if now < backoff.not_before}
         steps = [step for evse in self.evses if evse.key not in held_back and (step := self._evse_step(evse, now)) is not None]
-        if surveying:
+        if self.survey.under_way(now):
             steps = [step for step in steps if step.urgency in (0, 6)]
         elif None not in held_back:
             steps = [*self._station_steps(), *steps]
@@ -287,24 +271,12 @@ class Installer:
             return _Step(6, "status", evse, partial(self._ask_status, evse))
         return None
 
-    async def _begin_survey(self, station: Station) -> None:
-        self._survey_wanted, self._resurvey_at = False, math.inf
-        self._written.clear()
-        self._survey_until = self._clock.monotonic() + SURVEY_S
-        self._survey = asyncio.get_running_loop().create_task(station.survey(), name=f"headroom survey {self._identity}")
-        self._survey.add_done_callback(self._surveyed)
-
-    def _surveyed(self, survey: asyncio.Task[Installed]) -> None:
-        if survey is not self._survey:
-            return
-        self._survey, self._survey_until = None, -math.inf
+    def _surveyed(self, found: Installed | None) -> None:
         self.wake()
-        if survey.cancelled() or (error := survey.exception()) is not None:
-            if not survey.cancelled():
-                _LOGGER.debug("Station %s does not tell which profiles it holds: %s", self._identity, error)
+        if found is None:
             return
-        found, now = survey.result(), self._clock.monotonic()
-        if found.station_limit is not None and None not in self._written and found.station_limit.as_worded:
+        now = self._clock.monotonic()
+        if found.station_limit is not None and None not in self.survey.written and found.station_limit.as_worded:
             self.station_a, self.station_current = found.station_limit.limit_a, True
             if self.wanted_station_a is not None and in_force(found.station_limit, self.wanted_station_a):
                 self.station_a = self.wanted_station_a
@@ -312,7 +284,7 @@ class Installer:
             copies = stored_copies(self.standing.at(self._identity), found.foreign, self._clock.utcnow())
             self.station.recognise({profile_id for one in copies if (profile_id := one.profile_id) is not None})
         for evse in self.evses:
-            if evse.key not in self._written:
+            if evse.key not in self.survey.written:
                 before_a = max(evse.installed_a(now), evse.inherited_a)
                 adopt(evse, found, now, self._clock.utcnow())
                 evse.change(before_a, now)
@@ -324,8 +296,7 @@ class Installer:
         if self.station is None:
             return
         changed = look(self.station, self.evses, self._clock.monotonic())
-        keeps = any(evse.keeps_foreign for evse in self.evses)
-        self._resurvey_at = math.inf if not keeps else min(self._resurvey_at, self._clock.monotonic() + RESURVEY_S)
+        self.survey.repeat(keeps=any(evse.keeps_foreign for evse in self.evses))
         for evse in changed:
             if evse.keeps_foreign:
                 _LOGGER.warning("EVSE %s: its station keeps another system's profile, which leads: no new car may charge there", evse.key)
@@ -337,12 +308,13 @@ class Installer:
             return
         told = await station.install_station_limit(limit_a)
         self.station_a, self.station_current = limit_a if told else None, True
-        self._written.add(None)
+        self.survey.written.add(None)
         self.writes_today += told
 
     async def _correct(self, correction: Correction, station: Station) -> None:
         believed = await station.correct(correction)
-        self._survey_wanted = self._survey_wanted or not believed
+        if not believed:
+            self.survey.want()
         match correction:
             case Put():
                 self.writes_today += 1
@@ -352,78 +324,19 @@ class Installer:
         self._look()
 
     async def _install_fallback(self, evse: EvseState, station: Station) -> None:
-        limit_a = evse.wanted_fallback_a
-        if limit_a is None:
-            return
-        before_a, doubt_a = evse.limit_a(self._clock.monotonic()), evse.unanswered_fallback_a
-        dialect = evse.dialect
-        evse.unanswered_fallback_a = max(doubt_a, limit_a)
-        try:
-            await station.install_fallback(evse.key.evse_id, limit_a)
-        except CallRejectedError, CallError:
-            evse.unanswered_fallback_a = doubt_a
-            raise
-        if evse.dialect != dialect:
-            return  # it was told in words that are out of use meanwhile
-        self._written.add(evse.key)
-        evse.fallback_a, evse.fallback_current, evse.unanswered_fallback_a = limit_a, True, 0.0
-        evse.change(before_a, self._clock.monotonic())
-        self._look()
+        if await install_fallback(evse, station, self._clock):
+            self.survey.written.add(evse.key)
+            self._look()
 
     async def _install_lease(self, evse: EvseState, station: Station) -> None:
-        order = evse.wanted_lease
-        if order is None:
-            return
-        now, dialect = self._clock.monotonic(), evse.dialect
-        before_a, doubt_a = max(evse.installed_a(now), evse.inherited_a), evse.unanswered_lease_a
-        evse.unanswered_lease_a = max(doubt_a, order.limit_a)
-        valid_to = self._clock.utcnow() + timedelta(seconds=order.length_s)
-        evse.in_flight_a = order.limit_a
-        try:
-            await station.install_lease(
-                evse.key.evse_id, order.transaction_id, order.limit_a, valid_to, fallback_a=evse.wanted_fallback_a or 0.0
-            )
-        except CallRejectedError, CallError:
-            evse.unanswered_lease_a = doubt_a
-            raise
-        finally:
-            evse.in_flight_a = None
-        if evse.session is None or evse.session.transaction_id != order.transaction_id or evse.dialect != dialect:
-            return
-        self._written.add(evse.key)
-        ends_at = now + order.length_s if dialect.holds_leases else math.inf
-        evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at)
-        evse.unanswered_lease_a = evse.inherited_a = 0.0
-        evse.resend = evse.just_proven = False
-        evse.taken_away(dialect.handle)
-        wanted = evse.wanted_lease
-        if wanted is not None and (wanted.limit_a, wanted.transaction_id) == (order.limit_a, order.transaction_id):
-            evse.wanted_lease = None
-        evse.change(before_a, self._clock.monotonic())
+        if await install_lease(evse, station, self._clock):
+            self.survey.written.add(evse.key)
 
     async def _clear(self, evse: EvseState, station: Station) -> None:
-        before_a = evse.limit_a(self._clock.monotonic())
-        await station.clear_leases(evse.key.evse_id)
-        evse.lease, evse.wanted_clear = None, False
-        evse.unanswered_lease_a = evse.inherited_a = 0.0
-        evse.change(before_a, self._clock.monotonic())
+        await clear_lease(evse, station, self._clock)
 
     async def _withdraw(self, evse: EvseState, station: Station) -> None:
-        """Take away what a former dialect left; what the station keeps is reckoned with until it lapses."""
-        handle, of_fallback = evse.withdraw[0]
-        now = self._clock.monotonic()
-        before_a = evse.installed_a(now)
-        try:
-            await station.withdraw(evse.key.evse_id, handle, fallback=of_fallback)
-        except CallRejectedError as error:
-            evse.withdraw.remove((handle, of_fallback))
-            _LOGGER.debug("Station %s keeps its former %s: %s", self._identity, handle, error)
-            return
-        if of_fallback:
-            evse.withdraw.remove((handle, of_fallback))
-        else:
-            evse.taken_away(handle)
-        evse.change(before_a, self._clock.monotonic())
+        await withdraw(evse, station, self._clock)
 
     async def _prove(self, evse: EvseState, station: Station) -> None:
         """Ask once for a schedule that reaches past the lease (K08)."""

@@ -1,0 +1,96 @@
+"""Each write to an EVSE, and what is known of it while it is on its way, once it is answered, and where no answer comes.
+
+All raise StationError. What was sent and not answered may hold, and is reckoned with until something is confirmed.
+"""
+
+from datetime import timedelta
+import logging
+import math
+
+from ..csms.errors import CallError, CallRejectedError
+from ..csms.station import Station
+from .clock import Clock
+from .evse import EvseState
+from .limits import Lease
+
+_LOGGER = logging.getLogger(__name__)
+
+
+async def install_fallback(evse: EvseState, station: Station, clock: Clock) -> bool:
+    """Install the wanted fallback; False where it was told in words that are out of use meanwhile."""
+    limit_a = evse.wanted_fallback_a
+    if limit_a is None:
+        return False
+    before_a, doubt_a = evse.limit_a(clock.monotonic()), evse.unanswered_fallback_a
+    dialect = evse.dialect
+    evse.unanswered_fallback_a = max(doubt_a, limit_a)
+    try:
+        await station.install_fallback(evse.key.evse_id, limit_a)
+    except CallRejectedError, CallError:
+        evse.unanswered_fallback_a = doubt_a
+        raise
+    if evse.dialect != dialect:
+        return False
+    evse.fallback_a, evse.fallback_current, evse.unanswered_fallback_a = limit_a, True, 0.0
+    evse.change(before_a, clock.monotonic())
+    return True
+
+
+async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool:
+    """Install the wanted lease; False where its transaction has ended or the words are out of use meanwhile."""
+    order = evse.wanted_lease
+    if order is None:
+        return False
+    now, dialect = clock.monotonic(), evse.dialect
+    before_a, doubt_a = max(evse.installed_a(now), evse.inherited_a), evse.unanswered_lease_a
+    evse.unanswered_lease_a = max(doubt_a, order.limit_a)
+    valid_to = clock.utcnow() + timedelta(seconds=order.length_s)
+    evse.in_flight_a = order.limit_a
+    try:
+        await station.install_lease(
+            evse.key.evse_id, order.transaction_id, order.limit_a, valid_to, fallback_a=evse.wanted_fallback_a or 0.0
+        )
+    except CallRejectedError, CallError:
+        evse.unanswered_lease_a = doubt_a
+        raise
+    finally:
+        evse.in_flight_a = None
+    if evse.session is None or evse.session.transaction_id != order.transaction_id or evse.dialect != dialect:
+        return False
+    ends_at = now + order.length_s if dialect.holds_leases else math.inf
+    evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at)
+    evse.unanswered_lease_a = evse.inherited_a = 0.0
+    evse.resend = evse.just_proven = False
+    evse.taken_away(dialect.handle)
+    wanted = evse.wanted_lease
+    if wanted is not None and (wanted.limit_a, wanted.transaction_id) == (order.limit_a, order.transaction_id):
+        evse.wanted_lease = None
+    evse.change(before_a, clock.monotonic())
+    return True
+
+
+async def clear_lease(evse: EvseState, station: Station, clock: Clock) -> None:
+    """Take the lease away, so that the fallback holds."""
+    before_a = evse.limit_a(clock.monotonic())
+    await station.clear_leases(evse.key.evse_id)
+    evse.lease, evse.wanted_clear = None, False
+    evse.unanswered_lease_a = evse.inherited_a = 0.0
+    evse.change(before_a, clock.monotonic())
+
+
+async def withdraw(evse: EvseState, station: Station, clock: Clock) -> None:
+    """Take away what a former dialect left; what the station keeps is reckoned with until it lapses."""
+    handle, of_fallback = evse.withdraw[0]
+    now = clock.monotonic()
+    before_a = evse.installed_a(now)
+    try:
+        await station.withdraw(evse.key.evse_id, handle, fallback=of_fallback)
+    except CallRejectedError as error:
+        evse.withdraw.remove((handle, of_fallback))
+        _LOGGER.debug("Station %s keeps its former %s: %s", evse.key.station, handle, error)
+        return
+    if of_fallback:
+        evse.withdraw.remove((handle, of_fallback))
+    else:
+        evse.taken_away(handle)
+    evse.change(before_a, clock.monotonic())
