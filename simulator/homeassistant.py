@@ -190,9 +190,12 @@ class HomeAssistant:
             async with asyncio.timeout(timeout_s):
                 await self._answering()
                 self._token = self._token or await self._create_owner()
-                self._client = await Client.connect(self.url, self._token)
-                while (await self._client.command("get_config"))["state"] != "RUNNING":
-                    await asyncio.sleep(0.1)
+                self._client = client = await Client.connect(self.url, self._token)
+
+                async def running() -> bool | None:
+                    return True if (await client.command("get_config"))["state"] == "RUNNING" else None
+
+                await client.wait_for("homeassistant_started", running, timeout_s=timeout_s)
         except TimeoutError as error:
             await self.kill()
             raise ApiError(f"Home Assistant did not come up within {timeout_s:g} s:\n{self._log_end()}") from error

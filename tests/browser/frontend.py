@@ -30,8 +30,7 @@ class Frontend:
 
     async def picture(self, name: str) -> Path:
         path = self.pictures / f"{len(list(self.pictures.glob('*.png'))) + 1:02}-{name}.png"
-        await self.page.wait_for_timeout(700)  # dialogs and gauges move into place
-        await self.page.screenshot(path=path)
+        await self.page.screenshot(path=path, animations="disabled")  # dialogs and gauges are where they move to
         return path
 
     @property
