@@ -1,0 +1,174 @@
+"""What a site is made of: its circuits, stations, EVSEs and installers, and what is kept of them over a restart."""
+
+from abc import ABC, abstractmethod
+import asyncio
+from collections.abc import Callable
+
+from ..csms.errors import StationOfflineError
+from ..csms.station import Station
+from ..csms.values import Inventory
+from ..demand_response.limits import ExternalLimits
+from .authorization import Authorization
+from .circuit import CircuitState
+from .clock import Clock, LoopClock
+from .config import EvseKey, Mode, SiteConfig
+from .evse import EvseState
+from .installer import Installer
+from .memory import EvseMemory, SiteMemory
+from .offline import Keeper
+from .standing import StandingLimits
+from .stations import StationState
+
+
+class Grounds(ABC):
+    """The state that everything of a site works on. What has changed asks for a turn."""
+
+    def __init__(
+        self,
+        config: SiteConfig,
+        *,
+        station: Callable[[str], Station | None],
+        clock: Clock | None = None,
+        memory: SiteMemory | None = None,
+        on_memory: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`station` looks up the open connection to an identity; `memory` is what was kept over a restart. `configure` comes next."""
+        self.config = config
+        self._station = station
+        self._clock = clock or LoopClock()
+        self._on_memory = on_memory
+        memory = memory or SiteMemory()
+        self._remembered = dict(memory.evses)
+        self._chosen_mode = memory.mode
+        self._circuits: dict[str, CircuitState] = {}
+        self._stations: dict[str, StationState] = {}
+        self._evses: dict[EvseKey, EvseState] = {}
+        self._installers: dict[str, Installer] = {}
+        self._installing: dict[str, asyncio.Task[None]] = {}
+        self._external = ExternalLimits()
+        self._triggers: set[str] = set()
+        self._woken = asyncio.Event()
+        self._confirmation = asyncio.Event()
+        self.authorization = Authorization(evses=self._evses, inventory_of=self._inventory_of, now=self._clock.utcnow)
+        self.authorization.recall(memory.authorization)
+        self.standing = StandingLimits()
+        self.standing.recall(memory.standing)
+        self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
+        self._turning: asyncio.Task[None] | None = None
+
+    # What a site does with it.
+
+    @abstractmethod
+    async def _guarded(self, identity: str, evse_id: int | None = None) -> bool:
+        """Wait until the fallbacks of a station's EVSEs are confirmed and lead; False where that takes too long."""
+
+    @abstractmethod
+    def confirmed(self, evse: EvseState, latency_s: float) -> None:
+        """Take note of a confirmed limit."""
+
+    @abstractmethod
+    def failed(self, evse: EvseState) -> None:
+        """Take note that a limit could not be installed."""
+
+    # What it is made of.
+
+    def configure(self, config: SiteConfig) -> None:
+        """Take over a changed site; connections, sessions and what is installed stay as they are."""
+        self.config = config
+        now = self._clock.monotonic()
+        self._circuits = {
+            circuit.circuit_id: self._circuits.get(circuit.circuit_id, CircuitState(circuit=circuit, since=now))
+            for circuit in config.circuits
+        }
+        for circuit in config.circuits:
+            self._circuits[circuit.circuit_id].circuit = circuit
+        self._configure_stations(config)
+        self.authorization.configure(config.authorization)
+        self.authorization.reservations.of_stations(config.stations)
+        self.standing.of_stations(config.stations)
+        self._keeper.changed(self.authorization.version)
+        self.request_turn("user")
+
+    @property
+    def mode(self) -> Mode:
+        """What the loop does: what a person chose, as far as the site can; else to follow the meter where there is one."""
+        metered = self.config.root.metered
+        if self._chosen_mode is None or (self._chosen_mode is Mode.DYNAMIC and not metered):
+            return Mode.DYNAMIC if metered else Mode.STATIC
+        return self._chosen_mode
+
+    def _configure_stations(self, config: SiteConfig) -> None:
+        keys = {EvseKey(identity, evse.evse_id) for identity, station in config.stations.items() for evse in station.evses}
+        for key in self._evses.keys() - keys:
+            del self._evses[key]
+        for identity, station_config in config.stations.items():
+            ready = identity in self._installers and self._installers[identity].station is not None
+            for evse_config in station_config.evses:
+                key = EvseKey(identity, evse_config.evse_id)
+                if (evse := self._evses.get(key)) is None:
+                    evse = self._evses[key] = EvseState(
+                        key=key, config=evse_config, circuit_id=station_config.circuit_id, user_max_a=evse_config.max_a, ready=ready
+                    )
+                    self._recall(evse)
+                if evse.user_max_a == evse.rated_a:
+                    evse.user_max_a = evse_config.max_a
+                evse.config, evse.circuit_id = evse_config, station_config.circuit_id
+                evse.user_max_a = min(evse.user_max_a, evse_config.max_a)
+                evse.station_external = self._stations.setdefault(identity, StationState(identity=identity)).external
+            installer = self._installers.setdefault(identity, Installer(identity, self._clock, self))
+            installer.standing = self.standing
+            installer.evses = [self._evses[EvseKey(identity, evse.evse_id)] for evse in station_config.evses]
+            self._stations.setdefault(identity, StationState(identity=identity)).config = station_config
+            if self._turning is not None:
+                self._start_installer(identity)
+        for identity in self._installers.keys() - config.stations.keys():
+            del self._installers[identity]
+            self._stations.pop(identity, None)
+            if (task := self._installing.pop(identity, None)) is not None:
+                task.cancel()
+
+    def request_turn(self, trigger: str) -> None:
+        """Ask for a turn; many askings before it comes are one turn."""
+        self._triggers.add(trigger)
+        self._woken.set()
+
+    def _start_installer(self, identity: str) -> None:
+        if identity not in self._installing:
+            self._installing[identity] = asyncio.get_running_loop().create_task(
+                self._installers[identity].run(), name=f"headroom installer {identity}"
+            )
+
+    def _connected(self, identity: str) -> Station:
+        if (station := self._station(identity)) is None:
+            raise StationOfflineError(f"{identity} is not connected")
+        return station
+
+    def _of(self, identity: str) -> list[EvseState]:
+        return [evse for key, evse in self._evses.items() if key.station == identity]
+
+    def _inventory_of(self, identity: str) -> Inventory:
+        state = self._stations.get(identity)
+        return Inventory() if state is None else state.inventory
+
+    def memory(self) -> SiteMemory:
+        """Return what has to outlive a restart."""
+        return SiteMemory(
+            mode=self._chosen_mode,
+            evses=self._remembered
+            | {
+                str(key): EvseMemory(fallback_a=evse.fallback_a, allowed=evse.allowed, user_max_a=evse.user_max_a)
+                for key, evse in self._evses.items()
+            },
+            standing=self.standing.documents(),
+            authorization=self.authorization.document(),
+        )
+
+    def _recall(self, evse: EvseState) -> None:
+        if (kept := self._remembered.pop(str(evse.key), None)) is not None:
+            evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
+            evse.user_max_a = kept.user_max_a
+
+    def _tokens_health(self, identity: str, outdated: bool) -> None:
+        if (state := self._stations.get(identity)) is not None:
+            state.tokens_outdated = outdated
+            self.request_turn("tokens")

@@ -1,0 +1,95 @@
+"""What people set: the mode, switches and limits. Nothing of it goes to a station by itself: it is a ceiling for the allocator."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+import logging
+import math
+
+from ..csms.errors import StationOfflineError
+from ..demand_response.limits import ExternalLimit
+from .config import EvseKey, Mode
+from .grounds import Grounds
+from .limits import LimitsOverTime
+from .standing import StandingLimit, Storing
+from .storing import store, take_away
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Wishes(Grounds):
+    """A site as people set it."""
+
+    def set_mode(self, mode: Mode) -> None:
+        """Switch between following the meter, fixed shares and hands off; ValueError where a site without a meter is to follow it."""
+        if mode is Mode.DYNAMIC and not self.config.root.metered:
+            raise ValueError("a site without a meter can't follow it")
+        self._chosen_mode = mode
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_allowed(self, key: EvseKey, allowed: bool) -> None:
+        """Let an EVSE charge or not."""
+        self._evses[key].allowed = allowed
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_user_max(self, key: EvseKey, limit_a: float) -> None:
+        """Cap an EVSE."""
+        self._evses[key].user_max_a = limit_a
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_profile(self, key: EvseKey, periods: Sequence[tuple[float, float]], duration_s: float | None) -> None:
+        """Cap an EVSE over time: (seconds from now, amps) in order; it goes through the allocator like every other limit."""
+        now = self._clock.monotonic()
+        ends_at = math.inf if duration_s is None else now + duration_s
+        self._evses[key].profile = LimitsOverTime(starts_at=now, periods=tuple(sorted(periods)), ends_at=ends_at)
+        self.request_turn("user")
+
+    def clear_profile(self, key: EvseKey) -> None:
+        """Take the profile of `set_profile` away."""
+        self._evses[key].profile = None
+        self.request_turn("user")
+
+    async def store_standing(self, limit: StandingLimit) -> StandingLimit:
+        """Have a limit's station hold a copy, then keep the limit; one that can't be told now is told once it can.
+
+        Raises as `storing.store` does; then nothing is kept.
+        """
+        installer = self._installers[limit.station]
+        limit = replace(limit, storing=Storing.WAITING)
+        if installer.station is not None and not installer.quiet:
+            try:
+                limit = await store(installer.station, limit)
+            except StationOfflineError:
+                _LOGGER.debug("Station %s went away; the limit %d is stored once it is back", limit.station, limit.profile_id)
+        self.keep_standing(limit)
+        return limit
+
+    def keep_standing(self, limit: StandingLimit) -> None:
+        """Cap an EVSE, or a station, by a person's limit that stands; it goes through the allocator like every other limit."""
+        self.standing.put(limit)
+        self._on_memory()
+        self.request_turn("user")
+
+    async def clear_standing(self, limit: StandingLimit) -> None:
+        """Take a standing limit away. Raises StationError where its copy could not be taken off the station; it goes later then."""
+        self.standing.remove(limit)
+        self._on_memory()
+        self.request_turn("user")
+        if (station := self._installers[limit.station].station) is not None:
+            await take_away(station, limit)
+
+    def set_external_limit(
+        self, source: str, circuit_id: str, *, limit_a: float | None, limit_w: float | None, duration_s: float | None
+    ) -> None:
+        """Cap a circuit from outside, in amps per phase or in watts; ValueError for what can't be meant."""
+        valid_to_s = None if duration_s is None else self._clock.monotonic() + duration_s
+        self._external.set(ExternalLimit(source=source, circuit_id=circuit_id, limit_a=limit_a, limit_w=limit_w, valid_to_s=valid_to_s))
+        self.request_turn("user")
+
+    def clear_external_limit(self, source: str, circuit_id: str) -> bool:
+        """Take a source's limit off a circuit; False where there was none."""
+        cleared = self._external.clear(source, circuit_id)
+        self.request_turn("user")
+        return cleared
