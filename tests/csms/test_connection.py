@@ -279,6 +279,17 @@ async def test_losing_and_regaining_a_station_is_logged_once_each(house: House, 
     assert lines[1] == "Station CP1 is back"
 
 
+async def test_a_station_that_was_removed_and_added_anew_is_not_said_to_be_back(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with station(house.port):
+        await house.until(Connected)
+    await house.until(Disconnected)
+    house.system.forget("CP1")
+    async with station(house.port) as client:
+        await house.boot(client)
+    assert not [record for record in caplog.records if record.message == "Station CP1 is back"]
+
+
 async def test_tokens_never_reach_the_log(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "custom_components")
     token = {"idToken": "VERY-SECRET-CARD", "type": 5}

@@ -65,6 +65,27 @@ async def test_a_station_that_answers_no_ping_but_speaks_or_pings_by_itself_stay
         await house.until(Disconnected)
 
 
+async def test_a_mistake_of_ours_leaves_no_station_unwatched(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    times = 0
+
+    def broken(info: Any) -> Any:
+        nonlocal times
+        times += 1
+        if times in (1, 2):
+            raise RuntimeError("broken")
+        return known_of(info)
+
+    monkeypatch.setattr(liveness, "known_of", broken)
+    monkeypatch.setattr(liveness, "ANEW_S", 0.0)
+    async with running(House(timing=HASTY)) as house:
+        _, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(UPGRADE.encode())
+        async with asyncio.timeout(20):
+            await house.until(Disconnected)
+        writer.close()
+    assert len([record for record in caplog.records if record.exc_info and "broken" in str(record.exc_info[1])]) == 1
+
+
 class Unanswering(ClientConnection):
     """A station's socket that answers no ping."""
 

@@ -1,6 +1,8 @@
 """Where the search for a station's dialect starts: known quirks by vendor, model and firmware."""
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,8 @@ from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
 from custom_components.headroom.csms.errors import CallRejectedError
 from custom_components.headroom.csms.events import Ready
 from custom_components.headroom.csms.quirks import QUIRKS, Habits, Known, known_of, parse, within
+from custom_components.headroom.csms.v201 import sampling
+from custom_components.headroom.csms.v201.calls import Calls
 from custom_components.headroom.csms.values import StationInfo
 
 from .client import BOOT, Client, stamp, station
@@ -180,3 +184,30 @@ async def test_a_station_is_set_to_no_more_samples_than_it_sends_and_one_that_ta
         with pytest.raises(CallRejectedError, match="amiss"):
             await house.station("CP2").trigger("MeterValues", 1)
         assert len(client.requests("TriggerMessage")) == asked
+
+
+async def test_a_mistake_of_ours_does_not_end_the_asking_for_samples(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    quirks = parse(
+        ENTRY.replace("stack_level_most = 0", "samples_only_on_request = true").replace("acme*", "maker").replace(">=2,<3.5", ">=1")
+    )
+    monkeypatch.setattr(sampling, "known_of", lambda info: known_of(info, quirks))
+    trigger, broken = Calls.trigger, 2
+
+    async def fails(calls: Calls, message: str, evse: Any = None) -> None:
+        nonlocal broken
+        if message == "MeterValues" and broken:
+            broken -= 1
+            raise RuntimeError("broken")
+        await trigger(calls, message, evse)
+
+    monkeypatch.setattr(Calls, "trigger", fails)
+    async with running(House(timing=replace(PATIENT, sample_interval_s=0))) as house, station(house.port) as client:
+        await house.boot(client)
+        started = {"eventType": "Started", "timestamp": stamp(), "triggerReason": "CablePluggedIn", "seqNo": 0}
+        await client.call("TransactionEvent", started | {"transactionInfo": {"transactionId": "T1"}, "evse": {"id": 1}})
+        async with asyncio.timeout(20):
+            while not any(asked["requestedMessage"] == "MeterValues" for asked in client.requests("TriggerMessage")):
+                await client.call("Heartbeat", {})
+    assert len([record for record in caplog.records if record.exc_info and "broken" in str(record.exc_info[1])]) == 1

@@ -1,13 +1,17 @@
 """Whether a station is still there: by its answers to pings; where it gives none, by what it says. A lost one is noticed within a minute."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+import logging
 import math
 from typing import Protocol, runtime_checkable
 
 from .memory import Memory
 from .quirks import known_of
+
+_LOGGER = logging.getLogger(__name__)
 
 HEARTBEAT, OWN_PINGS = ("OCPPCommCtrlr", "HeartbeatInterval"), ("OCPPCommCtrlr", "WebSocketPingInterval")
 SHORT_HEARTBEAT_S = 20
@@ -17,6 +21,8 @@ SLACK_S = 5.0
 VAIN_PING_MOST_S = 3600.0
 """Pings that were never answered are tried ever more seldom, up to this: the library remembers each."""
 GOING_AWAY = 1001
+ANEW_S = 20.0
+"""After so long a watch that failed is begun anew."""
 
 
 @runtime_checkable
@@ -125,6 +131,31 @@ class Liveness:
         """How often the station pings by itself; 0 in its device model means never."""
         told = "" if self._memory.inventory is None else self._memory.inventory.variables.get(".".join(OWN_PINGS), "")
         return float(told) if told.isdecimal() and int(told) > 0 else math.inf
+
+
+@asynccontextmanager
+async def watched(wire: Wire, liveness: Liveness, monotonic: Callable[[], float], name: str) -> AsyncIterator[None]:
+    """Keep a connection alive or have it closed for as long as the block lasts; a mistake of ours leaves nobody unwatched."""
+
+    async def watch() -> None:
+        failing = False
+        while True:
+            try:
+                await keep_alive(wire, liveness, monotonic)
+            except Exception:
+                if not failing:
+                    _LOGGER.exception("Watching over %s failed", name)
+                failing = True
+                await asyncio.sleep(ANEW_S)
+            else:
+                return
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait((watching,))
 
 
 async def keep_alive(wire: Wire, liveness: Liveness, monotonic: Callable[[], float]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -11,7 +12,7 @@ import ssl
 from .authorization import IdToken, IdTokenInfo
 from .events import Connected, Disconnected, Ready, StationEvent
 from .listening import POLICY_VIOLATION, Doors, Listening, Peer
-from .liveness import GOING_AWAY, Wire, keep_alive
+from .liveness import GOING_AWAY, Wire, watched
 from .memory import Memory
 from .pace import STRANGERS_AT_ONCE, Pace
 from .rpc import Transport
@@ -149,14 +150,11 @@ class CentralSystem:
         session = self._sessions[identity] = _Session(transport, station, profile)
         self._emit(identity, Connected(remote=transport.remote))
         reason = "the connection failed"
-        watching = (
-            asyncio.create_task(keep_alive(transport, station.liveness, self._access.monotonic)) if isinstance(transport, Wire) else None
-        )
+        watching = watched(transport, station.liveness, self._access.monotonic, identity) if isinstance(transport, Wire) else nullcontext()
         try:
-            reason = await station.run()
+            async with watching:
+                reason = await station.run()
         finally:
-            if watching is not None:
-                watching.cancel()
             del self._sessions[identity]
             self._emit(identity, Disconnected(reason=reason))
             if not self._accepts(identity):
@@ -182,6 +180,7 @@ class CentralSystem:
     def forget(self, identity: str) -> None:
         """Let go of what is known of a station that is not served any more."""
         self._memories.pop(identity, None)
+        self._lost.discard(identity)
 
     def _memory(self, identity: str) -> Memory:
         memory = self._memories.setdefault(identity, Memory())

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 import logging
 
+from .. import background
 from ..errors import StationError, StationOfflineError
 from ..liveness import HEARTBEAT, Liveness
 from ..variables import VariableKey, VariableResult
@@ -41,7 +42,9 @@ class Care:
     def begin(self) -> None:
         """Begin with what goes on for as long as the station is ready."""
         if self._sampling is None or self._sampling.done():
-            self._sampling = asyncio.create_task(sampling.ask(self._link, self._timing.sample_interval_s))
+            self._sampling = background.begin(
+                sampling.ask(self._link, self._timing.sample_interval_s), f"Asking {self._link.identity} for samples"
+            )
 
     def close(self) -> None:
         """End it: the station is gone."""
@@ -100,4 +103,4 @@ class Care:
     def _on_unanswered(self) -> None:
         _LOGGER.info("%s answers no pings: it is judged by what it says", self._link.identity)
         if self._link.ready:
-            self._tuning = asyncio.create_task(self.tune())
+            self._tuning = background.begin(self.tune(), f"Tuning {self._link.identity}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import logging
 from typing import Any, override
 
+from .. import background
 from ..errors import CallError, CallRejectedError, CallTimeoutError, StationOfflineError
 from ..events import Noticed
 from ..fields import optional_record, optional_text, records, text
@@ -130,7 +131,7 @@ class Certificates(Block):
             return {"status": "Rejected", "statusInfo": {"reasonCode": refusal.reason, "additionalInfo": str(refusal)[:512]}}
         if self._delivering is not None:
             self._delivering.cancel()  # the newest request counts
-        self._delivering = asyncio.create_task(self._deliver(kind, chain))
+        self._delivering = background.begin(self._deliver(kind, chain), f"Delivering a certificate to {self._link.identity}")
         return {"status": "Accepted"}
 
     async def _deliver(self, kind: str | None, chain: str) -> None:

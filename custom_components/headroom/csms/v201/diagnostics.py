@@ -6,6 +6,7 @@ from itertools import batched
 import logging
 from typing import Any, override
 
+from .. import background
 from ..errors import StationError
 from ..events import Monitored, Noticed
 from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, text, unknown_value
@@ -150,7 +151,7 @@ class Diagnostics(Block):
             del self._held_back[MOST_HELD_BACK:]
             if self._learning is None:
                 self._asked_for_monitors = True
-                self._learning = asyncio.create_task(self._learn())
+                self._learning = background.begin(self._learn(), f"Learning the monitors of {self._link.identity}")
         else:
             self._tell(events)
         return {}

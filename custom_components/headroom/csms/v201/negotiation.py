@@ -7,7 +7,7 @@ from datetime import timedelta
 import logging
 from typing import override
 
-from .. import profiles, schedules
+from .. import background, profiles, schedules
 from ..composite import Situation, schedule_of
 from ..dialect import Handle
 from ..errors import StationError
@@ -123,7 +123,7 @@ class Negotiation(Block):
         an alternative could only give less. An EV chooses among schedules by price, and what the site gives has none here. When the
         limit changes, the next lease replaces it, and the station negotiates anew with its EV (K17).
         """
-        task = asyncio.create_task(self._offered(evse_id))
+        task = background.begin(self._offered(evse_id), f"Offering {self._link.identity} a profile")
         self._offers.add(task)
         task.add_done_callback(self._offers.discard)
 

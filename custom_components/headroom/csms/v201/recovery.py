@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 import logging
 
+from .. import background
 from ..errors import CallError, StationError, StationOfflineError
 from ..events import EventsLost, TransactionEvent
 from ..transactions import KnownTransaction
@@ -63,7 +64,7 @@ class Recovery:
     def watch(self) -> None:
         """See to the events that are missing, in a while."""
         if self._gaps() and (self._watching is None or self._watching.done()):
-            self._watching = asyncio.create_task(self._fill_gaps())
+            self._watching = background.begin(self._fill_gaps(), f"Asking {self._link.identity} for lost events")
 
     def told(self, event: TransactionEvent) -> TransactionEvent:
         """Return an event with the EVSE that was asked for it, where it does not say and nobody knows."""

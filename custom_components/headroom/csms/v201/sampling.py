@@ -17,7 +17,7 @@ def interval_s(link: Link, wanted_s: int) -> int:
 
 async def ask(link: Link, wanted_s: int) -> None:
     """Ask for a sample of each transaction again and again; returns at once where the station sends them by itself, else when it is gone."""
-    failing = False
+    failing = broken = False
     while known_of(link.memory.info).habits.samples_only_on_request:
         await asyncio.sleep(interval_s(link, wanted_s))
         for evse_id in {one.evse_id for one in link.memory.transactions.running() if one.evse_id is not None}:
@@ -29,7 +29,11 @@ async def ask(link: Link, wanted_s: int) -> None:
                 if not failing:
                     _LOGGER.info("%s sends no samples, not even when asked: %s", link.identity, error)
                 failing = True
+            except Exception:
+                if not broken:
+                    _LOGGER.exception("Asking %s for samples failed", link.identity)
+                broken = True
             else:
-                if failing:
+                if failing or broken:
                     _LOGGER.info("%s sends samples again", link.identity)
-                failing = False
+                failing = broken = False
