@@ -223,7 +223,6 @@ async def test_three_schedules_for_a_car_that_told_what_it_needs(
     assert idle.value.translation_key == "profile_no_transaction"
     transaction_id = await garage.charge()
     needs = garage.entry.runtime_data.central_system.memories["CP1"].needs
-    garage.driver.site.stations["CP1"].high_level.renegotiate(1)  # it told first before its transaction was known
     await garage.until(lambda: 1 in needs)
     [limit] = await ask(hass, "add_charging_profile", left, **fields)
     assert (limit["status"], limit["purpose"]) == ("stored", "TxProfile")
