@@ -283,10 +283,11 @@ def test_that_a_station_forgets_its_limit_over_a_suspension_is_learnt_once_and_k
     async def story() -> None:
         async with scenario(Place(quirks=KINDS["forgets_when_suspended"].quirks), building=steps((0.0, 3.0)), worst_case_a=5.0) as s:
             s.site.set_user_max(s.key(1), 16.0)
-            await s.until(60)
+            await s.until(12)
             assert not _resends(s)
-            assert await suspended(s) > 7, "found out by what its car draws"
-            assert _resends(s)
+            await s.until(60)  # its car woke from a suspension, too, when it began
+            assert sum(moment.draws_a[0] > 17 for moment in s.between(12, 60)) > 7, "found out by what its car draws"
+            assert _resends(s) and 15 < s.draw_a(1) <= 16
             memory = s.memory()
             await s.vanish()
             await s.come_back(memory)
