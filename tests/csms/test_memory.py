@@ -10,7 +10,7 @@ from custom_components.headroom.csms.dialect import Dialect
 from custom_components.headroom.csms.events import TransactionEvent
 from custom_components.headroom.csms.learnt import Learnt
 from custom_components.headroom.csms.memory import KEPT, Draw, Memory
-from custom_components.headroom.csms.transactions import MOST_RANGES, MOST_TRANSACTIONS, KnownTransactions
+from custom_components.headroom.csms.transactions import IN_ORDER, MOST_RANGES, MOST_TRANSACTIONS, KnownTransactions
 from custom_components.headroom.csms.values import ChargingState, Inventory, SmartCharging, StationInfo, TransactionPhase
 from custom_components.headroom.csms.variables import DeviceVariable, VariableAttribute
 
@@ -73,6 +73,25 @@ def test_a_station_that_numbers_every_event_0_is_found_out_and_has_no_gaps() -> 
     again = restarted(known)
     assert not again.numbered and not again.take(told(0, at_s=99)) and again.take(told(0, at_s=100))
     assert known.take(told(0, at_s=-500)), "its clock was set back"
+
+
+def test_a_number_that_is_given_twice_once_is_a_slip_and_a_habit_that_ended_is_forgotten() -> None:
+    known = KnownTransactions()
+    assert known.take(told(0, phase=TransactionPhase.STARTED)) and known.take(told(1))
+    assert known.take(told(1, at_s=5)), "two events of one number"
+    assert known.take(told(1, at_s=5, phase=TransactionPhase.ENDED)), "and a third, of another kind"
+    assert known.numbered and known.take(told(7)) and (transaction := known.get("T")) is not None and transaction.gaps == ((2, 6),)
+    for second in range(20, 25):
+        assert known.take(told(7, at_s=second))
+    assert not known.numbered
+    again = restarted(known)
+    assert all(again.take(told(number, at_s=100 + number)) for number in range(8, 8 + IN_ORDER)) and again.numbered
+
+
+def test_a_repeat_with_a_time_of_its_own_is_a_duplicate_where_it_is_no_news() -> None:
+    known = KnownTransactions()
+    assert all(known.take(told(number)) for number in range(5))
+    assert not any(known.take(told(3, at_s=seconds)) for seconds in (2.5, 3.5, 4)) and known.numbered
 
 
 def test_numbers_that_begin_anew_after_a_reboot_are_still_told() -> None:

@@ -140,3 +140,15 @@ async def test_events_that_were_told_as_lost_are_not_told_again_when_some_come_l
         await client.call("TransactionEvent", event("Updated", 8, stamp()))
         assert (await house.until(EventsLost, times=2)).gaps == ((7, 7),)
         assert [item.seq_no for item in house.of(TransactionEvent)] == [0, 6, 3, 8]
+
+
+async def test_one_number_given_twice_does_not_end_the_watch_for_lost_events() -> None:
+    async with running(House(timing=replace(PATIENT, gap_wait_s=0.0))) as house, station(house.port) as client:
+        client.answers["GetTransactionStatus"] = {"ongoingIndicator": True, "messagesInQueue": False}
+        await house.boot(client)
+        await client.call("TransactionEvent", event("Started", 0, "2026-01-01T10:00:00Z", evse={"id": 1}))
+        for second in (1, 2):
+            await client.call("TransactionEvent", event("Updated", 1, f"2026-01-01T10:00:0{second}Z"))
+        await client.call("TransactionEvent", event("Updated", 4, "2026-01-01T10:00:04Z"))
+        assert (await house.until(EventsLost)).gaps == ((2, 3),)
+        assert [item.seq_no for item in house.of(TransactionEvent)] == [0, 1, 1, 4]

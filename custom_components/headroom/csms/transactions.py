@@ -1,7 +1,8 @@
 """The transactions of one station as far as they were told: each event once, gaps noticed, the EVSE of each known (block E).
 
 Events are numbered within their transaction (E01.FR.07), so which were seen is a few ranges of numbers however long it lasts. Some
-stations number every event 0: they are found out, their events are told apart by kind and time, and they are asked for no gaps.
+stations number every event 0: they are found out, their events are told apart by kind and time, and they are asked for no gaps, for
+as long as they go on like that.
 """
 
 from collections import OrderedDict, deque
@@ -17,6 +18,10 @@ MOST_TRANSACTIONS = 64
 """Kept for a station, those that ended included: what is repeated late is still known."""
 MOST_RANGES = 32
 """Of numbers seen in one transaction; with more gaps than this the oldest count as filled."""
+DOUBLED = 3
+"""So many numbers given twice show that a station does not number its events; one is a slip."""
+IN_ORDER = 16
+"""After so many new numbers in a row those are forgotten."""
 RECENT = 16
 """Events of a transaction that are remembered by kind and time beside their number."""
 
@@ -128,8 +133,13 @@ class KnownTransactions:
     def __init__(self) -> None:
         """Know none."""
         self._known: OrderedDict[str, KnownTransaction] = OrderedDict()
-        self.numbered = True
-        """False once the station gave one number to several events of a transaction."""
+        self._doubled = 0
+        self._in_order = 0
+
+    @property
+    def numbered(self) -> bool:
+        """Whether numbers tell events apart: not where the station gives one number to several events of a transaction, again and again."""
+        return self._doubled < DOUBLED
 
     def __iter__(self) -> Iterator[KnownTransaction]:
         """Go through all, those that ended included."""
@@ -200,10 +210,18 @@ class KnownTransactions:
         if (event.seq_no, str(event.phase), event.at) in known.recent:
             return True
         if not known.has(event.seq_no):
+            self._in_order += 1
+            if self._in_order >= IN_ORDER:
+                self._doubled = 0
             return False
-        if any(seq_no == event.seq_no for seq_no, _, _ in known.recent):
-            self.numbered = False  # one number, two events
-        return self.numbered and known.last_at is not None and event.at <= known.last_at
+        phases = {phase for seq_no, phase, _ in known.recent if seq_no == event.seq_no}
+        same = not phases or str(event.phase) in phases
+        if same and self.numbered and known.last_at is not None and event.at <= known.last_at:
+            return True
+        if phases:  # one number, two events
+            self._doubled = min(DOUBLED, self._doubled + 1)
+            self._in_order = 0
+        return False
 
     def _make_room(self) -> None:
         if len(self._known) > MOST_TRANSACTIONS:
@@ -218,7 +236,7 @@ class KnownTransactions:
     def from_document(cls, document: Mapping[str, Any]) -> KnownTransactions:
         """Return what `document` gave. Raises ValueError, KeyError or TypeError for anything else."""
         transactions = cls()
-        transactions.numbered = bool(document["numbered"])
+        transactions._doubled = 0 if document["numbered"] else DOUBLED
         for item in document["known"][-MOST_TRANSACTIONS:]:
             known = KnownTransaction.from_document(item)
             transactions._known[known.transaction_id] = known
