@@ -21,11 +21,11 @@ from custom_components.headroom.csms.composite import (
     Supply,
     Transaction,
     composite_schedule,
-    differences,
     installed,
     limit,
 )
 from custom_components.headroom.csms.fields import written
+from custom_components.headroom.csms.prediction import differences
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)  # a Monday
 RUNNING = {1: Transaction(transaction_id="T", started_at=NOON - timedelta(minutes=10))}

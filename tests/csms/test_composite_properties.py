@@ -19,9 +19,9 @@ from custom_components.headroom.csms.composite import (
     Transaction,
     composite_schedule,
     installed,
-    limit_at,
 )
 from custom_components.headroom.csms.fields import written
+from custom_components.headroom.csms.prediction import limit_at
 
 from . import composite_oracle as oracle
 from .test_composite import NOON, RATED

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 import math
 
 from .fields import optional_moment, optional_number, optional_text, optional_whole, records
@@ -264,44 +264,6 @@ def _cycles(begin: datetime, every: timedelta | None, start: datetime, end: date
     while begun < end:
         yield begun
         begun += every
-
-
-# Another's composite schedule beside ours
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """From `start_s` to `end_s` of a schedule, what a station says it allows and what ours says it should; in the schedule's unit."""
-
-    start_s: float
-    end_s: float
-    told: float
-    expected: float
-
-
-def differences(
-    told: CompositeSchedule, expected: CompositeSchedule, *, tolerance: float = 0.05, least_tolerance: float = 0.5, slack_s: float = 5.0
-) -> Sequence[Difference]:
-    """Return where a schedule deviates from ours: by more than that share of it (and that much), for longer than `slack_s`.
-
-    Both start at the same moment and are in the same unit. Where ours holds no limit, the station's own rating does: nothing to compare.
-    """
-    end_s = min(told.duration_s, expected.duration_s)
-    points = sorted({0.0, *(period.start_s for period in (*told.periods, *expected.periods) if 0 < period.start_s < end_s), float(end_s)})
-    found: list[Difference] = []
-    for start_s, until_s in pairwise(points):
-        ours, theirs = limit_at(expected, start_s), limit_at(told, start_s)
-        if ours is None or theirs is None or math.isinf(ours) or until_s - start_s <= slack_s:
-            continue
-        if abs(theirs - ours) > max(least_tolerance, tolerance * ours):
-            found.append(Difference(start_s=start_s, end_s=until_s, told=theirs, expected=ours))
-    return found
-
-
-def limit_at(schedule: CompositeSchedule, at_s: float) -> float | None:
-    """Return the limit of a schedule so many seconds after its start, in its unit; None before its first period."""
-    index = bisect_right(schedule.periods, at_s, key=lambda period: period.start_s)
-    return schedule.periods[index - 1].limit if index else None
 
 
 # Reading profiles

@@ -1,15 +1,53 @@
 """What a station will do by the profiles it holds: predicted by our composite engine, and set beside what it says itself (K08)."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
+import math
 
 from . import composite
-from .composite import CompositeSchedule, Difference, Limit, Situation, Supply, Transaction
+from .composite import CompositeSchedule, Limit, Situation, Supply, Transaction
 from .profiles import Placed
 
 HORIZON_S = 8 * 86400
 """So far ahead a profile is looked at: a weekly one has come round once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """From `start_s` to `end_s` of a schedule, what a station says it allows and what ours says it should; in the schedule's unit."""
+
+    start_s: float
+    end_s: float
+    told: float
+    expected: float
+
+
+def differences(
+    told: CompositeSchedule, expected: CompositeSchedule, *, tolerance: float = 0.05, least_tolerance: float = 0.5, slack_s: float = 5.0
+) -> Sequence[Difference]:
+    """Return where a schedule deviates from ours: by more than that share of it (and that much), for longer than `slack_s`.
+
+    Both start at the same moment and are in the same unit. Where ours holds no limit, the station's own rating does: nothing to compare.
+    """
+    end_s = min(told.duration_s, expected.duration_s)
+    points = sorted({0.0, *(period.start_s for period in (*told.periods, *expected.periods) if 0 < period.start_s < end_s), float(end_s)})
+    found: list[Difference] = []
+    for start_s, until_s in pairwise(points):
+        ours, theirs = limit_at(expected, start_s), limit_at(told, start_s)
+        if ours is None or theirs is None or math.isinf(ours) or until_s - start_s <= slack_s:
+            continue
+        if abs(theirs - ours) > max(least_tolerance, tolerance * ours):
+            found.append(Difference(start_s=start_s, end_s=until_s, told=theirs, expected=ours))
+    return found
+
+
+def limit_at(schedule: CompositeSchedule, at_s: float) -> float | None:
+    """Return the limit of a schedule so many seconds after its start, in its unit; None before its first period."""
+    index = bisect_right(schedule.periods, at_s, key=lambda period: period.start_s)
+    return schedule.periods[index - 1].limit if index else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +69,7 @@ def situation(
 
 def check_composite(told: CompositeSchedule, predicted: CompositeSchedule) -> CompositeCheck:
     """Set a station's schedule beside ours; one without periods says nothing that could differ."""
-    found = composite.differences(told, predicted) if told.periods else ()
+    found = differences(told, predicted) if told.periods else ()
     return CompositeCheck(told=told, predicted=predicted, differences=tuple(found))
 
 

@@ -24,7 +24,7 @@ from .config import EvseKey
 from .evse import EvseState
 from .obedience import Obedience
 from .others import look, next_correction
-from .proof import REACH_S
+from .proof import ask
 from .reconcile import adopt, in_force
 from .standing import StandingLimit, StandingLimits, Storing, stored_copies
 from .storing import store
@@ -339,19 +339,9 @@ class Installer:
         await withdraw(evse, station, self._clock)
 
     async def _prove(self, evse: EvseState, station: Station) -> None:
-        """Ask once for a schedule that reaches past the lease (K08)."""
-        if (lease := evse.lease) is None:
-            return
-        asked_at = self._clock.monotonic()
-        duration_s = math.ceil(lease.expires_at - asked_at) + REACH_S
-        schedule = None
-        try:
-            schedule = await station.get_composite_schedule(evse.key.evse_id, duration_s, self.obedience.unit)
-        except StationOfflineError:
-            raise
-        except StationError as error:
-            _LOGGER.debug("Station %s gives no composite schedule: %s", self._identity, error)
-        if evse.lease == lease:
+        lease, asked_at = evse.lease, self._clock.monotonic()
+        schedule = await ask(evse, station, self.obedience.unit, asked_at)
+        if lease is not None and evse.lease == lease:
             self.obedience.proof(evse, schedule, asked_at)
             self._report.confirmed(evse, self.latency_s or 0.0)
 

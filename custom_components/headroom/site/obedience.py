@@ -1,30 +1,24 @@
-"""Whether one station does what it is told, and what is done where it does not: the ladder (`ladder.py`), step by step.
+"""Whether one station does what it is told, and what is done where it does not: the ladder (`words.py`), step by step.
 
 Nothing here makes the site less safe: from the first doubt on, what the car draws is reserved for it, and it is told the least it
 can charge with; only a measured draw below that ends the doubt. Each step is taken when the one before was given the time a station of
 this kind needs, is logged once, and is kept with its reason.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 import logging
 
-from ..csms.abilities import Abilities, abilities, fitted, unit_of
+from ..csms.abilities import fitted
 from ..csms.composite import CompositeSchedule
-from ..csms.dialect import Dialect, Handle, LeaseEnd
+from ..csms.dialect import Handle, LeaseEnd
 from ..csms.errors import CallError, CallRejectedError
-from ..csms.learnt import Attempt, Learnt, Outcome
-from ..csms.quirks import Known, known_of
-from ..csms.station import Station
+from ..csms.learnt import Attempt, Outcome
 from ..engine.demand import Demand
-from .clock import Clock
-from .config import EvseKey
 from .evse import IDLE_A, EvseState, Problem
-from .ladder import described, fallback_words, next_dialect
-from .lapse import Lapse
+from .ladder import described
 from .proof import ends, worth_asking
-from .snapshot import Obeying
-from .unheeded import AGAIN_S, Attention, Verdict, shows_fallback
+from .unheeded import AGAIN_S, Verdict, shows_fallback
+from .words import RESENDS, RESENDS_WHERE_IT_WORKED, Trial, Words
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,129 +26,17 @@ REFUSALS = 2
 """So many refusals in a row of what was never seen to work lead to another dialect…"""
 REFUSALS_WHERE_IT_WORKED = 4
 """…and so many where it worked before."""
-RESENDS, RESENDS_WHERE_IT_WORKED = 1, 3
-"""How often a limit that is ignored is sent again before another dialect is tried."""
-PATIENCE_S = 35.0
-"""How long a station that nobody has seen follow may take for it (some take 30 s)."""
-PATIENCE_LEAST_S = 10.0
-PATIENCE_LATENCIES = 2.0
 GROSS = 1.5
 GROSS_A = 1.0
 """A car may draw a little above its limit; what is above limit × 1.5 + 1 A does not listen."""
 RESUMED_S = 60.0
 """What is ignored so soon after a suspension is put down to it."""
-PROOFS = 2
-"""So often a station is asked for a schedule that shows whether its leases end; of one that shows nothing then a lapse has to be seen."""
 NO_SUCH_TRANSACTION = frozenset({"TxNotFound", "InvalidTransaction", "UnknownTransaction", "UnknownEvse"})
 NO_SMART_CHARGING = frozenset({"NotImplemented", "NotSupported"})
 
 
-@dataclass(slots=True)
-class _Trial:
-    """How it stands with an EVSE in doubt."""
-
-    since: float | None = None
-    """When a limit was confirmed in the present words; None while none was."""
-    resends: int = 0
-    resumed: bool = False
-    """The doubt began soon after a suspension."""
-    refused: str | None = None
-    """The first step that was refused."""
-    stuck: bool = False
-    """Nothing more is tried: its station obeys elsewhere, or nothing is left."""
-
-
-class Obedience:
-    """What one station is told, and whether it obeys. `evses` are those of the site."""
-
-    def __init__(self, identity: str, clock: Clock) -> None:
-        """Know nothing yet."""
-        self._identity = identity
-        self._clock = clock
-        self._station: Station | None = None
-        self.learnt = Learnt()
-        self.known = Known()
-        self._can = Abilities()
-        self._start = Dialect()
-        self._trials: dict[EvseKey, _Trial] = {}
-        self._attention: dict[EvseKey, Attention] = {}
-        self._lapses: dict[EvseKey, Lapse] = {}
-        self._proofs_left = PROOFS
-        self.evses: Sequence[EvseState] = ()
-        self._shown: Obeying | None = None
-        self.station_limit_stale = False
-        """The ceiling of the station has to be told anew."""
-
-    @property
-    def dialect(self) -> Dialect:
-        """How it is told its limits now."""
-        return self.learnt.dialect or self._start
-
-    @property
-    def patience_s(self) -> float:
-        """How long it is given to follow a limit before it counts as ignored."""
-        slow_s = self.learnt.follows.slow_s
-        return PATIENCE_S if slow_s is None else max(PATIENCE_LEAST_S, PATIENCE_LATENCIES * slow_s)
-
-    def _trial(self, evse: EvseState) -> _Trial:
-        return self._trials.setdefault(evse.key, _Trial())
-
-    def _attend(self, evse: EvseState) -> Attention:
-        return self._attention.setdefault(evse.key, Attention(heeded=evse.key.evse_id in self.learnt.heeded_by))
-
-    def _lapse(self, evse: EvseState) -> Lapse:
-        return self._lapses.setdefault(evse.key, Lapse())
-
-    def _may_climb(self, evse: EvseState) -> bool:
-        return not self.learnt.exhausted and not self._trial(evse).stuck
-
-    def _searches(self, evse: EvseState) -> bool:
-        return evse.problem is not None and self._may_climb(evse)
-
-    def meet(self, station: Station, *, booted: bool) -> None:
-        """Take up a station that is ready: as it was left, or from the start where its firmware is new; a boot lets all be tried again."""
-        self._station, self.learnt = station, station.learnt
-        self._proofs_left = PROOFS
-        info = station.info
-        self.known = known_of(info)
-        self._can = abilities(station.inventory, self.known.habits)
-        self._start = fitted(self.known.dialect, self._can)
-        if self.learnt.meet((info.vendor, info.model, info.firmware_version or "")):
-            _LOGGER.info("Station %s has another firmware: what was learnt of it is learnt anew", self._identity)
-        elif booted and self.learnt.exhausted:
-            self.learnt.begin_again()
-            self.learnt.dialect = None
-        if self.learnt.dialect is not None:
-            self.learnt.dialect = fitted(self.learnt.dialect, self._can)
-        for evse in self.evses:
-            if booted:
-                self._trials.pop(evse.key, None)
-                self._attention.pop(evse.key, None)
-                self._lapses.pop(evse.key, None)
-                self.learnt.heeded_by.discard(evse.key.evse_id)
-            if evse.problem is Problem.REJECTS:
-                evse.problem = None
-            evse.dialect = self.dialect
-        self._apply()
-
-    def _apply(self) -> None:
-        self._shown = None
-        slow_s = self.learnt.follows.slow_s
-        ignored = any(one.outcome is Outcome.IGNORED for one in self.learnt.attempts)
-        for evse in self.evses:
-            evse.dialect = self.dialect
-            self._apply_proof(evse)
-            evse.follows_s = 0.0 if slow_s is None else slow_s
-            stuck = evse.problem is Problem.DISOBEDIENT and self._trial(evse).stuck
-            evse.uncontrolled = stuck or (self.learnt.exhausted and ignored)
-            if evse.uncontrolled and evse.problem is None:
-                evse.problem = Problem.DISOBEDIENT
-                self._trial(evse).stuck = True
-
-    def _keep(self) -> None:
-        self._apply()
-        if self._station is not None:
-            self._station.learnt_changed()
+class Obedience(Words):
+    """Whether one station does what it is told."""
 
     # What the installer tells.
 
@@ -197,14 +79,6 @@ class Obedience:
         outcome = Outcome.REFUSED_FALLBACK if step == "fallback" else Outcome.REFUSED_LEASE
         return self._climb(evse, outcome, str(error))
 
-    def refused_station_limit(self) -> None:
-        """Take note that it holds no ceiling of the whole station: none is sent any more, for its EVSEs' limits hold."""
-        if self.dialect.takes_station_limit:
-            self.learnt.dialect = replace(self.dialect, takes_station_limit=False)
-            self._start = replace(self._start, takes_station_limit=False)
-            _LOGGER.info("Station %s takes no ceiling of its own: its EVSEs' limits hold", self._identity)
-            self._keep()
-
     def wants_proof(self, evse: EvseState, now: float) -> bool:
         """Tell whether a composite schedule would show now that a lease ends at this station."""
         shown_at = self._attend(evse).shown_at
@@ -212,11 +86,6 @@ class Obedience:
         waits = evse.resend or evse.stored_limit or (shown_at is not None and now < shown_at + AGAIN_S)
         asked = evse.unproven and self._proofs_left > 0 and evse.problem is None
         return asked and not waits and self._may_climb(evse) and worth_asking(evse, now)
-
-    @property
-    def unit(self) -> str:
-        """The unit it is told limits in."""
-        return unit_of(self.dialect, self._can)
 
     def proof(self, evse: EvseState, schedule: CompositeSchedule | None, asked_at: float) -> None:
         """Judge by a composite schedule that reaches past the lease whether the lease ends; None: it gave none."""
@@ -227,7 +96,8 @@ class Obedience:
         if shown is None:
             self._proofs_left -= 1
             periods = fitted(replace(self.dialect, lease_end=LeaseEnd.PERIOD), self._can)
-            if self._proofs_left <= 0 and self.dialect.lease_end is LeaseEnd.VALID_TO and periods.lease_end is LeaseEnd.PERIOD:
+            silent = schedule is None or not schedule.periods
+            if silent and self._proofs_left <= 0 and self.dialect.lease_end is LeaseEnd.VALID_TO and periods.lease_end is LeaseEnd.PERIOD:
                 _LOGGER.info("Station %s does not show that its leases end: it is told so by a second period too", self._identity)
                 self._speak(periods, outlasts=False)
         else:
@@ -283,12 +153,6 @@ class Obedience:
             self._keep()
         self._apply_proof(evse)
 
-    def _apply_proof(self, evse: EvseState) -> None:
-        lapse = self._lapse(evse)
-        evse.unproven = self.dialect.holds_leases and not self.learnt.lease_ends
-        evse.proving = evse.unproven and self._may_climb(evse) and (self._proofs_left > 0 or lapse.trials_left > 0)
-        evse.lapses = evse.proving and self._proofs_left <= 0 and evse.problem is None and lapse.would_show(evse)
-
     def _judge(self, evse: EvseState, verdict: Verdict, detail: str) -> None:
         """Act on what was seen of an EVSE that may go by its fallback alone."""
         if verdict is Verdict.NOTHING or not self._may_climb(evse):
@@ -310,12 +174,12 @@ class Obedience:
     def _begin(self, evse: EvseState, now: float) -> None:
         resumed = evse.resumed_at is not None and now - evse.resumed_at < RESUMED_S
         evse.problem, evse.resend = Problem.DISOBEDIENT, True
-        self._trials[evse.key] = _Trial(resends=1, resumed=resumed, stuck=self.learnt.exhausted)
+        self._trials[evse.key] = Trial(resends=1, resumed=resumed, stuck=self.learnt.exhausted)
         self._apply()
         _LOGGER.warning("EVSE %s draws %.1f A at a limit of %.1f A: its draw is reserved", evse.key, evse.draw_a, evse.limit_a(now))
 
     def _healed(self, evse: EvseState) -> None:
-        trial, searched = self._trials.pop(evse.key, _Trial()), self._searches(evse)
+        trial, searched = self._trials.pop(evse.key, Trial()), self._searches(evse)
         evse.problem = None
         if trial.resumed and trial.resends == 1 and trial.since is not None and not self.dialect.resend_on_resume:
             self.learnt.dialect = replace(self.dialect, resend_on_resume=True)
@@ -340,69 +204,3 @@ class Obedience:
             return
         self._climb(evse, Outcome.IGNORED, f"{evse.draw_a:.1f} A at a limit of {limit_a:.1f} A")
         self._keep()
-
-    def _climb(self, evse: EvseState, outcome: Outcome, detail: str) -> bool:
-        self.learnt.note(Attempt(dialect=self.dialect, outcome=outcome, at=self._clock.utcnow(), detail=detail))
-        if self._elsewhere(evse, outcome):
-            # Another EVSE of the station obeys what is told in these words: they are not what is wrong.
-            self._trial(evse).stuck = True
-            _LOGGER.warning("EVSE %s does not obey, though its station does elsewhere (%s)", evse.key, detail)
-            self._keep()
-            return False
-        following = next_dialect(self._start, self._can, self.learnt.attempts)
-        if following is None:
-            self._give_up(detail)
-            return False
-        words, next_words = described(self.dialect, self._can), described(following, self._can)
-        _LOGGER.info("Station %s: %s came to nothing (%s); trying %s", self._identity, words, detail, next_words)
-        self._speak(following, outlasts=outcome is Outcome.OUTLASTED)
-        self._trial(evse).resends = RESENDS + 1
-        return True
-
-    def _elsewhere(self, evse: EvseState, outcome: Outcome) -> bool:
-        """Tell whether another EVSE of the station does what this one does not."""
-        if outcome is Outcome.UNHEEDED:
-            return any(each.heeded for key, each in self._attention.items() if key != evse.key)
-        return outcome is not Outcome.OUTLASTED and bool(self.learnt.obeyed_by - {evse.key.evse_id})
-
-    def _give_up(self, detail: str) -> None:
-        self.learnt.exhausted = True
-        _LOGGER.warning("Station %s obeys nothing that could be tried (%s): what it draws stays reserved", self._identity, detail)
-        self._speak(self._start, outlasts=False)
-
-    def _speak(self, dialect: Dialect, *, outlasts: bool) -> None:
-        """Change the dialect. What was told in the one before may hold beside what is told now, until it is withdrawn or lapses."""
-        before, self.learnt.dialect = self.dialect, None if dialect == self._start else dialect
-        self.learnt.obeyed_by, self.learnt.heeded_by = set(), set()
-        self._attention.clear()
-        if (before.lease_end, before.handle) != (dialect.lease_end, dialect.handle):
-            self.learnt.lease_ends, self._proofs_left = None, PROOFS
-        elsewhere = Handle.STATION in (before.handle, dialect.handle) and before.handle is not dialect.handle
-        for evse in self.evses:
-            evse.supersede(outlasts=outlasts or not before.holds_leases, dialect=dialect)
-            self._trial(evse).since = None
-            if fallback_words(before, self._can) != fallback_words(dialect, self._can) or before.overwrites:
-                evse.fallback_current = False
-            if elsewhere and before.handle is Handle.STATION and not dialect.tells_station_limit:
-                evse.withdraw.append((Handle.STATION, True))
-        self.station_limit_stale = self.station_limit_stale or elsewhere
-        self._keep()
-
-    def shown(self) -> Obeying:
-        """Return what people are shown of it, with the why."""
-        if self._shown is not None:
-            return self._shown
-        self._shown = Obeying(
-            dialect=described(self.dialect, self._can),
-            why=self.known.why,
-            attempts=tuple(
-                f"{one.at:%Y-%m-%d %H:%M} {described(one.dialect, self._can)}: {one.outcome} {one.detail}".strip()
-                for one in self.learnt.attempts
-            ),
-            searching=any(self._searches(evse) for evse in self.evses),
-            exhausted=self.learnt.exhausted,
-            lease_ends=self.learnt.lease_ends,
-            acknowledges_s=self.learnt.acknowledges.slow_s,
-            follows_s=self.learnt.follows.slow_s,
-        )
-        return self._shown

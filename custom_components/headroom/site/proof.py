@@ -1,9 +1,15 @@
-"""Whether a lease ends at a station, by its own composite schedule that reaches past the end. Plain functions."""
+"""Whether a lease ends at a station, by its own composite schedule that reaches past the end."""
 
 from collections.abc import Sequence
+import logging
+import math
 
 from ..csms.composite import CompositeSchedule, SchedulePeriod
+from ..csms.errors import StationError, StationOfflineError
+from ..csms.station import Station
 from .evse import PROOF_A, EvseState
+
+_LOGGER = logging.getLogger(__name__)
 
 AFTER_S = 5.0
 """A composite schedule is looked at so long after the end of the lease in it."""
@@ -25,6 +31,19 @@ def worth_asking(evse: EvseState, now: float) -> bool:
         and evse.fallback_current
         and abs(lease.limit_a - fallback_a) >= PROOF_A
     )
+
+
+async def ask(evse: EvseState, station: Station, unit: str, asked_at: float) -> CompositeSchedule | None:
+    """Ask for a schedule that reaches past the lease (K08); None where the station gives none. Raises StationOfflineError."""
+    if (lease := evse.lease) is None:
+        return None
+    try:
+        return await station.get_composite_schedule(evse.key.evse_id, math.ceil(lease.expires_at - asked_at) + REACH_S, unit)
+    except StationOfflineError:
+        raise
+    except StationError as error:
+        _LOGGER.debug("Station %s gives no composite schedule: %s", evse.key.station, error)
+        return None
 
 
 def ends(evse: EvseState, schedule: CompositeSchedule, asked_at: float) -> bool | None:
