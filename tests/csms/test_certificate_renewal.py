@@ -130,6 +130,22 @@ async def test_a_request_that_is_refused_is_told_at_once_with_its_reason(tmp_pat
         assert (await requests[0])["status"] == "Rejected"
 
 
+async def test_two_that_want_a_new_certificate_at_once_get_the_same(tmp_path: Path) -> None:
+    async with castle(tmp_path, ("CP1", KNOWN)) as site, site.connect("CP1", WORD) as client:
+        await site.house.boot(client)
+        requests: list[asyncio.Task[Any]] = []
+        obeys(client, requests)
+        asking = site.house.station().certificates.ask_for_signing
+        given_up = asyncio.create_task(asking(timeout_s=20))
+        others = [asyncio.create_task(asking(timeout_s=20)) for _ in range(2)]
+        await client.until("TriggerMessage", len(client.requests("TriggerMessage")) + 1)
+        given_up.cancel()
+        await asyncio.gather(*others)
+        assert len(requests) == 1 and len(site.kept["CP1"].certificates) == 1
+        await asking(timeout_s=20)
+        assert len(requests) == 2
+
+
 async def test_nobody_is_asked_who_is_away_or_has_no_certificate(tmp_path: Path) -> None:
     stations = (("CP1", ENROLLED), ("CP2", StationSecurity(profile=PASSWORD, password=ENROLLED.password)))
     async with castle(tmp_path, *stations) as site, site.connect("CP2", WORD) as client:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from custom_components.headroom.csms.events import Connected, Disconnected
+from custom_components.headroom.csms.events import Connected, Disconnected, Ready
 from custom_components.headroom.csms.security import authority
 from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.credentials import hash_password
+from custom_components.headroom.csms.security.desk import SIGNED_AT_ONCE, SIGNED_EVERY_S
 from custom_components.headroom.csms.security.events import SecurityEvent, SecurityEventKind, SecurityWatch
 from custom_components.headroom.csms.security.tls import ClientCertificates
 
@@ -145,6 +146,24 @@ async def test_what_can_not_be_signed_is_refused_with_the_reason(tmp_path: Path,
         assert answer["status"] == "Rejected" and info in answer["statusInfo"]["additionalInfo"]
         assert client.requests("CertificateSigned") == []
         assert site.kinds() == ["signing_refused"] and site.kept == {}
+
+
+async def test_a_station_gets_no_more_certificates_than_it_can_need(tmp_path: Path) -> None:
+    request = {"csr": signing_request("CP1")}
+    async with castle(tmp_path, ("CP1", KNOWN), required=PASSWORD) as site:
+        for times in range(1, 3):  # another connection is no other allowance
+            async with site.connect("CP1", WORD) as client:
+                client.answers["CertificateSigned"] = {"status": "Rejected"}
+                await (site.house.boot(client) if times == 1 else client.call("Heartbeat", {}))
+                await site.house.until(Ready, times=times)
+                answers = [await client.call("SignCertificate", request) for _ in range(SIGNED_AT_ONCE // 2 + 1)]
+            await site.house.until(Disconnected, times=times)
+        assert [answer["status"] for answer in answers[-3:]] == ["Accepted", "Rejected", "Rejected"]
+        assert "too many certificates" in answers[-1]["statusInfo"]["additionalInfo"]
+        site.clock.now += SIGNED_EVERY_S
+        async with site.connect("CP1", WORD) as client:
+            await site.house.until(Ready, times=3)
+            assert [(await client.call("SignCertificate", request))["status"] for _ in range(2)] == ["Accepted", "Rejected"]
 
 
 async def test_who_has_shown_nothing_gets_no_certificate(tmp_path: Path) -> None:

@@ -10,8 +10,12 @@ from . import authority
 from .access import NO_AUTHENTICATION, Access
 from .authority import Credential, SigningRefusedError
 from .events import SecurityEvent, SecurityEventKind
+from .throttle import Allowance
 
 CHARGING_STATION_CERTIFICATE = "ChargingStationCertificate"
+SIGNED_AT_ONCE = 10
+SIGNED_EVERY_S = 600.0
+"""What a station may ask for is more than one that is set up, or loses its answers, ever needs: each costs a signature and a write."""
 
 
 class CertificateDesk(Protocol):
@@ -50,6 +54,7 @@ class SiteDesk:
         self._access = access
         self._root = root
         self._now = now
+        self._allowance = Allowance(SIGNED_AT_ONCE, SIGNED_EVERY_S)
 
     async def sign(self, identity: str, kind: str, csr: str, serial_number: str | None, *, profile: int) -> str:
         """Return the certificate for a request. Raises SigningRefusedError."""
@@ -67,6 +72,8 @@ class SiteDesk:
             raise SigningRefusedError("UnsupportedRequest", "this central system signs no certificates")
         if security is None or profile == NO_AUTHENTICATION:
             raise SigningRefusedError("InvalidCSR", "the station has not shown who it is")
+        if not self._allowance.take(identity, self._access.monotonic()):
+            raise SigningRefusedError("Unspecified", "the station has asked for too many certificates: it may ask again in a while")
         # Its serial number cannot be another station's name.
         if serial_number is not None and self._access.security(serial_number) is None:
             security = replace(security, serial_number=serial_number)

@@ -206,6 +206,29 @@ class Seats:
             del counter[address]
 
 
+class Allowance:
+    """So many of something at once for each key, and one more after every `every_s`."""
+
+    def __init__(self, at_once: int, every_s: float, most: int = MOST_REMEMBERED) -> None:
+        """Owe nobody anything yet."""
+        self._at_once = at_once
+        self._every_s = every_s
+        self._most = most
+        self._whole_at_s: OrderedDict[str, float] = OrderedDict()
+        """When each key has its whole allowance again."""
+
+    def take(self, key: str, now: float) -> bool:
+        """Take one; False where none is left."""
+        whole_at_s = max(now, self._whole_at_s.get(key, now))
+        if whole_at_s - now > (self._at_once - 1) * self._every_s:
+            return False
+        self._whole_at_s[key] = whole_at_s + self._every_s
+        self._whole_at_s.move_to_end(key)
+        if len(self._whole_at_s) > self._most:
+            self._whole_at_s.popitem(last=False)
+        return True
+
+
 class Ration:
     """What one connection may send: a bucket of `frames_burst` that fills at `frames_per_s`."""
 

@@ -28,6 +28,7 @@ class Certificates(Block):
         super().__init__(link)
         self._desk = desk
         self._delivering: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._signed: asyncio.Future[bool] | None = None
 
     @override
@@ -58,9 +59,15 @@ class Certificates(Block):
     async def ask_for_signing(self, *, timeout_s: float) -> None:
         """Have the station ask for a certificate of its own (A02) and return once it has taken it.
 
-        Raises CallRejectedError where it does not ask or does not take it, CallTimeoutError where that takes too long, and
+        Whoever comes while that is under way waits for the same one. Raises CallRejectedError where it does not ask or does not take it, CallTimeoutError where that takes too long, and
         StationOfflineError where it goes away meanwhile.
         """
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask_for_signing(timeout_s))
+            self._asking.add_done_callback(lambda asking: asking.cancelled() or asking.exception())  # though nobody waits any more
+        await asyncio.shield(self._asking)
+
+    async def _ask_for_signing(self, timeout_s: float) -> None:
         self._signed = asyncio.get_running_loop().create_future()
         try:
             await self._link.ready_calls.trigger("SignChargingStationCertificate")
