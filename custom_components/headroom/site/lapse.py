@@ -5,7 +5,9 @@ Where that is to be found out a lease is not renewed, and the car goes by its fa
 
 from dataclasses import dataclass
 
-from .evse import IDLE_A, OVERDRAW, OVERDRAW_A, EvseState
+from .evse import EvseState
+from .evse_facts import IDLE_A
+from .holdings import OVERDRAW, OVERDRAW_A
 from .limits import Lease
 
 TRIALS = 2

@@ -14,7 +14,8 @@ from ..csms.dialect import Handle, LeaseEnd
 from ..csms.errors import CallError, CallRejectedError
 from ..csms.learnt import Attempt, Outcome
 from ..engine.demand import Demand
-from .evse import IDLE_A, EvseState, Problem
+from .evse import EvseState
+from .evse_facts import IDLE_A, Problem
 from .ladder import described
 from .proof import ends, worth_asking
 from .unheeded import AGAIN_S, Verdict, shows_fallback

@@ -7,7 +7,8 @@ import math
 from ..csms.composite import CompositeSchedule, SchedulePeriod
 from ..csms.errors import StationError, StationOfflineError
 from ..csms.station import Station
-from .evse import PROOF_A, EvseState
+from .evse import EvseState
+from .holdings import PROOF_A
 
 _LOGGER = logging.getLogger(__name__)
 

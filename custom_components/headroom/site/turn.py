@@ -12,8 +12,9 @@ from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Circuit, Headroo
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract, total
 from .circuit import CircuitState
-from .config import Mode, SiteConfig
-from .evse import EvseState, Problem
+from .config import EvseKey, Mode, SiteConfig
+from .evse import EvseState
+from .evse_facts import Problem
 from .snapshot import MeterHealth
 from .standing import SOURCE
 
@@ -72,17 +73,18 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
     An old reading against newer samples would take a car's change for the building's; so it is with a new reading, too, that a car
     counts as exceeding its limit.
     """
-    suddenly: list[EvseState] = []
+    suddenly: set[EvseKey] = set()
     if any(state.arrived_at is not None for state in states.values()) or not any(state.reading for state in states.values()):
         for evse in evses:
             before, evse.exceeding = evse.exceeding, evse.exceeds(now)
-            suddenly += [evse] if evse.exceeding and not before else []
+            if evse.exceeding and not before:
+                suddenly.add(evse.key)
     for circuit_id, state in states.items():
         state.judge(config, now)
         if state.reading is None or state.arrived_at is None or state.health in (MeterHealth.NONE, MeterHealth.LOST):
             continue
         below = [evse for evse in evses if circuit_id in path_ids(states, evse.circuit_id)]
-        if any(evse in suddenly for evse in below):
+        if any(evse.key in suddenly for evse in below):
             state.unmanaged = None  # what its car drew beyond its limit was put down to the building
         state.unmanaged = estimate(
             state.reading.current_a, state.reading.taken_at, (draw for evse in below if (draw := _draw(evse, now))), state.unmanaged

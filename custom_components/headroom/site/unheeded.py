@@ -9,7 +9,9 @@ from enum import Enum, auto
 
 from ..csms.composite import CompositeSchedule
 from ..csms.values import ChargingState
-from .evse import IDLE_A, OVERDRAW, OVERDRAW_A, PROOF_A, UNSEEN_S, EvseState
+from .evse import EvseState
+from .evse_facts import IDLE_A, UNSEEN_S
+from .holdings import OVERDRAW, OVERDRAW_A, PROOF_A
 from .proof import limit_at, phase_counts
 
 AGAIN_S = 8.0

@@ -14,7 +14,8 @@ from ..csms.quirks import Known, known_of
 from ..csms.station import Station
 from .clock import Clock
 from .config import EvseKey
-from .evse import EvseState, Problem
+from .evse import EvseState
+from .evse_facts import Problem
 from .ladder import described, fallback_words, next_dialect
 from .lapse import Lapse
 from .snapshot import Obeying

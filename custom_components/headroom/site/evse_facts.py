@@ -1,0 +1,235 @@
+"""What is known of one EVSE: what was said, what was measured, what is installed, what is wanted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+import math
+
+from ..csms.dialect import Dialect, Handle
+from ..csms.values import UNKNOWN, ChargingState, ConnectorStatus, TerminalValues
+from ..engine.deadman import RESPONSE_S
+from ..engine.demand import Demand
+from ..engine.model import ALL_PHASES, NONE_A, PerPhase, Phase
+from .config import EvseConfig, EvseKey
+from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
+from .session import Session, energy_of
+
+IDLE_A = 1.0
+"""A car that draws less does not charge."""
+UNSEEN_S = 30.0
+"""A car that nobody measures counts as having followed a cut after this."""
+
+
+class Problem(StrEnum):
+    """Why an EVSE is not led as the others are: what it draws or holds is reserved, and nothing else is reckoned with."""
+
+    REJECTS = "rejects_profiles"
+    DISOBEDIENT = "disobedient"
+
+
+@dataclass(slots=True, kw_only=True)
+class EvseFacts:
+    """One EVSE of an approved station, as it is known."""
+
+    key: EvseKey
+    config: EvseConfig
+    circuit_id: str
+    ready: bool = False
+    """Its station is accepted and takes commands."""
+
+    connectors: dict[int, ConnectorStatus] = field(default_factory=dict)
+    heard: bool = False
+    """Since its station was ready it has told of its connector or its transaction."""
+    charging_state: ChargingState | None = None
+    session: Session | None = None
+    last_session: Session | None = None
+    """The one before: what is still told of it does not start it anew."""
+    served_since: float | None = None
+    """When it was given current in its turn, None while it has none."""
+
+    current_a: TerminalValues = UNKNOWN
+    voltage_v: TerminalValues = UNKNOWN
+    power_w: float | None = None
+    energy_wh: float | None = None
+    soc_pct: float | None = None
+    measured_at: float = -math.inf
+    drawing_since: float | None = None
+    demand: Demand = Demand()
+
+    fallback_a: float | None = None
+    """Confirmed; None while nobody knows: then the rating is reckoned with."""
+    fallback_current: bool = False
+    """The fallback was confirmed since the station last booted."""
+    lease: Lease | None = None
+    unanswered_lease_a: float = 0.0
+    """A lease that may hold beside the confirmed one: sent and not answered, or left over a reboot."""
+    first_lease: FirstLease | None = None
+    """One that went along with a start from afar, until its transaction begins."""
+    coming: bool = False
+    """A transaction is about to be asked for: the others make way for its fallback."""
+    inherited_a: float = 0.0
+    """A lease of an earlier life of ours that may still hold; it was made to obey the dead-man rule then, and lapses by itself."""
+    in_flight_a: float | None = None
+    """The limit of a lease that is being sent right now."""
+    unanswered_fallback_a: float = 0.0
+    """A fallback that was sent and not answered."""
+    previous_a: float = 0.0
+    """The limit before the last change."""
+    left: tuple[tuple[float, float], ...] = ()
+    """The limits that its car may still be on its way down from, each with when it was left."""
+    changed_at: float = -math.inf
+    """When the limit in force last changed."""
+    overdraw_since: float | None = None
+    exceeding: bool = False
+    """By the last reading its car draws more than its limits explain: the others are led beside what it draws."""
+    followed: bool = True
+    """Since the last cut its car was seen at or below its limit."""
+    peak_a: float = 0.0
+    """The most its car was seen to draw in this transaction."""
+    problem: Problem | None = None
+
+    # What its station's obedience comes to (`obedience.py`).
+    uncontrolled: bool = False
+    """Nothing makes it obey: it is reckoned with what it would draw without us, its fallback included."""
+    dialect: Dialect = Dialect()
+    """How its station is told its limits."""
+    unproven: bool = False
+    """Nobody has seen yet that its leases end: they are reckoned with as if they never did."""
+    proving: bool = False
+    """…and it is being found out: its station is to be asked, or a lease is to lapse."""
+    just_proven: bool = False
+    """That they end was seen just now: what held its lease down is gone, and it need not wait for its next raise."""
+    lapses: bool = False
+    """Its lease is not to be renewed: whether it ends is to be seen."""
+    follows_s: float = 0.0
+    """So long its car may take to follow a limit, as learnt."""
+    followed_s: float | None = None
+    """How long its car took to follow the last cut, until that is learnt."""
+    resend: bool = False
+    """Its limit is to be told again, changed or not."""
+    resumed_at: float | None = None
+    """When it last went on after a suspension."""
+    former: Lease | None = None
+    """A lease told by a handle that is no longer in use: it may hold beside the present one until it is withdrawn or lapses."""
+    withdraw: list[tuple[Handle, bool]] = field(default_factory=list)
+    """What a former dialect left and is to be taken away: the lease told by a handle, or (True) the fallback."""
+
+    # What a survey of its station showed.
+    found_lease: Lease | None = None
+    """A lease of ours whose transaction was not told yet."""
+    foreign: bool = False
+    """Somebody else's profile may lead over its fallback."""
+    keeps_foreign: bool = False
+    """…and its station does not let it be cleared."""
+
+    allowed: bool = True
+    user_max_a: float = math.inf
+    profile: LimitsOverTime | None = None
+    standing: LimitsOverTime | None = None
+    """What the limits of persons that stand on it come to (`standing.py`), until the next change."""
+    standing_least_a: float = 0.0
+    """Below this they have it charge not at all."""
+    stored_limit: bool = False
+    """Its station holds such a limit, be it of the whole station."""
+    external: dict[str, LimitsOverTime] = field(default_factory=dict)
+    """Limits somebody else set on this EVSE, by source (NotifyChargingLimit)."""
+    station_external: Mapping[str, LimitsOverTime] = field(default_factory=dict)
+    """Those on its whole station, all EVSEs together."""
+
+    wanted_fallback_a: float | None = None
+    wanted_lease: LeaseOrder | None = None
+    wanted_clear: bool = False
+    sample_at: float = math.inf
+    """When the loop wants to be told what the car draws."""
+    asked_at: float = -math.inf
+    """When it was asked that last because the meter saw something new."""
+    status_unknown: bool = False
+    """Its connector's state may have changed while nobody listened: it is to be asked."""
+    finished: bool = False
+    """The transaction has ended and the car is still plugged in."""
+    finished_energy_wh: float | None = None
+    """What that transaction took."""
+
+    @property
+    def connector_status(self) -> ConnectorStatus | None:
+        """The state of its connectors taken together; None while none is known."""
+        for status in (ConnectorStatus.OCCUPIED, ConnectorStatus.AVAILABLE, ConnectorStatus.RESERVED):
+            if status in self.connectors.values():
+                return status
+        return next(iter(self.connectors.values()), None)
+
+    @property
+    def draws_unevenly(self) -> bool:
+        """Its car does not load all three terminals."""
+        return any(current is None or current < IDLE_A for current in self.current_a)
+
+    @property
+    def response_s(self) -> float:
+        """So long after a change its car may still draw by the limit before."""
+        return max(RESPONSE_S, min(self.follows_s, UNSEEN_S))
+
+    @property
+    def rated_a(self) -> float:
+        """The EVSE's rating."""
+        return self.config.max_a
+
+    @property
+    def rated_phases(self) -> tuple[Phase, ...]:
+        """The grid's conductors it is wired to, whatever car comes; all where nobody knows."""
+        return self.config.grid_phases if self.config.rotation_known else ALL_PHASES
+
+    @property
+    def draw_a(self) -> float:
+        """The highest current on any terminal, as measured last."""
+        return max((current for current in self.current_a if current is not None), default=0.0)
+
+    @property
+    def session_energy_wh(self) -> float | None:
+        """What the running transaction has taken so far, None where that is not known."""
+        return None if self.session is None else energy_of(self.session, self.energy_wh)
+
+    def external_a(self, now: float) -> tuple[float, str | None]:
+        """Return the lowest limit that somebody else set on it, and whose it is."""
+        return lowest(self.external, now) if self.external else (math.inf, None)
+
+    def standing_a(self, now: float) -> float:
+        """Return the lowest limit of persons' that stands on it."""
+        return math.inf if self.standing is None else self.standing.limit_a(now)
+
+    def station_external_a(self, now: float) -> tuple[float, str | None]:
+        """Return the lowest limit that somebody else set on its whole station, and whose it is."""
+        return lowest(self.station_external, now) if self.station_external else (math.inf, None)
+
+    def grid_phases(self) -> tuple[Phase, ...]:
+        """Return the grid's conductors its car loads, as measured; all of the EVSE's where that is not known."""
+        if not self.config.rotation_known:
+            return ALL_PHASES
+        phases = self.config.grid_phases
+        if self.demand.terminals is None:
+            return phases
+        used = tuple(sorted(phases[terminal] for terminal in self.demand.terminals if terminal < len(phases)))
+        return used or phases
+
+    def per_phase(self, current_a: float) -> PerPhase:
+        """Return a current of this car as the grid's conductors see it."""
+        phases = self.grid_phases()
+        l1, l2, l3 = (current_a if phase in phases else 0.0 for phase in ALL_PHASES)
+        return (l1, l2, l3)
+
+    def rated_per_phase(self, current_a: float) -> PerPhase:
+        """Return a current on every conductor the EVSE is wired to, whatever car comes."""
+        l1, l2, l3 = (current_a if phase in self.rated_phases else 0.0 for phase in ALL_PHASES)
+        return (l1, l2, l3)
+
+    def measured_per_phase(self) -> PerPhase:
+        """Return the measured currents on the grid's conductors."""
+        if self.session is None:
+            return NONE_A
+        if not self.config.rotation_known:
+            return self.per_phase(self.draw_a)
+        result = [0.0, 0.0, 0.0]
+        for terminal, phase in enumerate(self.config.grid_phases):
+            current_a = self.current_a[terminal]
+            # Unknown is not zero: a terminal left out may carry as much as the others.
+            result[phase] += self.draw_a if current_a is None else current_a
+        return (result[0], result[1], result[2])

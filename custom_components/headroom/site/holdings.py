@@ -1,0 +1,144 @@
+"""What an EVSE may draw by what is installed there, what is reserved for it, and whether its car keeps to it."""
+
+from dataclasses import dataclass
+import math
+
+from .evse_facts import IDLE_A, UNSEEN_S, EvseFacts
+
+OVERDRAW = 1.1
+OVERDRAW_A = 0.5
+OVERDRAW_S = 7.0
+"""A car that draws more than limit × 1.1 + 0.5 A for this long does not obey (EVerest EvseManager)."""
+OVERDRAW_SLACK_S = 3.0
+"""…or for this much longer than its kind was seen to take."""
+PROOF_A = 1.0
+"""Lease and fallback have to differ by so much for the end of the lease to show."""
+REACHED = 0.05
+"""A car this near to its limit (and half an amp) has reached it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class EvseHoldings(EvseFacts):
+    """An EVSE with what follows from what is known of it."""
+
+    @property
+    def held_fallback_a(self) -> float:
+        """The most that holds without a lease: the confirmed fallback, or one on its way, or a limit that does not end.
+
+        The rating while nobody knows, while somebody else's profile may lead, and where nothing is obeyed.
+        """
+        if self.fallback_a is None or self.foreign or self.uncontrolled:
+            return self.rated_a
+        lasting_a = (lease.limit_a for lease in (self.lease, self.former) if lease is not None and lease.lasts)
+        doubt_a = self.unanswered_lease_a if not self.dialect.holds_leases else 0.0
+        return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, *lasting_a))
+
+    @property
+    def unproven_most_a(self) -> float:
+        """The most that a lease may be told while nobody has seen that it ends: no more than the fallback.
+
+        Something below it while that is found out, for lease and fallback have to differ then; where there is nothing below,
+        the least there is above.
+        """
+        fallback_a, least_a = self.fallback_a or 0.0, self.config.min_a
+        if self.wanted_fallback_a is not None:
+            fallback_a = min(fallback_a, self.wanted_fallback_a)
+        if not self.proving:
+            return fallback_a
+        below_a = fallback_a - PROOF_A
+        return below_a if below_a >= least_a else max(least_a, float(math.ceil(fallback_a + PROOF_A)))
+
+    @property
+    def lasting_a(self) -> float:
+        """What holds for ever if nobody renews a lease and none that is unproven ends."""
+        lease = self.lease
+        if not self.unproven or lease is None or (self.proving and self.ready and lease.limit_a <= self.unproven_most_a):
+            return self.held_fallback_a
+        return max(self.held_fallback_a, min(self.rated_a, lease.limit_a))
+
+    @property
+    def fallback_differs(self) -> bool:
+        """Whether the fallback is to be written."""
+        if self.wanted_fallback_a is None or (self.dialect.overwrites and self.lease is not None):
+            return False  # the limit lies in its place
+        return not self.fallback_current or self.fallback_a != self.wanted_fallback_a or self.unanswered_fallback_a > 0
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a transaction may begin: its fallback is confirmed, and nobody else's profile may lead over it."""
+        return self.fallback_current and not self.foreign
+
+    def limit_a(self, now: float) -> float:
+        """Return the limit in force as confirmed: the lease, else the fallback, else the rating."""
+        if self.lease is not None and now < self.lease.expires_at:
+            return self.lease.limit_a
+        return self.held_fallback_a
+
+    def installed_a(self, now: float) -> float:
+        """Return the most that we have installed: the limit in force, one on its way, a lease that lapsed only just."""
+        if self.uncontrolled:
+            return self.unled_a(now)
+        still_a = (
+            lease.limit_a
+            for lease in (self.lease, self.former)
+            if lease is not None and (now < lease.expires_at + self.response_s or (self.unproven and lease is self.lease))
+        )
+        return max(self.limit_a(now), self.unanswered_lease_a, self.first_a, *still_a)
+
+    @property
+    def first_a(self) -> float:
+        """What a lease that went along with a start from afar lets its car draw as soon as it begins."""
+        return 0.0 if self.first_lease is None else self.first_lease.limit_a
+
+    def unled_a(self, now: float) -> float:
+        """Return what its car draws without being led: the most it was seen to, the rating until it had the time to show it."""
+        shown = self.drawing_since is not None and now - self.drawing_since >= UNSEEN_S
+        return min(self.rated_a, self.peak_a) if shown else self.rated_a
+
+    def reserved_a(self, now: float) -> float:
+        """Return the most the car may draw for all that is known.
+
+        That is its limit; a limit on its way; a lease that lapsed only just; the limit before until the car was seen to follow;
+        and what it was seen to draw while it is seen. Where a connected station says that no transaction runs, nothing but what one that was
+        asked for will begin with.
+        """
+        if self.ready and self.heard and self.session is None:
+            return max(self.first_a, self.held_fallback_a if self.coming else 0.0)
+        lapsing = self.lease is not None and now < self.lease.expires_at + self.response_s
+        seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0
+        leaving_a = 0.0 if self.settled(now) else self._leaving_a(now, UNSEEN_S)
+        return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a)
+
+    def settled(self, now: float) -> bool:
+        """Tell whether its last sample is not of a car on its way from one limit to another."""
+        if self.measured_at >= self.changed_at + self.response_s:
+            return True
+        limit_a = self.limit_a(now)
+        return self.measured_at >= self.changed_at and abs(self.draw_a - limit_a) <= REACHED * limit_a + OVERDRAW_A
+
+    def _leaving_a(self, at: float, within_s: float) -> float:
+        """Return the highest limit that was left less than `within_s` before a time."""
+        return max((limit_a for limit_a, left_at in self.left if at < left_at + within_s), default=0.0)
+
+    def _within(self, limit_a: float) -> bool:
+        return self.draw_a <= limit_a * OVERDRAW + OVERDRAW_A
+
+    def exceeds(self, now: float) -> bool:
+        """Tell whether its last sample shows more than any limit that held or may hold explains, one it was leaving just then included."""
+        if self.session is None or not self.ready:
+            return False
+        leaving_a = self._leaving_a(self.measured_at, self.response_s)
+        return not self._within(max(self.installed_a(now), leaving_a, self.inherited_a))
+
+    def sleeps(self, now: float) -> bool:
+        """Tell whether its car is offered current and takes none."""
+        return self.draw_a < IDLE_A and self.limit_a(now) >= self.config.min_a and self.demand.ceiling_a is not None
+
+    def overdraws(self) -> bool:
+        """Tell whether the car was seen to ignore its limit for too long."""
+        patience_s = max(OVERDRAW_S, min(self.follows_s + OVERDRAW_SLACK_S, UNSEEN_S))
+        if self.overdraw_since is None:
+            return False
+        # A change of the limit gives no new patience to a car that the one before did not hold either.
+        began = max(self.overdraw_since, self.changed_at) if self._within(self.previous_a) else self.overdraw_since
+        return self.measured_at - began > patience_s
