@@ -25,6 +25,9 @@ class Now:
 class Deaf:
     """Every command to it fails before anything is sent, as at a station between its boot and its acceptance."""
 
+    others = ()
+    """It is not known to hold anything."""
+
     def __init__(self) -> None:
         self.asked = 0
 
