@@ -10,7 +10,7 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.headroom.actions.guard import KEPT_BY_ITSELF, PASSED, REQUESTS, VARIABLES
+from custom_components.headroom.actions.guard import PASSED, REQUESTS, VARIABLES
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.v201.link import SCHEMAS
 from custom_components.headroom.errors import ERROR_CODES
@@ -48,7 +48,7 @@ USED: Mapping[str, str] = {
     "RequestStopTransaction": "stop_charging",
     "ReserveNow": "reserve",
     "Reset": "reset",
-    "SendLocalList": "",
+    "SendLocalList": "send_local_list",
     "SetChargingProfile": "add_charging_profile",
     "SetDisplayMessage": "show_message",
     "SetMonitoringBase": "set_monitoring_base",
@@ -61,7 +61,7 @@ USED: Mapping[str, str] = {
     "UnpublishFirmware": "unpublish_firmware",
     "UpdateFirmware": "update_firmware",
 }
-"""By which action each request of a central system is used; "": Headroom sends it by itself (tokens are subentries of the site)."""
+"""By which action each request of a central system is used."""
 
 
 @pytest.fixture
@@ -93,14 +93,13 @@ async def tell(hass: HomeAssistant, action: str, device_id: str, **fields: Any) 
 async def test_each_request_has_an_action(hass: HomeAssistant) -> None:
     """All of the standard's, by its own schemas."""
     assert USED.keys() == FROM_CSMS.keys()
-    assert set(USED.values()) - {""} <= hass.services.async_services_for_domain(DOMAIN).keys()
+    assert set(USED.values()) <= hass.services.async_services_for_domain(DOMAIN).keys()
 
 
 def test_the_guard_knows_each_request() -> None:
-    """Each is refused, with the action that does it, or passed on knowingly; what is kept by itself has no action."""
-    assert sorted([*REQUESTS, *KEPT_BY_ITSELF, *PASSED]) == sorted(FROM_CSMS)
+    """Each is refused, with the action that does it, or passed on knowingly."""
+    assert sorted([*REQUESTS, *PASSED]) == sorted(FROM_CSMS)
     assert {name: USED[name] for name in REQUESTS} == REQUESTS
-    assert {name for name, action in USED.items() if not action} == KEPT_BY_ITSELF
 
 
 async def test_each_request_of_a_station_has_a_handler(left: RawStation) -> None:
@@ -123,17 +122,15 @@ async def test_call(hass: HomeAssistant, cp1: str, left: RawStation, request_nam
     assert await left.heard(request_name) == payload
 
 
-@pytest.mark.parametrize("request_name", sorted({*REQUESTS, *KEPT_BY_ITSELF}))
+@pytest.mark.parametrize("request_name", sorted(REQUESTS))
 async def test_call_names_what_to_use_instead(hass: HomeAssistant, cp1: str, left: RawStation, request_name: str) -> None:
     """A request that changes what is kept account of goes to the station by its own action alone."""
     asked = len(left.asked)
     with pytest.raises(ServiceValidationError) as refused:
         await ask(hass, "call", cp1, request=request_name, payload=dict(FROM_CSMS[request_name][0]))
-    key = "request_kept" if request_name in KEPT_BY_ITSELF else "request_guarded"
-    assert refused.value.translation_key == key
+    assert refused.value.translation_key == "request_guarded"
     assert refused.value.translation_placeholders["request"] == request_name
-    if key == "request_guarded":
-        assert refused.value.translation_placeholders["action"] == f"headroom.{USED[request_name]}"
+    assert refused.value.translation_placeholders["action"] == f"headroom.{USED[request_name]}"
     assert request_name not in [action for action, _ in left.asked[asked:]]
 
 

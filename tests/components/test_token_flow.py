@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 import json
 from typing import Any
@@ -22,6 +23,7 @@ from custom_components.headroom.diagnostics import async_get_config_entry_diagno
 from custom_components.headroom.site.config import EvseKey
 
 from .raw_station import RawStation, now, raw_station, until
+from .test_device_actions import ask
 from .test_services import act, device
 from .test_variables import told
 
@@ -122,6 +124,106 @@ async def test_a_station_that_takes_no_list_is_told_and_heals(hass: HomeAssistan
         await until_issue(stands=False)
         sent = await station.heard("SendLocalList")
         assert len(sent["localAuthorizationList"]) == 2
+
+
+LISTED = {
+    "AuthCtrlr": ("LocalPreAuthorize", "LocalAuthorizeOffline", "OfflineTxForUnknownIdEnabled", "Enabled", "MasterPassGroupId"),
+    "LocalAuthListCtrlr": ("Enabled",),
+    "AuthCacheCtrlr": ("Enabled",),
+    "ReservationCtrlr": ("Enabled",),
+    "TxCtrlr": ("StopTxOnInvalidId",),
+}
+"""What decides at a station who may charge, by component."""
+
+
+@asynccontextmanager
+async def listing(entry: MockConfigEntry) -> AsyncGenerator[RawStation]:
+    """The left station, with a local list, and with each of LISTED as the site does not want it."""
+    async with raw_station(entry, "CP1") as station:
+        unwanted = [told(component, name, "odd", dataType="string") for component, names in LISTED.items() for name in names]
+
+        async def report(asked: dict[str, Any]) -> None:
+            await station.call("NotifyReport", {"requestId": asked["requestId"], "generatedAt": now(), "seqNo": 0, "reportData": unwanted})
+
+        station.answers |= {
+            "GetBaseReport": {"status": "Accepted"},
+            "GetLocalListVersion": {"versionNumber": 0},
+            "SendLocalList": {"status": "Accepted"},
+        }
+        station.after("GetBaseReport", report)
+        await station.boot()
+        await station.heard("SetChargingProfile")
+        yield station
+
+
+async def test_a_list_is_sent_again(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """The whole of it, though nothing changed; what changes afterwards goes on from there, and a refusal is told."""
+    cp1 = device(hass, init_integration, "CP1")
+    async with listing(init_integration) as station:
+        await answer(hass, await start(hass, init_integration), name="Ann", id_token=CARD)
+        assert (await station.heard("SendLocalList"))["versionNumber"] == 1
+        station.answers["GetLocalListVersion"] = {"versionNumber": 1}
+        assert await ask(hass, "send_local_list", cp1) == {"status": "Accepted", "version": 2, "tokens": 1}
+        again = await station.heard("SendLocalList")
+        assert (again["versionNumber"], again["updateType"]) == (2, "Full")
+        assert [entry["idToken"]["idToken"] for entry in again["localAuthorizationList"]] == [CARD]
+        station.answers["GetLocalListVersion"] = {"versionNumber": 2}
+        await answer(hass, await start(hass, init_integration), name="Bo", id_token="04FFEEDD")
+        more = await station.heard("SendLocalList", lambda sent: sent["versionNumber"] == 3)
+        assert more["updateType"] == "Differential" and len(more["localAuthorizationList"]) == 1
+        station.answers |= {"GetLocalListVersion": {"versionNumber": 3}, "SendLocalList": {"status": "Failed"}}
+        with pytest.raises(HomeAssistantError) as refused:
+            await ask(hass, "send_local_list", cp1)
+        assert refused.value.translation_key == "station_rejected"
+        station.answers["SendLocalList"] = {"status": "Accepted"}
+        assert (await ask(hass, "send_local_list", cp1))["tokens"] == 2
+
+
+async def test_whoever_waits_for_a_list_is_told_that_the_station_went_away(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Nobody waits for ever."""
+    async with listing(init_integration) as station:
+        await station.heard("SetVariables", lambda asked: "LocalAuthListCtrlr" in str(asked))
+        station.answers["GetLocalListVersion"] = None
+        asked = asyncio.create_task(ask(hass, "send_local_list", device(hass, init_integration, "CP1")))
+        await station.heard("GetLocalListVersion")
+    with pytest.raises(HomeAssistantError) as gone:
+        await asyncio.wait_for(asked, 10)
+    assert gone.value.translation_key == "station_offline"
+
+
+async def test_a_station_without_a_list_is_sent_none(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
+    """Nobody would keep it in step afterwards."""
+    with pytest.raises(ServiceValidationError) as refused:
+        await ask(hass, "send_local_list", device(hass, init_integration, "CP1"))
+    assert refused.value.translation_key == "no_local_list"
+    assert "SendLocalList" not in [action for action, _ in left.asked]
+
+
+async def test_what_the_site_keeps_is_not_for_a_person_to_set(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Whatever the keeper sets a person is refused, with what to change instead; by neither way."""
+    cp1 = device(hass, init_integration, "CP1")
+    async with listing(init_integration) as station:
+        for component, names in LISTED.items():
+            for name in names:
+                await station.heard("SetVariables", lambda asked, key=(component, name): key in variables_of(asked))
+                item = {"component": {"name": component}, "variable": {"name": name}, "attributeValue": "true"}
+                for action, fields in (
+                    ("set_variables", {"values": {f"{component}.{name}": True}}),
+                    ("call", {"request": "SetVariables", "payload": {"setVariableData": [item]}}),
+                ):
+                    with pytest.raises(ServiceValidationError) as refused:
+                        await ask(hass, action, cp1, **fields)
+                    assert refused.value.translation_key == "variable_of_tokens"
+                    assert refused.value.translation_placeholders == {"variable": f"{component}.{name}"}
+        hass.config_entries.async_update_entry(init_integration, options={"free_charging": False, "no_authorization": True})
+        await hass.async_block_till_done()
+        await act(hass, "set_variables", cp1, values={"AuthCtrlr.Enabled": False, "TxCtrlr.StopTxOnInvalidId": False})
+        freed = await station.heard("SetVariables", lambda asked: ("AuthCtrlr", "Enabled") in variables_of(asked))
+        assert variables_of(freed) == {("AuthCtrlr", "Enabled"): "false", ("TxCtrlr", "StopTxOnInvalidId"): "false"}
+
+
+def variables_of(asked: dict[str, Any]) -> dict[tuple[str, str], str]:
+    return {(item["component"]["name"], item["variable"]["name"]): item["attributeValue"] for item in asked["setVariableData"]}
 
 
 async def test_of_a_short_code_nothing_is_shown(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:

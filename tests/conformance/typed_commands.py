@@ -74,6 +74,10 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
         lambda station: station.authorization.reserve_now(4, DRIVER, SOON),
         lambda station: station.authorization.reserve_now(5, ODD, SOON, evse_id=1, connector_type="cType2", group=OVERLONG),
     ),
+    "authorization.send_list": (
+        lambda station: station.authorization.send_list(OFFLINE),
+        lambda station: station.authorization.send_list(OfflineAuthorization()),
+    ),
     "get_report": (
         lambda station: station.get_report(),
         lambda station: station.get_report([("EVSE@1", "AvailabilityState"), ("SmartChargingCtrlr", None)], ["Active", "Problem"]),

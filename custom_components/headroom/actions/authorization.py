@@ -9,7 +9,7 @@ import probatio as vol
 
 from ..commands import cancel_reservations, reserve
 from ..configuration import TOKEN_TYPES
-from ..errors import translated_errors
+from ..errors import invalid, translated_errors
 from .action import ATTR_DURATION, DURATION, Action, station_of
 
 ATTR_GROUP = "group"
@@ -42,6 +42,16 @@ async def _cancel_reservation(call: ServiceCall) -> None:
     await cancel_reservations(coordinator, identity, evse_id, call.data.get(ATTR_RESERVATION_ID))
 
 
+async def _send_local_list(call: ServiceCall) -> ServiceResponse:
+    """Send a station the site's tokens again; the site's keeper does it, so that what it knows of the station's list stays true."""
+    coordinator, identity, _ = station_of(call)
+    with translated_errors(identity):
+        if not coordinator.station(identity).authorization.keeps_list:
+            raise invalid("no_local_list", station=identity)
+        sent = await coordinator.site.send_local_list(identity)
+    return {"status": "Accepted", "version": sent.version, "tokens": sent.tokens}
+
+
 async def _clear_authorization_cache(call: ServiceCall) -> None:
     coordinator, identity, _ = station_of(call)
     with translated_errors(identity):
@@ -62,5 +72,6 @@ ACTIONS: Mapping[str, Action] = {
     "cancel_reservation": Action(
         handler=_cancel_reservation, fields={vol.Optional(ATTR_RESERVATION_ID): vol.All(vol.Coerce(int), vol.Range(min=1))}
     ),
+    "send_local_list": Action(handler=_send_local_list, fields={}, response=SupportsResponse.OPTIONAL),
     "clear_authorization_cache": Action(handler=_clear_authorization_cache, fields={}),
 }

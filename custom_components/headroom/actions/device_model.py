@@ -84,7 +84,7 @@ async def _set_variables(call: ServiceCall) -> ServiceResponse:
     """Set variables; where nobody looks at the answer, the first no is an error."""
     coordinator, identity, _ = station_of(call)
     values = {variable_key(text): _value(value) for text, value in call.data[ATTR_VALUES].items()}
-    check_variables(values)
+    check_variables(values, policy=coordinator.site.authorization.policy)
     with translated_errors(identity):
         results = await coordinator.station(identity).set_variables(values, AttributeType(call.data[ATTR_ATTRIBUTE]))
     if call.return_response:

@@ -9,6 +9,7 @@ from typing import Any
 from ..csms import inventory
 from ..csms.variables import VariableKey
 from ..errors import invalid
+from ..site.config import AuthorizationPolicy
 
 REQUESTS: Mapping[str, str] = {
     # They install or lift limits, or start a transaction that no fallback guards.
@@ -20,7 +21,8 @@ REQUESTS: Mapping[str, str] = {
     "DeleteCertificate": "delete_certificate",
     "InstallCertificate": "install_certificate",
     "SetNetworkProfile": "set_network_profile",
-    # Who an EVSE is kept free for.
+    # Who may charge while a station is alone, and who an EVSE is kept free for.
+    "SendLocalList": "send_local_list",
     "CancelReservation": "cancel_reservation",
     "ReserveNow": "reserve",
     # Which monitors a station has, and what they say.
@@ -31,9 +33,6 @@ REQUESTS: Mapping[str, str] = {
     "UpdateFirmware": "update_firmware",
 }
 """Requests that change what Headroom keeps account of, with the action that does the same and keeps it."""
-
-KEPT_BY_ITSELF = frozenset({"SendLocalList"})
-"""What no person sends: a station's list is kept in step with the site's tokens, and another would be taken for that one."""
 
 PASSED = frozenset(
     {
@@ -77,15 +76,32 @@ VARIABLES: Mapping[tuple[str, str], str | None] = {
 }
 """Variables that would switch our limits off or lock a station out, with the action that does it safely. A station may read names in any case."""
 
+TOKENS = frozenset(
+    {
+        ("authcachectrlr", "enabled"),
+        ("authctrlr", "localauthorizeoffline"),
+        ("authctrlr", "localpreauthorize"),
+        ("authctrlr", "masterpassgroupid"),
+        ("authctrlr", "offlinetxforunknownidenabled"),
+        ("localauthlistctrlr", "enabled"),
+        ("reservationctrlr", "enabled"),
+    }
+)
+"""Variables that follow from who may charge at the site: Headroom keeps them, and would set back what a person sets."""
+TOKENS_REQUIRED = frozenset({("authctrlr", "enabled"), ("txctrlr", "stoptxoninvalidid")})
+"""As TOKENS, at a site at which nobody charges without a token."""
 
-def check_variables(keys: Iterable[VariableKey]) -> None:
+
+def check_variables(keys: Iterable[VariableKey], *, policy: AuthorizationPolicy) -> None:
     """Raise ServiceValidationError where one of these variables is not for a person to set."""
     for component, variable in keys:
-        _check(inventory.reference(component)["name"], inventory.reference(variable)["name"])
+        _check(inventory.reference(component)["name"], inventory.reference(variable)["name"], policy)
 
 
-def _check(component: str, variable: str) -> None:
+def _check(component: str, variable: str, policy: AuthorizationPolicy) -> None:
     key = (component.strip().casefold(), variable.strip().casefold())
+    if key in TOKENS or (key in TOKENS_REQUIRED and not policy.without_token):
+        raise invalid("variable_of_tokens", variable=f"{component}.{variable}")
     if key not in VARIABLES:
         return
     if (instead := VARIABLES[key]) is None:
@@ -93,12 +109,10 @@ def _check(component: str, variable: str) -> None:
     raise invalid("variable_guarded_instead", variable=f"{component}.{variable}", action=f"headroom.{instead}")
 
 
-def check_request(action: str, payload: Mapping[str, Any]) -> None:
+def check_request(action: str, payload: Mapping[str, Any], *, policy: AuthorizationPolicy) -> None:
     """Raise ServiceValidationError where a request would go around what is kept account of, or is none."""
     if (instead := REQUESTS.get(action)) is not None:
         raise invalid("request_guarded", request=action, action=f"headroom.{instead}")
-    if action in KEPT_BY_ITSELF:
-        raise invalid("request_kept", request=action)
     if action not in PASSED:
         raise invalid("request_unknown", request=action)
     if action == "SetVariables":
@@ -107,4 +121,4 @@ def check_request(action: str, payload: Mapping[str, Any]) -> None:
         for item in items if isinstance(items, (list, tuple)) else ():
             match item:
                 case {"component": {"name": str(component)}, "variable": {"name": str(variable)}}:
-                    _check(component, variable)
+                    _check(component, variable, policy)

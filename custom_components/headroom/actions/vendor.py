@@ -56,7 +56,7 @@ async def _call(call: ServiceCall) -> ServiceResponse:
     coordinator, identity, _ = station_of(call)
     action: str = call.data[ATTR_REQUEST]
     payload: Mapping[str, Any] = call.data[ATTR_PAYLOAD]
-    check_request(action, payload)
+    check_request(action, payload, policy=coordinator.site.authorization.policy)
     with translated_errors(identity):
         station = coordinator.station(identity)
         if action not in station.commands:

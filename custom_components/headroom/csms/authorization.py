@@ -92,6 +92,14 @@ class OfflineAuthorization:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListSent:
+    """A local authorization list that a station took whole: its version (D01), and how many tokens are in it."""
+
+    version: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReservationEnded:
     """A station let a reservation go (ReservationStatusUpdate): its time was over, or, `removed`, the EVSE is out of order."""
 
@@ -104,6 +112,13 @@ class Authorizing(Protocol):
 
     async def keep(self, wanted: OfflineAuthorization) -> None:
         """Have the station go by this; nothing is sent where it does already, or has nothing to keep it in."""
+
+    @property
+    def keeps_list(self) -> bool:
+        """Whether the station has a local authorization list (block D)."""
+
+    async def send_list(self, wanted: OfflineAuthorization) -> ListSent:
+        """Send the whole list, whatever the station is thought to hold (D01)."""
 
     async def clear_cache(self) -> None:
         """Have the station forget the answers it remembers (C11)."""

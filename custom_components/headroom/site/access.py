@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 import logging
 
-from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo
+from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, ListSent
 from .authorization import Judgement
 from .config import EvseKey, Mode
 from .evse import EvseState
@@ -111,3 +111,7 @@ class Access(Grounds):
         await cancel(self._connected(identity), self.authorization.reservations, reservation_id)
         self._on_memory()
         self.request_turn("user")
+
+    async def send_local_list(self, identity: str) -> ListSent:
+        """Send a station its list of tokens again, whole (D01). Raises StationError."""
+        return await self._keeper.send_again(identity)

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import logging
 
-from ..csms.authorization import OfflineAuthorization
+from ..csms.authorization import ListSent, OfflineAuthorization
 from ..csms.errors import StationError, StationOfflineError
 from ..csms.station import Station
 from ..csms.validation import PayloadError
@@ -26,6 +26,8 @@ class _Kept:
     version: int = -1
     """Of the wish that `told` fulfils."""
     failing: bool = False
+    asked: list[asyncio.Future[ListSent]] = field(default_factory=list)
+    """Who waits for its whole list to be sent again."""
     task: asyncio.Task[None] | None = None
     woken: asyncio.Event | None = None
 
@@ -61,6 +63,7 @@ class Keeper:
             kept.station = None
             if kept.task is not None:
                 kept.task.cancel()
+            _refuse(kept, StationOfflineError(f"{identity} went away"))
 
     def changed(self, version: int) -> None:
         """Tell every station where `version`, the number of the wish, is another than last time."""
@@ -71,8 +74,20 @@ class Keeper:
             if kept.station is not None:
                 self._wake(identity, kept)
 
+    async def send_again(self, identity: str) -> ListSent:
+        """Send a station its whole list, whatever it is thought to hold, as soon as it may be told. Raises StationError."""
+        kept = self._stations.get(identity)
+        if kept is None or kept.station is None:
+            raise StationOfflineError(f"{identity} is not ready")
+        sent: asyncio.Future[ListSent] = asyncio.get_running_loop().create_future()
+        kept.asked.append(sent)
+        self._wake(identity, kept)
+        return await sent
+
     async def stop(self) -> None:
         """Stop telling; stations keep what they hold."""
+        for identity, kept in self._stations.items():
+            _refuse(kept, StationOfflineError(f"{identity} is not led any more"))
         tasks = [kept.task for kept in self._stations.values() if kept.task is not None]
         for task in tasks:
             task.cancel()
@@ -90,9 +105,11 @@ class Keeper:
         kept.woken = asyncio.Event()
         retry_s = RETRY_S
         await self._guarded(identity)
-        while kept.station is not None and kept.version != self._version:
+        while kept.station is not None and (kept.asked or kept.version != self._version):
             kept.woken.clear()
             version, wanted = self._version, self._wanted(identity)
+            if kept.asked:
+                await _send_whole(kept, kept.station, wanted)
             try:
                 if kept.told != wanted:
                     await kept.station.authorization.keep(wanted)
@@ -118,3 +135,25 @@ class Keeper:
                 await woken.wait()
         except TimeoutError:
             return
+
+
+async def _send_whole(kept: _Kept, station: Station, wanted: OfflineAuthorization) -> None:
+    """Send the list to those who wait for it; where it fails it is they who are told, and what the station holds is looked at anew."""
+    asked = tuple(kept.asked)
+    try:
+        sent = await station.authorization.send_list(wanted)
+    except (StationError, PayloadError, ValueError) as error:
+        kept.told, kept.version = None, -1
+        _refuse(kept, error)
+        return
+    for waiting in asked:
+        kept.asked.remove(waiting)
+        if not waiting.done():
+            waiting.set_result(sent)
+
+
+def _refuse(kept: _Kept, error: Exception) -> None:
+    for waiting in kept.asked:
+        if not waiting.done():
+            waiting.set_exception(error)
+    kept.asked.clear()

@@ -6,7 +6,7 @@ from datetime import datetime
 import logging
 from typing import Any, override
 
-from ..authorization import AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization, ReservationEnded
+from ..authorization import AuthorizationStatus, IdToken, IdTokenInfo, ListSent, OfflineAuthorization, ReservationEnded
 from ..errors import CallError, CallRejectedError
 from ..fields import optional_text, optional_whole, record, text, whole
 from ..frames import Payload
@@ -88,10 +88,21 @@ class Authorization(Block):
         accepted = [token.key for token, info in wanted.tokens.items() if info.status is AuthorizationStatus.ACCEPTED]
         withdrawn = set(kept.get("accepted", ())) - set(accepted) or (kept.get("unknown") is True and not wanted.unknown)
         if lists:
-            await self._keep_list({_key(entry): entry for entry in map(self._entry, *_columns(wanted))})
+            await self._keep_list(self._entries(wanted))
         if withdrawn and self._has("AuthCacheCtrlr"):
             await self._forget()
         self._remember(accepted=sorted(accepted), unknown=wanted.unknown)
+
+    @property
+    def keeps_list(self) -> bool:
+        """Whether the station has a local authorization list."""
+        return self._lists
+
+    async def send_list(self, wanted: OfflineAuthorization) -> ListSent:
+        """Send the whole list, whatever the station is thought to hold (D01), as one that follows on what it reports (D02)."""
+        entries = self._entries(wanted)
+        await self._send(self._held(), await self._reported_version(), entries, whole=True)
+        return ListSent(version=self._held().version, tokens=len(entries))
 
     async def clear_cache(self) -> None:
         """Have the station forget the answers it remembers (C11)."""
@@ -162,13 +173,16 @@ class Authorization(Block):
             _LOGGER.info("%s does not let these be set: %s", self._link.identity, ", ".join(name.partition("=")[0] for name in new))
             self._remember(refused=[*refused, *new])
 
+    def _entries(self, wanted: OfflineAuthorization) -> dict[str, Payload]:
+        return {_key(entry): entry for entry in map(self._entry, *_columns(wanted))}
+
     def _entry(self, token: IdToken, info: IdTokenInfo) -> Payload:
         return {"idToken": written_token(token), "idTokenInfo": self._info(info)}
 
     async def _keep_list(self, wanted: Mapping[str, Payload]) -> None:
         held = self._held()
         try:
-            reported = optional_whole(await self._link.ready_calls.ask("GetLocalListVersion", {}), "versionNumber") or 0
+            reported = await self._reported_version()
         except CallError as error:
             if error.code in ABSENT:
                 _LOGGER.debug("%s keeps no local list after all", self._link.identity)
@@ -182,10 +196,12 @@ class Authorization(Block):
                 raise
             await self._send(local_list.Held(), reported, wanted)
 
-    async def _send(self, held: local_list.Held, reported: int, wanted: Mapping[str, Payload]) -> None:
-        for update in local_list.updates(
-            held, reported, wanted, items=self._limit("ItemsPerMessage") or DEFAULT_ITEMS, most_bytes=self._limit("BytesPerMessage")
-        ):
+    async def _reported_version(self) -> int:
+        return optional_whole(await self._link.ready_calls.ask("GetLocalListVersion", {}), "versionNumber") or 0
+
+    async def _send(self, held: local_list.Held, reported: int, wanted: Mapping[str, Payload], *, whole: bool = False) -> None:
+        items, most_bytes = self._limit("ItemsPerMessage") or DEFAULT_ITEMS, self._limit("BytesPerMessage")
+        for update in local_list.updates(held, reported, wanted, items=items, most_bytes=most_bytes, whole=whole):
             await self._link.ready_calls.command("SendLocalList", update.payload)
             self._remember(version=update.then.version, entries=dict(update.then.entries))
 

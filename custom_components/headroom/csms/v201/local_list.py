@@ -31,15 +31,17 @@ def is_known(held: Held, reported_version: int) -> bool:
     return 0 < held.version == reported_version
 
 
-def updates(held: Held, reported_version: int, wanted: Mapping[str, Payload], *, items: int, most_bytes: int | None) -> Iterator[Update]:
+def updates(
+    held: Held, reported_version: int, wanted: Mapping[str, Payload], *, items: int, most_bytes: int | None, whole: bool = False
+) -> Iterator[Update]:
     """Yield the requests that bring a station to `wanted`, each to be sent once the one before it is accepted.
 
-    What changed is enough where it is known what the station holds. Any other station gets the whole list. No request holds more than `items` tokens, or more than `most_bytes` where it can be helped.
+    What changed is enough where it is known what the station holds. Any other station gets the whole list, and with `whole` any. No request holds more than `items` tokens, or more than `most_bytes` where it can be helped.
     """
-    known = is_known(held, reported_version)
+    known = is_known(held, reported_version) and not whole
     if known and held.entries == wanted:
         return
-    if not known and reported_version <= 0 and not wanted:
+    if not known and reported_version <= 0 and not wanted and not whole:
         return
     before = held.entries if known else {}
     removed = {key: {"idToken": entry["idToken"]} for key, entry in before.items() if key not in wanted}
