@@ -127,6 +127,12 @@ async def test_a_transaction_whose_id_is_given_anew_runs_again(house: House) -> 
             TransactionPhase.ENDED,
             TransactionPhase.STARTED,
         ]
+        assert [item.given_anew for item in house.of(TransactionEvent)] == [False, False, True]
+        late = event("Updated", 2, "2026-01-01T10:30:00Z", evse={"id": 1}, offline=True)  # of the first, and new
+        await client.call("TransactionEvent", late)
+        told = house.of(TransactionEvent)[-1]
+        assert not told.given_anew and told.started_at is None, "it is not told as one of the second"
+        assert known.running_on(1) is running and not running.has(2)
 
 
 async def test_events_that_were_told_as_lost_are_not_told_again_when_some_come_late() -> None:
