@@ -7,6 +7,7 @@ from playwright.async_api import Locator, Page, expect
 
 LOAD_MS = 30_000
 """How long a page may take on a slow machine the first time."""
+expect.set_options(timeout=LOAD_MS)
 
 
 class Frontend:
@@ -23,7 +24,7 @@ class Frontend:
         await self.page.locator("input[name=username]").fill(username)
         await self.page.locator("input[name=password]").fill(password)
         await self.page.keyboard.press("Enter")
-        await expect(self.page.get_by_text("Settings", exact=True).first).to_be_visible(timeout=LOAD_MS)
+        await expect(self.page.get_by_text("Settings", exact=True).first).to_be_visible()
 
     async def open(self, path: str) -> None:
         await self.page.goto(f"{self.url}{path}")
@@ -38,7 +39,7 @@ class Frontend:
         return self.page.locator("dialog-data-entry-flow")
 
     async def expect_step(self, title: str) -> None:
-        await expect(self.dialog.get_by_text(title, exact=True).first).to_be_visible(timeout=LOAD_MS)
+        await expect(self.dialog.get_by_text(title, exact=True).first).to_be_visible()
 
     async def fill(self, label: str, value: str) -> None:
         box = self.dialog.locator("wa-input").filter(has_text=re.compile(rf"^\s*{re.escape(label)}\b"))

@@ -7,7 +7,6 @@ from playwright.async_api import expect
 import pytest
 
 from .conftest import OpenFrontend, address, demo
-from .frontend import LOAD_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -90,7 +89,7 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await expect(page.get_by_text("Charging station GATE waits for approval")).to_be_visible()
 
         await frontend.open_device("Yard", "Simulator")
-        await expect(frontend.row_of("Online")).to_contain_text("Connected", timeout=LOAD_MS)
+        await expect(frontend.row_of("Online")).to_contain_text("Connected")
         await expect(frontend.row_of("Security profile")).to_contain_text("Password")
         await frontend.picture("station")
         assert password not in await page.content()
@@ -107,7 +106,7 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         reader = await frontend.at_the_station(yard[1], "YARD")
         await reader.get_by_role("button", name="Hold it there").click()
         await frontend.open_device("EVSE 1", "Simulator")
-        await expect(frontend.row_of("Status")).to_contain_text("Charging", timeout=LOAD_MS)
+        await expect(frontend.row_of("Status")).to_contain_text("Charging")
         await frontend.picture("charging")
 
 
@@ -116,7 +115,7 @@ async def test_watching_limits_and_reasons_change(log_in: OpenFrontend, tmp_path
         frontend = await log_in(address(printed))
         page = frontend.page
         table = page.locator("hui-markdown-card table")
-        await expect(page.locator("hui-gauge-card")).to_have_count(3, timeout=LOAD_MS)
+        await expect(page.locator("hui-gauge-card")).to_have_count(3)
         await expect(table.locator("tr")).to_have_count(7)
 
         # All six cars come within half a minute, and then the fuse is full.
