@@ -8,6 +8,7 @@ from homeassistant.util import dt as dt_util
 from .coordinator import HeadroomCoordinator
 from .csms.authorization import IdToken
 from .csms.errors import CallError, CallRejectedError
+from .csms.inventory import lacks_connector
 from .csms.upkeep import Firmware, Retries
 from .csms.validation import PayloadError
 from .errors import invalid, translated_errors
@@ -60,11 +61,21 @@ async def reserve(
     *,
     kind: str | None = None,
     group: str | None = None,
+    connector_type: str | None = None,
 ) -> Reservation:
-    """Keep an EVSE, or any of a station, free for a token and its group for so long."""
+    """Keep an EVSE, or any of a station, free for a token and its group for so long.
+
+    Raises ServiceValidationError where none of them has a connector of the type that is asked for.
+    """
     token, own_group = token_of(coordinator, identity, id_token, kind)
     with translated_errors(identity):
-        return await coordinator.site.reserve(identity, token, dt_util.utcnow() + duration, evse_id=evse_id, group=group or own_group)
+        inventory = coordinator.station(identity).inventory
+        places = inventory.evse_connectors if evse_id is None else (evse_id,)
+        if connector_type is not None and places and all(lacks_connector(inventory, place, connector_type) for place in places):
+            raise invalid("no_such_connector", station=identity, connector=connector_type)
+        return await coordinator.site.reserve(
+            identity, token, dt_util.utcnow() + duration, evse_id=evse_id, connector_type=connector_type, group=group or own_group
+        )
 
 
 async def cancel_reservations(

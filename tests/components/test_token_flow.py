@@ -328,6 +328,37 @@ async def test_reserve_and_cancel(hass: HomeAssistant, init_integration: MockCon
     assert refused.value.translation_key == "not_reserved"
 
 
+async def test_reserve_a_connector(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Where the station says what connectors it has, one that it lacks is refused, and what it has is kept free for the card."""
+    kinds = {1: "cType2", 2: "cCCS2", 3: "Vendor's own"}
+
+    async with raw_station(init_integration, "CP2") as station:
+
+        async def report(asked: dict[str, Any]) -> None:
+            found = [told("Connector", "ConnectorType", kind, mutability="ReadOnly", dataType="string") for kind in kinds.values()]
+            for evse_id, item in zip(kinds, found, strict=True):
+                item["component"]["evse"] = {"id": evse_id, "connectorId": 1}
+            page = {"requestId": asked["requestId"], "generatedAt": now(), "seqNo": 0, "reportData": found}
+            await station.call("NotifyReport", page)
+
+        station.answers |= {"GetBaseReport": {"status": "Accepted"}, "ReserveNow": {"status": "Accepted"}}
+        station.after("GetBaseReport", report)
+        await station.boot()
+        await station.heard("SetChargingProfile")
+        hour = {"hours": 1}
+        with pytest.raises(ServiceValidationError) as refused:
+            await act(hass, "reserve", device(hass, init_integration, "CP2_1"), id_token=CARD, duration=hour, connector_type="cccs2")
+        assert refused.value.translation_key == "no_such_connector"
+        assert refused.value.translation_placeholders == {"station": "CP2", "connector": "cCCS2"}
+        assert "ReserveNow" not in [action for action, _ in station.asked]
+        await act(hass, "reserve", device(hass, init_integration, "CP2_1"), id_token=CARD, duration=hour, connector_type="ctype2")
+        asked = await station.heard("ReserveNow")
+        assert (asked["evseId"], asked["connectorType"]) == (1, "cType2")
+        await act(hass, "reserve", device(hass, init_integration, "CP2"), id_token=CARD, duration=hour, connector_type="stype2")
+        asked = await station.heard("ReserveNow", lambda sent: "evseId" not in sent)
+        assert asked["connectorType"] == "sType2"  # the third may have it
+
+
 async def test_clear_the_cache(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
     left.answers["ClearCache"] = {"status": "Accepted"}
     await act(hass, "clear_authorization_cache", device(hass, init_integration, "CP1"))

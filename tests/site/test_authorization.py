@@ -11,7 +11,7 @@ from custom_components.headroom.csms.station import Inventory
 from custom_components.headroom.site.authorization import Authorization, Judgement
 from custom_components.headroom.site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken
 from custom_components.headroom.site.evse import EvseState
-from custom_components.headroom.site.reservations import Reservation, closed_to
+from custom_components.headroom.site.reservations import Reservation, Reservations, closed_to
 from custom_components.headroom.site.snapshot import EvseStatus
 from custom_components.headroom.site.tokens import Stranger, TokenBook
 from simulator.evse import token
@@ -341,6 +341,27 @@ def test_a_reservation_for_any_place_leaves_the_others_their_own() -> None:
     assert closed_to([anywhere], {1: False, 2: True}, other, None, same) == {2}
     assert closed_to([anywhere], {1: False, 2: True}, mine, None, same) == frozenset()
     assert closed_to([anywhere, second], {1: True, 2: True}, other, None, same) == {1, 2}
+
+
+def test_a_reservation_of_a_connector_closes_the_last_place_that_has_it() -> None:
+    def same(one: IdToken, other: IdToken) -> bool:
+        return one == other
+
+    mine, other = IdToken(value="A", type="Central"), IdToken(value="B", type="Central")
+    plug = Reservation(reservation_id=1, station="CP1", evse_id=None, token=mine, group=None, expires_at=START, excluded=frozenset({1, 2}))
+    anywhere = replace(plug, reservation_id=2, excluded=frozenset())
+    free = {1: True, 2: True, 3: True}
+    assert closed_to([plug], free, other, None, same) == {3}
+    assert closed_to([plug], free, mine, None, same) == frozenset()
+    assert closed_to([plug], free | {3: False}, other, None, same) == frozenset()
+    assert closed_to([plug, anywhere], free, other, None, same) == {3}
+    assert closed_to([plug, anywhere], free | {1: False}, other, None, same) == {2, 3}
+    assert closed_to([plug, anywhere], free | {3: False}, other, None, same) == frozenset()
+    kept = Reservations()
+    kept.add(plug)
+    again = Reservations()
+    again.recall(kept.document())
+    assert again.get(1) == plug
 
 
 def test_a_card_that_is_learnt_at_a_reader_is_listed_there_as_that_reader_told_it() -> None:

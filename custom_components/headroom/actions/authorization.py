@@ -9,9 +9,11 @@ import probatio as vol
 
 from ..commands import cancel_reservations, reserve
 from ..configuration import TOKEN_TYPES
+from ..csms import inventory
 from ..errors import invalid, translated_errors
 from .action import ATTR_DURATION, DURATION, Action, station_of
 
+ATTR_CONNECTOR_TYPE = "connector_type"
 ATTR_GROUP = "group"
 ATTR_ID_TOKEN = "id_token"
 ATTR_ID_TOKEN_TYPE = "id_token_type"
@@ -20,6 +22,8 @@ ATTR_RESERVATION_ID = "reservation_id"
 TOKEN = vol.All(cv.string, vol.Length(min=1, max=36))
 TOKEN_TYPE = vol.All(vol.In(TOKEN_TYPES), TOKEN_TYPES.get)
 GROUP = vol.All(cv.string, vol.Length(min=1, max=36))
+CONNECTOR_TYPES = {name.lower(): name for name in inventory.CONNECTOR_TYPES}
+"""OCPP's ConnectorEnumType by what the actions call it."""
 
 
 async def _reserve(call: ServiceCall) -> ServiceResponse:
@@ -33,6 +37,7 @@ async def _reserve(call: ServiceCall) -> ServiceResponse:
         duration,
         kind=call.data.get(ATTR_ID_TOKEN_TYPE),
         group=call.data.get(ATTR_GROUP),
+        connector_type=call.data.get(ATTR_CONNECTOR_TYPE),
     )
     return {ATTR_RESERVATION_ID: reservation.reservation_id, "expires_at": reservation.expires_at.isoformat()}
 
@@ -66,6 +71,7 @@ ACTIONS: Mapping[str, Action] = {
             vol.Required(ATTR_DURATION): DURATION,
             vol.Optional(ATTR_ID_TOKEN_TYPE): TOKEN_TYPE,
             vol.Optional(ATTR_GROUP): GROUP,
+            vol.Optional(ATTR_CONNECTOR_TYPE): vol.All(vol.In(CONNECTOR_TYPES), CONNECTOR_TYPES.__getitem__),
         },
         response=SupportsResponse.OPTIONAL,
     ),

@@ -20,6 +20,29 @@ VARIABLES_WITHOUT_REPORT = (
     ("SmartChargingCtrlr", "ACPhaseSwitchingSupported"),
 )
 """What is asked for one by one where a station gives no report."""
+CONNECTOR_TYPES = (
+    "cCCS1",
+    "cCCS2",
+    "cG105",
+    "cTesla",
+    "cType1",
+    "cType2",
+    "s309-1P-16A",
+    "s309-1P-32A",
+    "s309-3P-16A",
+    "s309-3P-32A",
+    "sBS1361",
+    "sCEE-7-7",
+    "sType2",
+    "sType3",
+    "Other1PhMax16A",
+    "Other1PhOver16A",
+    "Other3Ph",
+    "Pan",
+    "wInductive",
+    "wResonant",
+)
+"""OCPP's ConnectorEnumType, but for those that say it is not known."""
 MOST_EVSES_PROBED = 8
 MOST_EVSES, MOST_CONNECTORS = 128, 16
 """Of one station, and of one EVSE; what it tells of beyond is let go."""
@@ -169,6 +192,14 @@ def is_direct(inventory: Inventory, evse_id: int) -> bool:
     prefix = f"Connector@{evse_id}:"
     kinds = [value for key, value in inventory.variables.items() if key.startswith(prefix) and key.endswith(".ConnectorType")]
     return evse_phases(inventory, evse_id) == 0 or any(kind.startswith(("cCCS", "cG105", "cChaoJi")) for kind in kinds)
+
+
+def lacks_connector(inventory: Inventory, evse_id: int, connector_type: str) -> bool:
+    """Return whether an EVSE is known to have no connector of this type (CONNECTOR_TYPES): each that it has says that it is another."""
+    known = {kind.casefold() for kind in CONNECTOR_TYPES} - {connector_type.casefold()}
+    connectors = inventory.evse_connectors.get(evse_id, ())
+    kinds = [inventory.variables.get(f"Connector@{evse_id}:{connector}.ConnectorType", "") for connector in connectors]
+    return bool(kinds) and all(kind.strip().casefold() in known for kind in kinds)
 
 
 def items_per_message(inventory: Inventory, message: str) -> int | None:

@@ -96,11 +96,27 @@ class Access(Grounds):
         return True
 
     async def reserve(
-        self, identity: str, token: IdToken, expires_at: datetime, *, evse_id: int | None = None, group: str | None = None
+        self,
+        identity: str,
+        token: IdToken,
+        expires_at: datetime,
+        *,
+        evse_id: int | None = None,
+        connector_type: str | None = None,
+        group: str | None = None,
     ) -> Reservation:
-        """Keep an EVSE, or any of a station, free for a token and its group (H01). Raises StationError; nothing is reserved then."""
+        """Keep an EVSE, or any of a station, free for a token and its group (H01). Raises StationError; nothing is reserved then.
+
+        `connector_type` is OCPP's (csms/inventory.py): of a station, only EVSEs with such a connector count.
+        """
         reservation = await reserve(
-            self._connected(identity), self.authorization.reservations, token, expires_at, evse_id=evse_id, group=group
+            self._connected(identity),
+            self.authorization.reservations,
+            token,
+            expires_at,
+            evse_id=evse_id,
+            connector_type=connector_type,
+            group=group,
         )
         self._on_memory()
         self.request_turn("user")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..csms.authorization import IdToken
 from ..csms.errors import CallRejectedError
+from ..csms.inventory import lacks_connector
 from ..csms.station import Station
 from .tokens import read, written
 
@@ -22,6 +23,8 @@ class Reservation:
     token: IdToken
     group: str | None
     expires_at: datetime
+    excluded: frozenset[int] = frozenset()
+    """The station's EVSEs that it is not for: they are known to have no connector of its type."""
 
     def is_for(self, token: IdToken, group: str | None, same: Callable[[IdToken, IdToken], bool]) -> bool:
         """Tell whether a token may charge there (H03)."""
@@ -80,6 +83,7 @@ class Reservations:
                 "evse_id": reservation.evse_id,
                 "group": reservation.group,
                 "until": reservation.expires_at.isoformat(),
+                "excluded": sorted(reservation.excluded),
                 **written(reservation.token),
             }
             for reservation in self._held.values()
@@ -96,6 +100,7 @@ class Reservations:
                     token=read(row),
                     group=row["group"],
                     expires_at=datetime.fromisoformat(row["until"]),
+                    excluded=frozenset(row.get("excluded", ())),
                 )
             )
 
@@ -109,19 +114,32 @@ def closed_to(
 ) -> frozenset[int]:
     """Return the EVSEs of a station that are kept free for others; `evses` tells of each whether it is free.
 
-    A reservation for any EVSE closes none as long as one is left for whoever it is for; then it closes all that are free.
+    A reservation for any EVSE closes none as long as one is left for whoever it is for; then it closes all that are free and
+    have its type of connector.
     """
     others = [reservation for reservation in reservations if not reservation.is_for(token, group, same)]
     closed = {reservation.evse_id for reservation in others if reservation.evse_id is not None}
-    free = [evse_id for evse_id, is_free in evses.items() if is_free and evse_id not in closed]
-    anywhere = sum(reservation.evse_id is None for reservation in others)
-    return frozenset(closed | (set(free) if 0 < len(free) <= anywhere else set()))
+    free = {evse_id for evse_id, is_free in evses.items() if is_free and evse_id not in closed}
+    anywhere = [places for one in others if one.evse_id is None and (places := free - one.excluded)]
+    full = [places for places in anywhere if len(places) <= sum(other <= places for other in anywhere)]
+    return frozenset(closed.union(*full))
 
 
 async def reserve(
-    station: Station, reservations: Reservations, token: IdToken, expires_at: datetime, *, evse_id: int | None, group: str | None
+    station: Station,
+    reservations: Reservations,
+    token: IdToken,
+    expires_at: datetime,
+    *,
+    evse_id: int | None,
+    connector_type: str | None,
+    group: str | None,
 ) -> Reservation:
     """Have a station keep an EVSE free, and go by it. Raises StationError."""
+    inventory = station.inventory
+    excluded = (
+        evse for evse in inventory.evse_connectors if connector_type is not None and lacks_connector(inventory, evse, connector_type)
+    )
     reservation = Reservation(
         reservation_id=reservations.new_id(),
         station=station.identity,
@@ -129,8 +147,11 @@ async def reserve(
         token=token,
         group=group,
         expires_at=expires_at,
+        excluded=frozenset(excluded),
     )
-    await station.authorization.reserve_now(reservation.reservation_id, token, expires_at, evse_id=evse_id, group=group)
+    await station.authorization.reserve_now(
+        reservation.reservation_id, token, expires_at, evse_id=evse_id, connector_type=connector_type, group=group
+    )
     reservations.add(reservation)
     return reservation
 
