@@ -14,13 +14,15 @@ from websockets.typing import Subprotocol
 
 from custom_components.headroom.csms import listening, server
 from custom_components.headroom.csms.authorization import AuthorizationStatus
+from custom_components.headroom.csms.errors import StationError, StationOfflineError
 from custom_components.headroom.csms.events import Connected, Disconnected, Ready
 from custom_components.headroom.csms.memory import StationClock
+from custom_components.headroom.csms.rpc import MOST_WAITING
 from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.values import Admission
 
-from .client import BOOT, station
+from .client import BOOT, SILENCE, station
 from .conftest import House, running
 
 
@@ -209,6 +211,24 @@ async def test_an_answer_that_cannot_be_sent_does_not_stop_what_came_after_it(ho
     transport.incoming.put_nowait(None)
     await house.system.serve("CP1", transport)
     assert house.kinds() == ["Connected", "Metered", "Metered", "Disconnected"]
+
+
+async def test_requests_that_wait_for_a_station_that_does_not_answer_are_bounded(house: House) -> None:
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        client.answers["SetChargingProfile"] = SILENCE
+        waiting = [asyncio.create_task(found.install_fallback(1, 6)) for _ in range(MOST_WAITING + 1)]
+        await client.until("SetChargingProfile")
+        with pytest.raises(StationError, match="too many requests wait for CP1"):
+            await found.install_fallback(1, 7)
+        waiting[-1].cancel()
+        await asyncio.wait(waiting[-1:])
+        waiting.append(asyncio.create_task(found.install_fallback(1, 8)))  # whoever went away made room
+        await asyncio.sleep(0)
+        assert not waiting[-1].done()
+        await client.socket.close()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(outcome, StationOfflineError | asyncio.CancelledError) for outcome in outcomes)
 
 
 async def test_two_stations_do_not_disturb_each_other(house: House) -> None:

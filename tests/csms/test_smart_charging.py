@@ -363,6 +363,39 @@ async def test_an_ev_that_asks_while_a_cut_is_on_its_way_does_not_bring_the_old_
         assert len(client.requests("SetChargingProfile")) == writes + 2
 
 
+async def test_a_cut_whose_caller_is_gone_is_still_on_its_way(house: House) -> None:
+    needs = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
+    released = asyncio.Event()
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
+        await found.install_lease(1, "T1", 16, soon())
+        install: Any = client.answers["SetChargingProfile"]
+
+        async def later(payload: dict[str, Any]) -> Any:
+            await released.wait()
+            return install(payload)
+
+        client.answers["SetChargingProfile"] = later
+        writes = len(client.requests("SetChargingProfile"))
+        cut = asyncio.create_task(found.install_lease(1, "T1", 8, soon()))
+        never = asyncio.create_task(found.install_fallback(1, 10))
+        await client.until("SetChargingProfile", writes + 1)
+        for task in (cut, never):
+            task.cancel()
+        assert await client.call("NotifyEVChargingNeeds", needs) == {"status": "Accepted"}
+        released.set()
+        await found.install_fallback(1, 6)
+        (held,) = [one.profile for one in store.installed if one.profile["chargingProfilePurpose"] == "TxProfile"]
+        assert held["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] == 8
+        assert len(client.requests("SetChargingProfile")) == writes + 2
+        # What its EV plans by next is what the station took, though nobody heard it.
+        assert await client.call("NotifyEVChargingNeeds", needs) == {"status": "Accepted"}
+        offered = await client.until("SetChargingProfile", writes + 3)
+        assert offered["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] == 8
+
+
 periods = st.lists(
     st.tuples(st.integers(1, 500), st.sampled_from((0.0, 6.0, 10.5, 16.0, 32.0)), st.sampled_from((None, 1, 3))), min_size=1, max_size=30
 )

@@ -20,6 +20,8 @@ _LOGGER = logging.getLogger(__name__)
 LONGEST_BACKLOG = 256
 LARGEST_BACKLOG = 1 << 20
 """Requests of a station that wait for their turn, and their characters; it is to wait for each answer, so a longer queue is a fault."""
+MOST_WAITING = 128
+"""Requests of ours that wait for their turn; whoever comes beyond is told so at once."""
 MOST_AT_ONCE = 16
 """After so many frames the other stations have a turn, however many this one has sent in one go."""
 DRAIN_S = 5.0
@@ -55,6 +57,10 @@ class Answer:
     then: Callable[[], None] | None = None
 
 
+type Over = Callable[[Payload | StationError | None], None]
+"""Hears what became of a request, also where its caller is gone: the response, what went wrong, or None where it was never sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
     message_id: str
@@ -62,6 +68,18 @@ class _Outgoing:
     text: str
     timeout_s: float
     answer: asyncio.Future[Payload]
+    over: Over | None
+
+    def settle(self, outcome: Payload | StationError | None) -> None:
+        """Tell whoever waits for it."""
+        if self.over is not None:
+            self.over(outcome)
+        if self.answer.done() or outcome is None:
+            return
+        if isinstance(outcome, StationError):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
 
 
 class Rpc:
@@ -118,15 +136,20 @@ class Rpc:
                 await asyncio.wait((self._answering,))
         return reason
 
-    async def call(self, action: str, payload: Payload, *, timeout_s: float | None = None) -> Payload:
+    async def call(self, action: str, payload: Payload, *, timeout_s: float | None = None, over: Over | None = None) -> Payload:
         """Send a request and return the response's payload, which is an object; its schema is the caller's business.
 
         Raises PayloadError where the request violates its schema or is no JSON (nothing is sent then), CallError for a CALLERROR,
-        CallTimeoutError and StationOfflineError. A caller that is cancelled leaves an outstanding call outstanding: the next one waits for it.
+        CallTimeoutError, StationOfflineError, and StationError where too many wait already. A caller that is cancelled leaves an
+        outstanding call outstanding: the next one waits for it. `over` hears once of every call for which nothing was raised at once.
         """
         self._schemas.check_request(action, payload)
         if self._closed:
             raise StationOfflineError(f"{self._name} is not connected")
+        if len(self._outgoing) >= MOST_WAITING:
+            self._drop_abandoned()
+        if len(self._outgoing) >= MOST_WAITING:
+            raise StationError(f"{action}: too many requests wait for {self._name} already")
         message_id = f"{self._life}-{next(self._ids)}"
         try:
             text = call_text(message_id, action, payload)
@@ -138,6 +161,7 @@ class Rpc:
             text,
             self._call_timeout_s if timeout_s is None else timeout_s,
             asyncio.get_running_loop().create_future(),
+            over,
         )
         self._outgoing.append(outgoing)
         self._send_next()
@@ -223,14 +247,22 @@ class Rpc:
     def _send_next(self) -> None:
         while self._outstanding is None and self._outgoing:
             outgoing = self._outgoing.popleft()
-            if outgoing.answer.done():
-                continue  # its caller has given up before it was sent
+            if outgoing.answer.done():  # its caller has given up before it was sent
+                outgoing.settle(None)
+                continue
             timer = asyncio.get_running_loop().call_later(outgoing.timeout_s, self._give_up, outgoing)
             self._outstanding = outgoing, timer
             sending = asyncio.create_task(self._send_call(outgoing), eager_start=True)
             if not sending.done():
                 self._sending.add(sending)
                 sending.add_done_callback(self._sent)
+
+    def _drop_abandoned(self) -> None:
+        waiting = list(self._outgoing)
+        self._outgoing = deque(one for one in waiting if not one.answer.done())
+        for outgoing in waiting:
+            if outgoing.answer.done():
+                outgoing.settle(None)
 
     def _sent(self, sending: asyncio.Task[None]) -> None:
         self._sending.discard(sending)
@@ -266,7 +298,7 @@ class Rpc:
             return
         self._outstanding[1].cancel()
         self._outstanding = None
-        _settle(outgoing.answer, outcome)
+        outgoing.settle(outcome)
 
     def _go_offline(self) -> None:
         self._closed = True
@@ -275,13 +307,4 @@ class Rpc:
         if self._outstanding is not None:
             self._conclude(self._outstanding[0], StationOfflineError(f"{self._name} went away"))
         for outgoing in gone:
-            _settle(outgoing.answer, StationOfflineError(f"{self._name} went away"))
-
-
-def _settle(answer: asyncio.Future[Payload], outcome: Payload | StationError) -> None:
-    if answer.done():
-        return
-    if isinstance(outcome, StationError):
-        answer.set_exception(outcome)
-    else:
-        answer.set_result(outcome)
+            outgoing.settle(StationOfflineError(f"{self._name} went away"))

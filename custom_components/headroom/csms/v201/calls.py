@@ -8,7 +8,7 @@ from ..errors import CallError, CallRejectedError
 from ..fields import optional_record, optional_text, records
 from ..frames import Payload
 from ..inventory import items_per_message, name, reference
-from ..rpc import Rpc
+from ..rpc import Over, Rpc
 from ..values import Inventory
 from ..variables import AttributeType, VariableKey, VariableResult
 
@@ -26,13 +26,13 @@ class Calls:
         self.get_variables_items = ITEMS_PER_MESSAGE
         self.set_variables_items = ITEMS_PER_MESSAGE
 
-    async def ask(self, action: str, payload: Payload) -> Payload:
+    async def ask(self, action: str, payload: Payload, *, over: Over | None = None) -> Payload:
         """Send a request; returns its response. Raises StationError, and PayloadError where the request is not valid."""
-        return await self._rpc.call(action, payload)
+        return await self._rpc.call(action, payload, over=over)
 
-    async def command(self, action: str, payload: Payload, success: Sequence[str] = ACCEPTED) -> Payload:
+    async def command(self, action: str, payload: Payload, success: Sequence[str] = ACCEPTED, *, over: Over | None = None) -> Payload:
         """Send a request that is answered with a status; raises CallRejectedError where that is none of `success`."""
-        response = await self.ask(action, payload)
+        response = await self.ask(action, payload, over=over)
         if (status := optional_text(response, "status")) is None:
             raise CallError(action, "OccurrenceConstraintViolation", "the response has no status")
         if status not in success:

@@ -7,7 +7,7 @@ from typing import Any, override
 
 from .. import profiles
 from ..composite import ALL_PHASES, NOMINAL_VOLTAGE_V, CompositeSchedule, SchedulePeriod, Situation, Supply, Transaction, composite_schedule
-from ..errors import CallError
+from ..errors import CallError, StationError
 from ..fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records
 from ..frames import Payload
 from ..inventory import evse_phases
@@ -27,8 +27,8 @@ class ChargingProfiles(Block):
     def __init__(self, link: Link) -> None:
         """Take the connection; nothing is sent."""
         super().__init__(link)
-        self._on_its_way: list[Placed] = []
-        """What was sent and not answered yet."""
+        self._on_its_way: dict[object, Placed] = {}
+        """What was sent and not answered yet, whether or not anybody still waits for the answer."""
 
     @override
     def requests(self) -> Mapping[str, Handler]:
@@ -58,9 +58,18 @@ class ChargingProfiles(Block):
 
     async def _install(self, placed: Placed) -> None:
         payload = {"evseId": placed.evse_id, "chargingProfile": placed.profile}
-        self._on_its_way.append(placed)
+        sending = object()
+
+        def over(outcome: Payload | StationError | None) -> None:
+            self._on_its_way.pop(sending, None)
+            accepted = isinstance(outcome, Mapping) and outcome.get("status") == "Accepted"
+            if accepted and (profile_id := placed.profile_id) is not None:
+                self._link.memory.told[profile_id] = placed
+
+        calls = self._link.ready_calls
+        self._on_its_way[sending] = placed
         try:
-            await self._link.ready_calls.command("SetChargingProfile", payload)
+            await calls.command("SetChargingProfile", payload, over=over)
         except CallError as error:
             if error.code in NO_SMART_CHARGING and self._link.inventory.smart_charging.available:
                 _LOGGER.warning("%s has no smart charging: it answered %s", self._link.identity, error.code)
@@ -69,10 +78,9 @@ class ChargingProfiles(Block):
                 )
                 self._link.inventory_changed()
             raise
-        finally:
-            self._on_its_way.remove(placed)
-        if (profile_id := placed.profile_id) is not None:
-            self._link.memory.told[profile_id] = placed
+        except Exception:  # a caller that is cancelled is none: the station may take it all the same
+            self._on_its_way.pop(sending, None)
+            raise
 
     async def clear_charging_profile(
         self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None

@@ -34,7 +34,7 @@ class Negotiation(Block):
         link: Link,
         *,
         install: Callable[[Placed], Awaitable[None]],
-        on_its_way: Sequence[Placed],
+        on_its_way: Mapping[object, Placed],
         situation: Callable[[Sequence[Placed]], Situation],
     ) -> None:
         """`install` sends a profile, `on_its_way` are those not answered yet, `situation` is what some come to at this station now."""
@@ -131,7 +131,7 @@ class Negotiation(Block):
         # Looked up as it is sent: behind a lease that is on its way, the one before it would undo a cut.
         if (lease := self._told_lease(evse_id)) is None or not self._link.ready:
             return  # the site's next lease is the first
-        if any(one.profile_id == lease.profile_id for one in self._on_its_way):
+        if any(one.profile_id == lease.profile_id for one in self._on_its_way.values()):
             return  # that one is what comes after its needs
         try:
             await self._install(lease)
