@@ -1,11 +1,17 @@
 """A meter that falls silent: first nothing rises, then the worst case holds, and all is well once it speaks."""
 
+import logging
+
+import pytest
+
 from simulator.virtual import run
 
 from .harness import Place, scenario, steps
 
 
-def test_a_silent_meter_first_stops_raises_then_means_the_worst_case() -> None:
+def test_a_silent_meter_first_stops_raises_then_means_the_worst_case(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
     async def story() -> None:
         async with scenario(*[Place()] * 4, over_limit_s=0.0) as s:
             await s.until(60)
@@ -27,6 +33,8 @@ def test_a_silent_meter_first_stops_raises_then_means_the_worst_case() -> None:
             assert min(s.draws_a()[1:]) > 16 and s.reason(2) == "circuit"
 
     run(story())
+    told = [line for line in caplog.messages if line.startswith("The meter of")]
+    assert len(told) == 2 and "is silent" in told[0] and told[1].endswith("is read again"), "once when it breaks, once when it heals"
 
 
 def test_the_building_may_go_to_its_worst_case_behind_a_silent_meter() -> None:

@@ -1,12 +1,15 @@
 """What the loop knows of one circuit: its newest reading, and what it reckons is drawn there besides the cars."""
 
 from dataclasses import dataclass
+import logging
 
 from ..engine.model import Circuit, PerPhase
 from ..engine.unmanaged import Unmanaged
 from ..metering.reading import Reading
 from .config import SiteConfig
 from .snapshot import MeterHealth
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,6 +25,8 @@ class CircuitState:
     meter_error: str | None = None
     unmanaged: Unmanaged | None = None
     health: MeterHealth = MeterHealth.NONE
+    silent: bool = False
+    """Whether it was lost and has not been read since."""
 
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is."""
@@ -39,6 +44,17 @@ class CircuitState:
             self.health = MeterHealth.STALE
         else:
             self.health = MeterHealth.OK
+        self._tell()
+
+    def _tell(self) -> None:
+        """Log once that the meter is lost, and once that it is back."""
+        if self.health is MeterHealth.LOST and not self.silent:
+            _LOGGER.info(
+                "The meter of %s is silent (%s): its worst case is reckoned with", self.circuit.name, self.meter_error or "no reading"
+            )
+        elif self.health is MeterHealth.OK and self.silent:
+            _LOGGER.info("The meter of %s is read again", self.circuit.name)
+        self.silent = self.health is MeterHealth.LOST or (self.silent and self.health is MeterHealth.STALE)
 
     def unmanaged_a(self) -> PerPhase:
         """Return the load besides the cars that is reckoned with: the worst case where nothing else is known."""
