@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+import json
+import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
+import probatio as vol
+from probatio.humanize import humanize_error
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.actions.guard import PASSED, REQUESTS, VARIABLES
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.v201.link import SCHEMAS
+from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics, async_get_device_diagnostics
 from custom_components.headroom.errors import ERROR_CODES
 from tests.conformance.messages import FROM_CSMS
 
@@ -177,6 +182,82 @@ async def test_a_network_profile_is_put_first(hass: HomeAssistant, cp1: str, lef
     left.variables["NetworkConfigurationPriority"] = "1,3,2"
     await tell(hass, "set_network_profile", cp1, slot=3, profile=1, first=True)
     assert await left.heard("SetVariables", lambda asked: asked["setVariableData"] == [priority | {"attributeValue": "3,1,2"}])
+
+
+NETWORK = {
+    "apn": "internet.example",
+    "apn_user": "apn-user-7",
+    "apn_password": "apn-password-7",
+    "sim_pin": "48151623",
+    "preferred_network": "20408",
+    "only_preferred_network": True,
+    "vpn_type": "IKEv2",
+    "vpn_server": "vpn.example",
+    "vpn_user": "vpn-user-7",
+    "vpn_password": "vpn-password-7",
+    "vpn_key": "vpn-key-7",
+}
+SECRETS = ("apn_user", "apn_password", "sim_pin", "vpn_user", "vpn_password", "vpn_key")
+
+
+async def test_a_network_profile_says_how_to_reach_the_network(
+    hass: HomeAssistant, init_integration: MockConfigEntry, cp1: str, left: RawStation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The station is told all of it, and nobody else its secrets: no log of ours, no diagnostics, no frame."""
+    caplog.set_level(logging.DEBUG, logger="custom_components.headroom")
+    left.answers["SetNetworkProfile"] = {"status": "Accepted"}
+    answer = await ask(hass, "set_network_profile", cp1, slot=3, profile=1, interface="Wireless0", **NETWORK)
+    assert answer.keys() == {"slot", "url", "profile"}
+    data = (await left.heard("SetNetworkProfile"))["connectionData"]
+    assert data["apn"] == {
+        "apn": "internet.example",
+        "apnAuthentication": "AUTO",
+        "apnUserName": "apn-user-7",
+        "apnPassword": "apn-password-7",
+        "simPin": 48151623,
+        "preferredNetwork": "20408",
+        "useOnlyPreferredNetwork": True,
+    }
+    assert data["vpn"] == {
+        "server": "vpn.example",
+        "user": "vpn-user-7",
+        "password": "vpn-password-7",
+        "key": "vpn-key-7",
+        "type": "IKEv2",
+    }
+    station = dr.async_get(hass).async_get(cp1)
+    assert station is not None
+    of_station = json.dumps(await async_get_device_diagnostics(hass, init_integration, station))
+    assert "internet.example" in of_station  # the frame is there
+    told = of_station + json.dumps(await async_get_config_entry_diagnostics(hass, init_integration))
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("custom_components.headroom")]
+    for field in SECRETS:
+        assert str(NETWORK[field]) not in told
+        assert str(NETWORK[field]) not in str(ours)
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        ({"apn_password": "secret"}, "apn_incomplete"),
+        ({"vpn_server": "vpn.example", "vpn_user": "somebody"}, "vpn_incomplete"),
+    ],
+)
+async def test_half_a_network_is_refused(hass: HomeAssistant, cp1: str, left: RawStation, fields: dict[str, str], key: str) -> None:
+    """OCPP has no half of one."""
+    with pytest.raises(ServiceValidationError) as refused:
+        await ask(hass, "set_network_profile", cp1, slot=3, profile=1, **fields)
+    assert refused.value.translation_key == key
+    assert "SetNetworkProfile" not in [action for action, _ in left.asked]
+
+
+@pytest.mark.parametrize("field", SECRETS)
+async def test_an_error_repeats_no_secret(hass: HomeAssistant, cp1: str, left: RawStation, field: str) -> None:
+    """One that is too long is refused without being told."""
+    secret = "8" * 300
+    with pytest.raises(vol.Invalid) as refused:
+        await ask(hass, "set_network_profile", cp1, slot=3, profile=1, **NETWORK | {field: secret})
+    assert field in str(refused.value) and secret not in humanize_error({field: secret}, refused.value)
 
 
 async def test_call_returns_the_response(hass: HomeAssistant, cp1: str, left: RawStation) -> None:

@@ -12,6 +12,7 @@ from custom_components.headroom.csms.dialect import Handle
 from custom_components.headroom.csms.errors import CallTimeoutError
 from custom_components.headroom.csms.profile_builder import Period
 from custom_components.headroom.csms.profiles import Placed
+from custom_components.headroom.csms.security_commands import Apn, Vpn
 from custom_components.headroom.csms.upkeep import Customer, DisplayMessage, Firmware, LogRequest, Monitor, Retries
 from custom_components.headroom.csms.v201.link import Block
 from custom_components.headroom.csms.v201.station import V201Station
@@ -93,6 +94,14 @@ TYPED: Mapping[str, tuple[Command, ...]] = {
     ),
     "certificates.set_network_profile": (
         lambda station: station.certificates.set_network_profile(1, "wss://csms.example/ocpp", 2, "Wired0"),
+        lambda station: station.certificates.set_network_profile(
+            2,
+            "wss://csms.example/ocpp",
+            3,
+            "Wireless0",
+            apn=Apn(name="internet.example", user="u", password="p", sim_pin=1234, preferred_network="20408", only_preferred=True),
+            vpn=Vpn(type="IKEv2", server="vpn.example", user="u", password="p", key="k", group="g"),
+        ),
     ),
     "certificates.set_password": (lambda station: station.certificates.set_password("a-password-of-enough-letters"),),
     "change_availability": (

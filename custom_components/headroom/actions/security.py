@@ -14,13 +14,17 @@ from ..const import DOMAIN
 from ..csms.security import authority
 from ..csms.security.access import PASSWORD, PASSWORD_OVER_TLS, PROFILES
 from ..csms.security.upgrade import SIGNING_S, try_first
-from ..csms.security_commands import CSMS_ROOT, INSTALLED_KINDS, INTERFACES, ROOT_KINDS
+from ..csms.security_commands import APN_AUTHENTICATIONS, CSMS_ROOT, INSTALLED_KINDS, INTERFACES, ROOT_KINDS, VPN_TYPES, Apn, Vpn
 from ..diagnostics import as_json
 from ..errors import invalid, translated_errors
 from ..security import vault_of
 from ..station_access import address_of, async_rotate_password, kept_of, tls_is_missing
 from .action import Action, station_of, target
 
+ATTR_APN = "apn"
+ATTR_APN_AUTHENTICATION = "apn_authentication"
+ATTR_APN_PASSWORD = "apn_password"
+ATTR_APN_USER = "apn_user"
 ATTR_CERTIFICATE = "certificate"
 ATTR_FIRST = "first"
 ATTR_HASH_ALGORITHM = "hash_algorithm"
@@ -29,10 +33,45 @@ ATTR_ISSUER_KEY_HASH = "issuer_key_hash"
 ATTR_ISSUER_NAME_HASH = "issuer_name_hash"
 ATTR_KIND = "kind"
 ATTR_KINDS = "kinds"
+ATTR_ONLY_PREFERRED_NETWORK = "only_preferred_network"
+ATTR_PREFERRED_NETWORK = "preferred_network"
 ATTR_PROFILE = "profile"
 ATTR_SERIAL_NUMBER = "serial_number"
+ATTR_SIM_PIN = "sim_pin"
 ATTR_SLOT = "slot"
 ATTR_URL = "url"
+ATTR_VPN_GROUP = "vpn_group"
+ATTR_VPN_KEY = "vpn_key"
+ATTR_VPN_PASSWORD = "vpn_password"
+ATTR_VPN_SERVER = "vpn_server"
+ATTR_VPN_TYPE = "vpn_type"
+ATTR_VPN_USER = "vpn_user"
+
+
+def _text(most: int) -> vol.All[Any]:
+    return vol.All(cv.string, vol.Length(min=1, max=most))
+
+
+APN_FIELDS: Mapping[str, Any] = {
+    ATTR_APN: _text(512),
+    ATTR_APN_AUTHENTICATION: vol.In(APN_AUTHENTICATIONS),
+    ATTR_APN_USER: _text(20),
+    ATTR_APN_PASSWORD: _text(20),
+    ATTR_SIM_PIN: vol.All(cv.string, vol.Match(r"^[0-9]{4,8}$"), vol.Coerce(int)),
+    ATTR_PREFERRED_NETWORK: vol.All(cv.string, vol.Match(r"^[0-9]{5,6}$")),
+    ATTR_ONLY_PREFERRED_NETWORK: cv.boolean,
+}
+VPN_FIELDS: Mapping[str, Any] = {
+    ATTR_VPN_TYPE: vol.In(VPN_TYPES),
+    ATTR_VPN_SERVER: _text(512),
+    ATTR_VPN_USER: _text(20),
+    ATTR_VPN_GROUP: _text(20),
+    ATTR_VPN_PASSWORD: _text(20),
+    ATTR_VPN_KEY: _text(255),
+}
+"""Lengths are OCPP's."""
+NETWORK_SECRETS = frozenset({ATTR_APN_USER, ATTR_APN_PASSWORD, ATTR_SIM_PIN, ATTR_VPN_USER, ATTR_VPN_PASSWORD, ATTR_VPN_KEY})
+"""Of those, what no error may repeat."""
 
 
 async def _rotate_password(call: ServiceCall) -> None:
@@ -44,6 +83,7 @@ async def _set_network_profile(call: ServiceCall) -> ServiceResponse:
     """Write where a station connects into a slot, and put that first where it is to connect by it."""
     coordinator, identity, _ = station_of(call)
     profile = int(call.data[ATTR_PROFILE])
+    apn, vpn = _apn(call.data), _vpn(call.data)
     url = call.data.get(ATTR_URL)
     if url is None and profile >= PASSWORD_OVER_TLS and tls_is_missing(coordinator.config_entry, profile):
         raise invalid("tls_not_served")
@@ -53,10 +93,43 @@ async def _set_network_profile(call: ServiceCall) -> ServiceResponse:
     url = url or address_of(call.hass, coordinator.config_entry, profile).rstrip("/")
     with translated_errors(identity):
         station = coordinator.station(identity)
-        await station.certificates.set_network_profile(call.data[ATTR_SLOT], url, profile, call.data[ATTR_INTERFACE])
+        await station.certificates.set_network_profile(call.data[ATTR_SLOT], url, profile, call.data[ATTR_INTERFACE], apn=apn, vpn=vpn)
         if call.data[ATTR_FIRST]:
             await try_first(station, call.data[ATTR_SLOT])
     return {"slot": call.data[ATTR_SLOT], "url": url, "profile": profile}
+
+
+def _apn(data: Mapping[str, Any]) -> Apn | None:
+    """Return the mobile network that was given. Raises ServiceValidationError where it has no name."""
+    if not any(field in data for field in APN_FIELDS):
+        return None
+    if ATTR_APN not in data:
+        raise invalid("apn_incomplete")
+    return Apn(
+        name=data[ATTR_APN],
+        authentication=data.get(ATTR_APN_AUTHENTICATION, APN_AUTHENTICATIONS[0]),
+        user=data.get(ATTR_APN_USER),
+        password=data.get(ATTR_APN_PASSWORD),
+        sim_pin=data.get(ATTR_SIM_PIN),
+        preferred_network=data.get(ATTR_PREFERRED_NETWORK),
+        only_preferred=data.get(ATTR_ONLY_PREFERRED_NETWORK),
+    )
+
+
+def _vpn(data: Mapping[str, Any]) -> Vpn | None:
+    """Return the private network that was given. Raises ServiceValidationError where something of it is missing."""
+    if not any(field in data for field in VPN_FIELDS):
+        return None
+    if not all(field in data for field in VPN_FIELDS.keys() - {ATTR_VPN_GROUP}):
+        raise invalid("vpn_incomplete")
+    return Vpn(
+        type=data[ATTR_VPN_TYPE],
+        server=data[ATTR_VPN_SERVER],
+        user=data[ATTR_VPN_USER],
+        password=data[ATTR_VPN_PASSWORD],
+        key=data[ATTR_VPN_KEY],
+        group=data.get(ATTR_VPN_GROUP),
+    )
 
 
 async def _install_certificate(call: ServiceCall) -> None:
@@ -157,6 +230,10 @@ ACTIONS: Mapping[str, Action] = {
             vol.Optional(ATTR_INTERFACE, default=INTERFACES[0]): vol.In(INTERFACES),
             vol.Optional(ATTR_URL): vol.All(cv.string, vol.Match(r"^wss?://"), vol.Length(max=512)),
             vol.Optional(ATTR_FIRST, default=False): cv.boolean,
+            **{
+                vol.Optional(vol.Secret(field) if field in NETWORK_SECRETS else field): kind
+                for field, kind in {**APN_FIELDS, **VPN_FIELDS}.items()
+            },
         },
         response=SupportsResponse.OPTIONAL,
     ),

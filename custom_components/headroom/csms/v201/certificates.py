@@ -12,7 +12,8 @@ from ..fields import optional_record, optional_text, records, text
 from ..frames import Payload
 from ..security.authority import SigningRefusedError
 from ..security.desk import CHARGING_STATION_CERTIFICATE, StationDesk
-from .link import Block, Handler, Link
+from ..security_commands import Apn, Vpn
+from .link import Block, Handler, Link, without_none
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -109,7 +110,17 @@ class Certificates(Block):
                 return True
         return False
 
-    async def set_network_profile(self, slot: int, url: str, profile: int, interface: str, *, message_timeout_s: int = 30) -> None:
+    async def set_network_profile(
+        self,
+        slot: int,
+        url: str,
+        profile: int,
+        interface: str,
+        *,
+        message_timeout_s: int = 30,
+        apn: Apn | None = None,
+        vpn: Vpn | None = None,
+    ) -> None:
         """Write where and how to connect into a slot (B09, A05). Raises CallRejectedError where the station does not take it."""
         data = {
             "ocppVersion": "OCPP20",
@@ -118,8 +129,10 @@ class Certificates(Block):
             "messageTimeout": message_timeout_s,
             "securityProfile": profile,
             "ocppInterface": interface,
+            "apn": None if apn is None else _written_apn(apn),
+            "vpn": None if vpn is None else _written_vpn(vpn),
         }
-        await self._link.ready_calls.command("SetNetworkProfile", {"configurationSlot": slot, "connectionData": data})
+        await self._link.ready_calls.command("SetNetworkProfile", {"configurationSlot": slot, "connectionData": without_none(data)})
 
     # Requests
 
@@ -171,3 +184,23 @@ class Certificates(Block):
     async def _on_certificate_status(self, payload: Payload) -> Payload:
         self._link.emit(Noticed(action="GetCertificateStatus", payload=payload))
         return {"status": "Failed"}
+
+
+def _written_apn(apn: Apn) -> Payload:
+    return without_none(
+        {
+            "apn": apn.name,
+            "apnAuthentication": apn.authentication,
+            "apnUserName": apn.user,
+            "apnPassword": apn.password,
+            "simPin": apn.sim_pin,
+            "preferredNetwork": apn.preferred_network,
+            "useOnlyPreferredNetwork": apn.only_preferred,
+        }
+    )
+
+
+def _written_vpn(vpn: Vpn) -> Payload:
+    return without_none(
+        {"server": vpn.server, "user": vpn.user, "group": vpn.group, "password": vpn.password, "key": vpn.key, "type": vpn.type}
+    )
