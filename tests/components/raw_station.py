@@ -1,11 +1,8 @@
 """A charging station of a few lines: a real WebSocket that speaks OCPP 2.0.1, without a will of its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-import itertools
-import json
 from typing import Any
 
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
@@ -13,6 +10,8 @@ from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
+
+from tests.csms.client import AnswerTo, Client, stamp as now
 
 type Payload = dict[str, Any]
 
@@ -34,93 +33,36 @@ ANSWERS: dict[str, Payload] = {
 }
 
 
-def now() -> str:
-    return datetime.now(UTC).isoformat()
-
-
-class RawStation:
-    """Answers each call as it is told to, keeps what was asked, and says what the test has it say."""
+class RawStation(Client):
+    """Answers each call as it is told to, and says what the test has it say; of its device model it tells what the test gives it."""
 
     def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.answers = dict(ANSWERS)
-        self.errors: dict[str, str] = {}
-        """Codes of CALLERRORs to answer with, by action."""
+        super().__init__(socket)
+        self.answers: dict[str, AnswerTo] = {**ANSWERS, "GetVariables": self._values, "SetVariables": self._settings}
         self.variable_statuses: dict[str, str] = {}
         """What SetVariables is answered with, by the variable's name."""
         self.variables: dict[str, str] = {}
         """What GetVariables is answered with, by the variable's name."""
-        self.asked: list[tuple[str, Payload]] = []
-        self.news = asyncio.Condition()
-        self._ids = itertools.count(1)
-        self._waiting: dict[str, asyncio.Future[Payload]] = {}
-        self._follow_ups: dict[str, Callable[[Payload], Awaitable[Any]]] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
 
-    def after(self, action: str, follow_up: Callable[[Payload], Awaitable[Any]]) -> None:
-        """Do something once a call is answered, such as sending the report that was asked for."""
-        self._follow_ups[action] = follow_up
-
-    async def run(self) -> None:
-        async for message in self.socket:
-            match json.loads(message):
-                case [2, message_id, action, payload]:
-                    if (code := self.errors.get(action)) is not None:
-                        await self.socket.send(json.dumps([4, message_id, code, "", {}]))
-                    elif (answer := self._answer(action, payload)) is not None:
-                        await self.socket.send(json.dumps([3, message_id, answer]))
-                    async with self.news:
-                        self.asked.append((action, payload))
-                        self.news.notify_all()
-                    if (follow_up := self._follow_ups.get(action)) is not None:
-                        self._tasks.add(asyncio.create_task(follow_up(payload)))
-                case [3, message_id, payload]:
-                    self._waiting.pop(message_id).set_result(payload)
-                case [4, message_id, *error]:
-                    self._waiting.pop(message_id).set_exception(AssertionError(error))
-
-    def _answer(self, action: str, payload: Payload) -> Payload | None:
-        if action == "GetVariables":
-            return {"getVariableResult": [item | self._told(item["variable"]["name"]) for item in payload["getVariableData"]]}
-        if action == "SetVariables":
-            data = payload["setVariableData"]
-            named = ({key: item[key] for key in ("component", "variable")} for item in data)
-            statuses = self.variable_statuses
-            return {"setVariableResult": [item | {"attributeStatus": statuses.get(item["variable"]["name"], "Accepted")} for item in named]}
-        return self.answers[action]
+    def _values(self, payload: Payload) -> Payload:
+        return {"getVariableResult": [item | self._told(item["variable"]["name"]) for item in payload["getVariableData"]]}
 
     def _told(self, name: str) -> Payload:
         if (value := self.variables.get(name)) is None:
             return {"attributeStatus": "UnknownComponent"}
         return {"attributeStatus": "Accepted", "attributeValue": value}
 
-    async def call(self, action: str, payload: Payload) -> Payload:
-        message_id = str(next(self._ids))
-        future = self._waiting[message_id] = asyncio.get_running_loop().create_future()
-        await self.socket.send(json.dumps([2, message_id, action, payload]))
-        return await future
-
-    async def heard(self, action: str, where: Callable[[Payload], bool] = lambda _: True) -> Payload:
-        """Wait until the station was asked this (it may have been already); returns the newest."""
-
-        def found() -> Payload | None:
-            return next((payload for name, payload in reversed(self.asked) if name == action and where(payload)), None)
-
-        async with self.news:
-            try:
-                await asyncio.wait_for(self.news.wait_for(lambda: found() is not None), 10)
-            except TimeoutError:
-                raise AssertionError(f"no such {action} among {[name for name, _ in self.asked]}") from None
-        payload = found()
-        assert payload is not None
-        return payload
+    def _settings(self, payload: Payload) -> Payload:
+        named = [{key: item[key] for key in ("component", "variable")} for item in payload["setVariableData"]]
+        statuses = self.variable_statuses
+        return {"setVariableResult": [item | {"attributeStatus": statuses.get(item["variable"]["name"], "Accepted")} for item in named]}
 
     async def boot(self, **extra: str) -> None:
         """Boot, and once more when asked to, until accepted."""
         station = STATION | extra
         answer = await self.call("BootNotification", {"reason": "PowerUp", "chargingStation": station})
         while answer["status"] != "Accepted":
-            await self.heard("TriggerMessage", lambda asked: asked["requestedMessage"] == "BootNotification")
+            await self.hears("TriggerMessage", lambda asked: asked["requestedMessage"] == "BootNotification")
             answer = await self.call("BootNotification", {"reason": "Triggered", "chargingStation": station})
 
     async def status(self, status: str, evse_id: int = 1) -> None:
@@ -174,13 +116,8 @@ def _sampled(values: dict[str, float]) -> Any:
 async def raw_station(entry: MockConfigEntry, identity: str) -> AsyncGenerator[RawStation]:
     """Connect a station to the running integration; it has not booted yet."""
     uri = f"ws://127.0.0.1:{entry.data['port']}/{identity}"
-    async with connect(uri, subprotocols=[Subprotocol("ocpp2.0.1")]) as socket:
-        station = RawStation(socket)
-        task = asyncio.create_task(station.run())
-        try:
-            yield station
-        finally:
-            task.cancel()
+    async with connect(uri, subprotocols=[Subprotocol("ocpp2.0.1")]) as socket, RawStation.on(socket) as station:
+        yield station
 
 
 async def until(hass: HomeAssistant, entity_id: str, state: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from custom_components.headroom.const import DOMAIN
@@ -25,14 +25,6 @@ from tests.csms.secured import basic
 
 NOW = datetime.now(UTC)
 EVSE = {"phases": "3", "rotation": "unknown", "max_a": 16}
-
-
-class Station(Client):
-    """One whose connection may end while it still answers."""
-
-    async def _answer(self, frame: list[Any]) -> None:
-        with suppress(ConnectionClosed):
-            await super()._answer(frame)
 
 
 @asynccontextmanager
@@ -51,7 +43,7 @@ async def client(
             ping_interval=None,
             proxy=None,
         ) as socket,
-        Station.on(socket) as station,
+        Client.on(socket) as station,
     ):
         station.answers |= answers
         yield station

@@ -26,7 +26,7 @@ async def _press(hass: HomeAssistant, entity_id: str) -> None:
 async def _ready(hass: HomeAssistant, station: RawStation) -> None:
     await station.boot()
     await station.status("Available")
-    await station.heard("SetChargingProfile")
+    await station.hears("SetChargingProfile")
     await until(hass, "binary_sensor.left_evse_1_vehicle_connected", "off")
 
 
@@ -40,17 +40,17 @@ async def test_the_station_hears(hass: HomeAssistant, init_integration: MockConf
     async with raw_station(init_integration, "CP1") as station:
         await _ready(hass, station)
         await _press(hass, "button.left_evse_1_unlock_connector")
-        assert await station.heard("UnlockConnector") == {"evseId": 1, "connectorId": 1}
+        assert await station.hears("UnlockConnector") == {"evseId": 1, "connectorId": 1}
         await _press(hass, "button.left_evse_1_start_charging")
-        start = await station.heard("RequestStartTransaction")
+        start = await station.hears("RequestStartTransaction")
         assert start["evseId"] == 1
         assert start["idToken"]["type"] == "Central"
         await station.transaction("Started", 0, "Charging", trigger="RemoteStart")
         await until(hass, "sensor.left_evse_1_status", "charging")
         await _press(hass, "button.left_evse_1_stop_charging")
-        assert await station.heard("RequestStopTransaction") == {"transactionId": "tx-1"}
+        assert await station.hears("RequestStopTransaction") == {"transactionId": "tx-1"}
         await _press(hass, "button.left_restart")
-        assert (await station.heard("Reset"))["type"] == "Immediate"
+        assert (await station.hears("Reset"))["type"] == "Immediate"
 
 
 async def test_starting_needs_no_card(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
@@ -64,7 +64,7 @@ async def test_starting_needs_no_card(hass: HomeAssistant, mock_config_entry: Mo
         unknown = await station.call("Authorize", {"idToken": {"idToken": "04NOBODY", "type": "ISO14443"}})
         assert unknown["idTokenInfo"]["status"] == "Invalid"
         await _press(hass, "button.left_evse_1_start_charging")
-        issued = (await station.heard("RequestStartTransaction"))["idToken"]
+        issued = (await station.hears("RequestStartTransaction"))["idToken"]
         known = await station.call("Authorize", {"idToken": issued})
         assert known["idTokenInfo"]["status"] == "Accepted"
     assert await hass.config_entries.async_unload(mock_config_entry.entry_id)

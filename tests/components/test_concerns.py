@@ -38,7 +38,7 @@ async def left(init_integration: MockConfigEntry) -> AsyncGenerator[RawStation]:
         station.answers["GetMonitoringReport"] = {"status": "Accepted"}
         station.after("GetMonitoringReport", report)
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         yield station
 
 
@@ -129,7 +129,7 @@ async def test_vendor_messages_are_taken_by_the_event(
     """Enabled, it takes them all, and tells them."""
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         told = told_by(hass, VENDOR)
         assert await station.call("DataTransfer", MESSAGE) == {"status": "Accepted"}
         event = await asyncio.wait_for(told.get(), 10)

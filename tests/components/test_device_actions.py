@@ -74,7 +74,7 @@ async def left(init_integration: MockConfigEntry) -> AsyncGenerator[RawStation]:
     """The left station, ready for commands."""
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         yield station
 
 
@@ -124,19 +124,19 @@ async def test_call(hass: HomeAssistant, cp1: str, left: RawStation, request_nam
     with pytest.raises(HomeAssistantError) as failed:
         await ask(hass, "call", cp1, request=request_name, payload=payload)
     assert failed.value.translation_key == "station_not_implemented"
-    assert await left.heard(request_name) == payload
+    assert await left.hears(request_name) == payload
 
 
 @pytest.mark.parametrize("request_name", sorted(REQUESTS))
 async def test_call_names_what_to_use_instead(hass: HomeAssistant, cp1: str, left: RawStation, request_name: str) -> None:
     """A request that changes what is kept account of goes to the station by its own action alone."""
-    asked = len(left.asked)
+    asked = len(left.heard)
     with pytest.raises(ServiceValidationError) as refused:
         await ask(hass, "call", cp1, request=request_name, payload=dict(FROM_CSMS[request_name][0]))
     assert refused.value.translation_key == "request_guarded"
     assert refused.value.translation_placeholders["request"] == request_name
     assert refused.value.translation_placeholders["action"] == f"headroom.{USED[request_name]}"
-    assert request_name not in [action for action, _ in left.asked[asked:]]
+    assert request_name not in [action for action, _ in left.heard[asked:]]
 
 
 @pytest.mark.parametrize("path", ["call", "set_variables"])
@@ -181,7 +181,7 @@ async def test_a_network_profile_is_put_first(hass: HomeAssistant, cp1: str, lef
         await tell(hass, "set_network_profile", cp1, slot=3, profile=1, first=True)
     left.variables["NetworkConfigurationPriority"] = "1,3,2"
     await tell(hass, "set_network_profile", cp1, slot=3, profile=1, first=True)
-    assert await left.heard("SetVariables", lambda asked: asked["setVariableData"] == [priority | {"attributeValue": "3,1,2"}])
+    assert await left.hears("SetVariables", lambda asked: asked["setVariableData"] == [priority | {"attributeValue": "3,1,2"}])
 
 
 NETWORK = {
@@ -208,7 +208,7 @@ async def test_a_network_profile_says_how_to_reach_the_network(
     left.answers["SetNetworkProfile"] = {"status": "Accepted"}
     answer = await ask(hass, "set_network_profile", cp1, slot=3, profile=1, interface="Wireless0", **NETWORK)
     assert answer.keys() == {"slot", "url", "profile"}
-    data = (await left.heard("SetNetworkProfile"))["connectionData"]
+    data = (await left.hears("SetNetworkProfile"))["connectionData"]
     assert data["apn"] == {
         "apn": "internet.example",
         "apnAuthentication": "AUTO",
@@ -248,7 +248,7 @@ async def test_half_a_network_is_refused(hass: HomeAssistant, cp1: str, left: Ra
     with pytest.raises(ServiceValidationError) as refused:
         await ask(hass, "set_network_profile", cp1, slot=3, profile=1, **fields)
     assert refused.value.translation_key == key
-    assert "SetNetworkProfile" not in [action for action, _ in left.asked]
+    assert "SetNetworkProfile" not in [action for action, _ in left.heard]
 
 
 @pytest.mark.parametrize("field", SECRETS)
@@ -297,11 +297,11 @@ async def test_what_call_refuses(
     hass: HomeAssistant, cp1: str, left: RawStation, request_name: str, payload: dict[str, Any], key: str
 ) -> None:
     """Nothing goes around the allocator, and nothing invalid is sent."""
-    asked = len(left.asked)
+    asked = len(left.heard)
     with pytest.raises(ServiceValidationError) as refused:
         await ask(hass, "call", cp1, request=request_name, payload=payload)
     assert refused.value.translation_key == key
-    assert request_name not in [action for action, _ in left.asked[asked:]]
+    assert request_name not in [action for action, _ in left.heard[asked:]]
 
 
 async def test_variables(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
@@ -310,7 +310,7 @@ async def test_variables(hass: HomeAssistant, cp1: str, left: RawStation) -> Non
     assert response["variables"]["ClockCtrlr.TimeZone"]["status"] == "UnknownComponent"
     response = await ask(hass, "set_variables", cp1, values={"TxCtrlr.StopTxOnEVSideDisconnect": True})
     assert response["variables"]["TxCtrlr.StopTxOnEVSideDisconnect"]["status"] == "Accepted"
-    sent = await left.heard("SetVariables", lambda asked: asked["setVariableData"][0]["component"]["name"] == "TxCtrlr")
+    sent = await left.hears("SetVariables", lambda asked: asked["setVariableData"][0]["component"]["name"] == "TxCtrlr")
     assert sent["setVariableData"][0]["attributeValue"] == "true"
     inventory = await ask(hass, "get_inventory", cp1, component="TxCtrlr")
     assert inventory["variables"]["TxCtrlr.StopTxOnEVSideDisconnect"]["attributes"][0]["value"] == "true"
@@ -336,7 +336,7 @@ async def test_a_report(hass: HomeAssistant, cp1: str, left: RawStation) -> None
     left.after("GetReport", report)
     response = await ask(hass, "get_report", cp1, variables=["ClockCtrlr"])
     assert response["variables"]["ClockCtrlr.TimeZone"]["attributes"][0]["value"] == "Europe/Berlin"
-    assert (await left.heard("GetReport"))["componentVariable"] == [{"component": {"name": "ClockCtrlr"}}]
+    assert (await left.hears("GetReport"))["componentVariable"] == [{"component": {"name": "ClockCtrlr"}}]
 
 
 COMMANDS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
@@ -365,7 +365,7 @@ async def test_commands(
     yes = left.answers.get(request_name, {"status": "Accepted"})
     left.answers[request_name] = yes
     await tell(hass, action, cp1, **fields)
-    assert await left.heard(request_name, lambda asked: asked == payload)
+    assert await left.hears(request_name, lambda asked: asked == payload)
     left.errors[request_name] = "InternalError"
     with pytest.raises(HomeAssistantError) as failed:
         await tell(hass, action, cp1, **fields)
@@ -404,11 +404,11 @@ async def test_what_is_no_json_is_the_callers_mistake(
     hass: HomeAssistant, cp1: str, left: RawStation, action: str, fields: dict[str, Any]
 ) -> None:
     """A schema does not see it, and nothing is sent."""
-    asked = list(left.asked)
+    asked = list(left.heard)
     with pytest.raises(ServiceValidationError) as failed:
         await ask(hass, action, cp1, **fields)
     assert failed.value.translation_key == "payload_invalid"
-    assert not {action for action, _ in left.asked[len(asked) :]} & {"SetVariableMonitoring", "DataTransfer"}
+    assert not {action for action, _ in left.heard[len(asked) :]} & {"SetVariableMonitoring", "DataTransfer"}
 
 
 async def test_the_repair_of_a_monitor_goes_with_the_monitor(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
@@ -432,4 +432,4 @@ async def test_any_name_reaches_the_station(hass: HomeAssistant, cp1: str, left:
     with pytest.raises(HomeAssistantError) as failed:
         await ask(hass, "call", cp1, request="SetVariables", payload={"setVariableData": [NAMED]})
     assert failed.value.translation_key == "station_not_supported"
-    assert (await left.heard("SetVariables", lambda asked: asked == {"setVariableData": [NAMED]})) is not None
+    assert (await left.hears("SetVariables", lambda asked: asked == {"setVariableData": [NAMED]})) is not None

@@ -29,7 +29,7 @@ async def test_no_secret_leaves(hass: HomeAssistant, init_integration: MockConfi
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
         await station.status("Available")
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=0)
         await until(hass, "sensor.left_evse_1_status", "charging")
         signed = {"FileCtrlr.Where": "https://files.example/fw.bin?sig=SIGNED-SECRET"}

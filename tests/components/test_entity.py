@@ -50,7 +50,7 @@ async def test_a_station_says_what_it_is(hass: HomeAssistant, init_integration: 
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
         await until(hass, "binary_sensor.left_online", "on")
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         assert (left().manufacturer, left().model, left().sw_version, left().serial_number) == (
             "Acme",
             "Wallbox 2",
@@ -61,7 +61,7 @@ async def test_a_station_says_what_it_is(hass: HomeAssistant, init_integration: 
     async with raw_station(init_integration, "CP1") as station:
         await station.boot(firmwareVersion="1.3.0")
         await until(hass, "binary_sensor.left_online", "on")
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         assert left().sw_version == "1.3.0"
 
 

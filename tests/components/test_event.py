@@ -57,7 +57,7 @@ async def test_a_session_of_a_real_station(hass: HomeAssistant, init_integration
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
         await station.status("Available")
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         await station.status("Occupied")
         await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=1000)
         started = await asyncio.wait_for(told.get(), 10)
@@ -90,7 +90,7 @@ async def test_events_that_a_station_lost(
         station.answers["GetTransactionStatus"] = {"ongoingIndicator": True, "messagesInQueue": False}
         await station.boot()
         await station.status("Occupied")
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
 
         async def event(kind: str, seq_no: int) -> None:
             info = {"transactionId": "tx-1", "chargingState": "Charging"}
@@ -110,7 +110,7 @@ async def test_events_that_a_station_lost(
         while (attributes := await asyncio.wait_for(told.get(), 10))["event_type"] != "events_lost":
             pass
         assert attributes["lost"] == 3
-        assert await station.heard("GetTransactionStatus") == {"transactionId": "tx-1"}
+        assert await station.hears("GetTransactionStatus") == {"transactionId": "tx-1"}
         assert "has lost events 2–3, 5 of the transaction tx-1" in caplog.text
         await until(hass, "sensor.left_evse_1_status", "charging")
     assert await hass.config_entries.async_unload(mock_config_entry.entry_id)

@@ -44,7 +44,7 @@ async def left(init_integration: MockConfigEntry) -> AsyncGenerator[RawStation]:
     """The left station, ready for commands."""
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         station.answers["GetLog"] = {"status": "Accepted"}
         yield station
 
@@ -95,7 +95,7 @@ async def test_a_log_is_kept_and_downloaded(
     """The way a simulated station uploads; only who is signed in, or has the signed path, gets it."""
     uploads(left, lambda location: HttpFiles().upload(location, "CP1-security.log", LOG))
     response = await ask(hass, "get_log", cp1, kind="security", oldest="2026-11-23T00:00:00+00:00")
-    asked = await left.heard("GetLog")
+    asked = await left.hears("GetLog")
     assert asked["logType"] == "SecurityLog"
     assert asked["log"]["oldestTimestamp"]
     assert response["status"] == "uploaded"

@@ -39,7 +39,7 @@ async def _get_known(hass: HomeAssistant, entry: MockConfigEntry) -> None:
         await station.status("Occupied")
         await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=0)
         await until(hass, STATUS, "charging")
-        assert any(action == "GetBaseReport" for action, _ in station.asked)
+        assert any(action == "GetBaseReport" for action, _ in station.heard)
 
 
 async def test_a_restart(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
@@ -52,8 +52,8 @@ async def test_a_restart(hass: HomeAssistant, init_integration: MockConfigEntry)
         await station.status("Occupied")
         await station.transaction("Updated", 1, "Charging", current_a=6.0, voltage_v=230.0, power_w=4140.0, energy_wh=900)
         await until(hass, STATUS, "charging")
-        await station.heard("SetChargingProfile")
-        assert not any(action == "GetBaseReport" for action, _ in station.asked)
+        await station.hears("SetChargingProfile")
+        assert not any(action == "GetBaseReport" for action, _ in station.heard)
 
 
 async def test_a_station_that_is_removed(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:

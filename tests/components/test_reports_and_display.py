@@ -22,7 +22,7 @@ async def left(hass: HomeAssistant, init_integration: MockConfigEntry) -> AsyncG
     """The left station, ready for commands."""
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         yield station
 
 
@@ -58,7 +58,7 @@ async def test_monitors_in_parts(hass: HomeAssistant, cp1: str, left: RawStation
     reports(left, "GetMonitoringReport", "NotifyMonitoringReport", *map(watched, (1, 2, 3)), tells_more=tells_more)
     response = await ask(hass, "get_monitors", cp1, variables=["EVSE@1.Power"], kinds=["ThresholdMonitoring"])
     assert [(one["id"], one["value"], one["severity"]) for one in response["monitors"]] == [(1, 10.0, 1), (2, 20.0, 2), (3, 30.0, 3)]
-    asked = await left.heard("GetMonitoringReport")
+    asked = await left.hears("GetMonitoringReport")
     assert asked["monitoringCriteria"] == ["ThresholdMonitoring"]
     assert asked["componentVariable"] == [{"component": EVSE, "variable": {"name": "Power"}}]
 
@@ -72,14 +72,14 @@ async def test_messages_in_parts(hass: HomeAssistant, cp1: str, left: RawStation
     reports(left, "GetDisplayMessages", "NotifyDisplayMessages", *map(shown, (1, 2, 3)))
     response = await ask(hass, "get_messages", cp1, priority="InFront")
     assert [message["message"]["content"] for message in response["messages"]] == ["Text 1", "Text 2", "Text 3"]
-    assert (await left.heard("GetDisplayMessages"))["priority"] == "InFront"
+    assert (await left.hears("GetDisplayMessages"))["priority"] == "InFront"
 
 
 async def test_what_is_kept_of_a_customer_in_parts(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
     """One text, as it was before it was cut into parts."""
     reports(left, "CustomerInformation", "NotifyCustomerInformation", *({"data": part} for part in ("Ann, ", "12 sess", "ions")))
     assert await ask(hass, "customer_information", cp1, identifier="ann@example.org") == {"data": "Ann, 12 sessions"}
-    assert (await left.heard("CustomerInformation"))["customerIdentifier"] == "ann@example.org"
+    assert (await left.hears("CustomerInformation"))["customerIdentifier"] == "ann@example.org"
 
 
 @pytest.mark.parametrize(("value", "kind"), [("04A2B3C4D5E680", "ISO14443"), ("5f2b7c1e-driver", "Central")])
@@ -87,7 +87,7 @@ async def test_a_customer_is_asked_for_by_the_kind_of_token(hass: HomeAssistant,
     """A token of another kind is another token."""
     reports(left, "CustomerInformation", "NotifyCustomerInformation", {"data": "nothing"})
     await ask(hass, "customer_information", cp1, id_token=value)
-    assert (await left.heard("CustomerInformation"))["idToken"] == {"idToken": value, "type": kind}
+    assert (await left.hears("CustomerInformation"))["idToken"] == {"idToken": value, "type": kind}
 
 
 async def test_an_interleaved_report_is_told_apart(hass: HomeAssistant, cp1: str, left: RawStation) -> None:
@@ -109,7 +109,7 @@ async def test_a_message_for_a_while(hass: HomeAssistant, cp1: str, left: RawSta
     left.answers["SetDisplayMessage"] = {"status": "Accepted"}
     fields: dict[str, Any] = {"text": "Closed tonight", "state": "Idle", "language": "en", "priority": "AlwaysFront"}
     response = await ask(hass, "show_message", cp1, **fields, starts_at="2026-12-01 20:00:00", ends_at="2026-12-02T06:30:00+01:00")
-    message = (await left.heard("SetDisplayMessage"))["message"]
+    message = (await left.hears("SetDisplayMessage"))["message"]
     starts, ends = (dt_util.parse_datetime(message[name], raise_on_error=True) for name in ("startDateTime", "endDateTime"))
     # By the station's clock, which is as good as ours.
     assert abs(starts - datetime(2026, 12, 1, 19, tzinfo=UTC)) < timedelta(seconds=5)
@@ -122,7 +122,7 @@ async def test_a_message_at_one_evse_is_shown_there(hass: HomeAssistant, init_in
     """Not at its neighbour."""
     left.answers["SetDisplayMessage"] = {"status": "Accepted"}
     await tell(hass, "show_message", device(hass, init_integration, "CP1_1"), text="Reserved")
-    assert (await left.heard("SetDisplayMessage"))["message"]["display"]["evse"] == {"id": 1}
+    assert (await left.hears("SetDisplayMessage"))["message"]["display"]["evse"] == {"id": 1}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_a_message_that_is_never_shown(hass: HomeAssistant, cp1: str, left
     with pytest.raises(ServiceValidationError) as refused:
         await tell(hass, "show_message", cp1, text="Never", **times)
     assert refused.value.translation_key == "message_never_shown"
-    assert "SetDisplayMessage" not in [action for action, _ in left.asked]
+    assert "SetDisplayMessage" not in [action for action, _ in left.heard]
 
 
 async def test_what_a_session_costs(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
@@ -152,7 +152,7 @@ async def test_what_a_session_costs(hass: HomeAssistant, init_integration: MockC
     await until(hass, "sensor.left_evse_1_status", "charging")
     left.answers["CostUpdated"] = {}
     await tell(hass, "set_cost", evse, cost="4.25")
-    assert await left.heard("CostUpdated") == {"totalCost": 4.25, "transactionId": "tx-1"}
+    assert await left.hears("CostUpdated") == {"totalCost": 4.25, "transactionId": "tx-1"}
     left.errors["CostUpdated"] = "NotImplemented"
     with pytest.raises(HomeAssistantError) as failed:
         await tell(hass, "set_cost", evse, cost=5)

@@ -73,7 +73,7 @@ async def test_a_session_of_a_real_station(hass: HomeAssistant, init_integration
         await until(hass, "sensor.left_evse_1_status", "available")
         assert hass.states.get("sensor.left_evse_1_power").state == STATE_UNKNOWN
         assert hass.states.get("sensor.left_evse_1_vehicle_state_of_charge") is None
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         await station.status("Occupied")
         await until(hass, "sensor.left_evse_1_status", "preparing")
         await station.transaction("Started", 0, "EVConnected", trigger="Authorized", energy_wh=1000)

@@ -33,7 +33,7 @@ async def left(hass: HomeAssistant, init_integration: MockConfigEntry) -> AsyncG
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
         await station.status("Available")
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         await until(hass, "sensor.left_evse_1_status", "available")
         yield station
 
@@ -45,7 +45,7 @@ async def right(hass: HomeAssistant, init_integration: MockConfigEntry) -> Async
         await station.boot()
         for evse_id in (1, 2):
             await station.status("Available", evse_id)
-            await station.heard("SetChargingProfile", lambda asked, evse_id=evse_id: asked["evseId"] == evse_id)
+            await station.hears("SetChargingProfile", lambda asked, evse_id=evse_id: asked["evseId"] == evse_id)
             await until(hass, f"sensor.right_evse_{evse_id}_status", "available")
         yield station
 
@@ -85,25 +85,25 @@ async def charge(hass: HomeAssistant, station: RawStation) -> None:
     await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=0)
     await station.transaction("Updated", 1, "Charging", current_a=6.0, voltage_v=230.0, power_w=4140.0, energy_wh=10)
     await until(hass, "sensor.left_evse_1_status", "charging")
-    await station.heard("SetChargingProfile", is_lease)
+    await station.hears("SetChargingProfile", is_lease)
 
 
 async def test_start_and_stop(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
     """The driver's token goes to the station; a station with one EVSE stands for that one."""
     await act(hass, "start_charging", device(hass, init_integration, "CP1_1"), id_token="04ABCDEF")
-    asked = await left.heard("RequestStartTransaction")
+    asked = await left.hears("RequestStartTransaction")
     assert asked["evseId"] == 1
     assert asked["idToken"]["idToken"] == "04ABCDEF"
     await charge(hass, left)
     await act(hass, "stop_charging", device(hass, init_integration, "CP1"))
-    assert await left.heard("RequestStopTransaction") == {"transactionId": "tx-1"}
+    assert await left.hears("RequestStopTransaction") == {"transactionId": "tx-1"}
 
 
 @pytest.mark.usefixtures("right")
 async def test_a_start_takes_the_first_limit_along(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
     """What the allocator gives the car goes along as a lease that ends, and is its limit from the start (K05)."""
     await act(hass, "start_charging", device(hass, init_integration, "CP1_1"))
-    asked = await left.heard("RequestStartTransaction")
+    asked = await left.hears("RequestStartTransaction")
     profile = asked["chargingProfile"]
     assert profile["chargingProfilePurpose"] == "TxProfile"
     assert "transactionId" not in profile
@@ -122,7 +122,7 @@ async def test_a_profile_is_a_ceiling_for_the_allocator(hass: HomeAssistant, ini
         hass, "set_charging_profile", evse, schedule=[{"start": 0, "limit": 6.0}, {"start": 3600, "limit": 16}], duration={"hours": 2}
     )
     await until(hass, LIMIT_REASON, "user")
-    sent = await left.heard("SetChargingProfile", is_lease)
+    sent = await left.hears("SetChargingProfile", is_lease)
     assert limit_of(sent) <= 6.0
     await act(hass, "clear_charging_profile", evse)
     await hass.async_block_till_done()
@@ -191,7 +191,7 @@ async def test_composite_schedule(hass: HomeAssistant, init_integration: MockCon
         },
     }
     response = await act(hass, "get_composite_schedule", device(hass, init_integration, "CP1_1"), duration={"minutes": 10}, unit="A")
-    asked = await left.heard("GetCompositeSchedule")
+    asked = await left.hears("GetCompositeSchedule")
     assert asked == {"evseId": 1, "duration": 600, "chargingRateUnit": "A"}
     assert response["unit"] == "A"
     assert response["periods"][0]["limit"] == 6.0
@@ -236,7 +236,7 @@ async def test_a_limit_from_outside(
     await charge(hass, left)
     target = device(hass, init_integration, name)
     await act(hass, "set_limit", target, source="grid", duration={"minutes": 5}, **limit)
-    await left.heard("SetChargingProfile", lambda asked: is_lease(asked) and limit_of(asked) == 0)
+    await left.hears("SetChargingProfile", lambda asked: is_lease(asked) and limit_of(asked) == 0)
     await until(hass, LIMIT_REASON, "external")
     assert hass.states.get(LIMIT_REASON).attributes["circuit"] == ("Garage" if name else "Home")
     await act(hass, "clear_limit", target, source="someone else")

@@ -21,6 +21,7 @@ from custom_components.headroom.configuration import site_config
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
 from custom_components.headroom.site.config import EvseKey
+from tests.csms.client import SILENCE
 
 from .raw_station import RawStation, now, raw_station, until
 from .test_device_actions import ask
@@ -45,7 +46,7 @@ async def left(init_integration: MockConfigEntry) -> AsyncGenerator[RawStation]:
     async with raw_station(init_integration, "CP1") as station:
         await station.boot()
         await station.status("Available")
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         yield station
 
 
@@ -113,7 +114,7 @@ async def test_a_station_that_takes_no_list_is_told_and_heals(hass: HomeAssistan
         }
         station.after("GetBaseReport", report)
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         await answer(hass, await start(hass, init_integration), name="Ann", id_token=CARD)
         await until_issue(stands=True)
         issue = issues.async_get_issue(DOMAIN, issue_id)
@@ -122,7 +123,7 @@ async def test_a_station_that_takes_no_list_is_told_and_heals(hass: HomeAssistan
         station.answers["SendLocalList"] = {"status": "Accepted"}
         await answer(hass, await start(hass, init_integration), name="Bo", id_token="04FFEEDD")
         await until_issue(stands=False)
-        sent = await station.heard("SendLocalList")
+        sent = await station.hears("SendLocalList")
         assert len(sent["localAuthorizationList"]) == 2
 
 
@@ -152,7 +153,7 @@ async def listing(entry: MockConfigEntry) -> AsyncGenerator[RawStation]:
         }
         station.after("GetBaseReport", report)
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         yield station
 
 
@@ -161,15 +162,15 @@ async def test_a_list_is_sent_again(hass: HomeAssistant, init_integration: MockC
     cp1 = device(hass, init_integration, "CP1")
     async with listing(init_integration) as station:
         await answer(hass, await start(hass, init_integration), name="Ann", id_token=CARD)
-        assert (await station.heard("SendLocalList"))["versionNumber"] == 1
+        assert (await station.hears("SendLocalList"))["versionNumber"] == 1
         station.answers["GetLocalListVersion"] = {"versionNumber": 1}
         assert await ask(hass, "send_local_list", cp1) == {"status": "Accepted", "version": 2, "tokens": 1}
-        again = await station.heard("SendLocalList")
+        again = await station.hears("SendLocalList")
         assert (again["versionNumber"], again["updateType"]) == (2, "Full")
         assert [entry["idToken"]["idToken"] for entry in again["localAuthorizationList"]] == [CARD]
         station.answers["GetLocalListVersion"] = {"versionNumber": 2}
         await answer(hass, await start(hass, init_integration), name="Bo", id_token="04FFEEDD")
-        more = await station.heard("SendLocalList", lambda sent: sent["versionNumber"] == 3)
+        more = await station.hears("SendLocalList", lambda sent: sent["versionNumber"] == 3)
         assert more["updateType"] == "Differential" and len(more["localAuthorizationList"]) == 1
         station.answers |= {"GetLocalListVersion": {"versionNumber": 3}, "SendLocalList": {"status": "Failed"}}
         with pytest.raises(HomeAssistantError) as refused:
@@ -182,10 +183,10 @@ async def test_a_list_is_sent_again(hass: HomeAssistant, init_integration: MockC
 async def test_whoever_waits_for_a_list_is_told_that_the_station_went_away(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
     """Nobody waits for ever."""
     async with listing(init_integration) as station:
-        await station.heard("SetVariables", lambda asked: "LocalAuthListCtrlr" in str(asked))
-        station.answers["GetLocalListVersion"] = None
+        await station.hears("SetVariables", lambda asked: "LocalAuthListCtrlr" in str(asked))
+        station.answers["GetLocalListVersion"] = SILENCE
         asked = asyncio.create_task(ask(hass, "send_local_list", device(hass, init_integration, "CP1")))
-        await station.heard("GetLocalListVersion")
+        await station.hears("GetLocalListVersion")
     with pytest.raises(HomeAssistantError) as gone:
         await asyncio.wait_for(asked, 10)
     assert gone.value.translation_key == "station_offline"
@@ -196,7 +197,7 @@ async def test_a_station_without_a_list_is_sent_none(hass: HomeAssistant, init_i
     with pytest.raises(ServiceValidationError) as refused:
         await ask(hass, "send_local_list", device(hass, init_integration, "CP1"))
     assert refused.value.translation_key == "no_local_list"
-    assert "SendLocalList" not in [action for action, _ in left.asked]
+    assert "SendLocalList" not in [action for action, _ in left.heard]
 
 
 async def test_what_the_site_keeps_is_not_for_a_person_to_set(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
@@ -205,7 +206,7 @@ async def test_what_the_site_keeps_is_not_for_a_person_to_set(hass: HomeAssistan
     async with listing(init_integration) as station:
         for component, names in LISTED.items():
             for name in names:
-                await station.heard("SetVariables", lambda asked, key=(component, name): key in variables_of(asked))
+                await station.hears("SetVariables", lambda asked, key=(component, name): key in variables_of(asked))
                 item = {"component": {"name": component}, "variable": {"name": name}, "attributeValue": "true"}
                 for action, fields in (
                     ("set_variables", {"values": {f"{component}.{name}": True}}),
@@ -218,7 +219,7 @@ async def test_what_the_site_keeps_is_not_for_a_person_to_set(hass: HomeAssistan
         hass.config_entries.async_update_entry(init_integration, options={"free_charging": False, "no_authorization": True})
         await hass.async_block_till_done()
         await act(hass, "set_variables", cp1, values={"AuthCtrlr.Enabled": False, "TxCtrlr.StopTxOnInvalidId": False})
-        freed = await station.heard("SetVariables", lambda asked: ("AuthCtrlr", "Enabled") in variables_of(asked))
+        freed = await station.hears("SetVariables", lambda asked: ("AuthCtrlr", "Enabled") in variables_of(asked))
         assert variables_of(freed) == {("AuthCtrlr", "Enabled"): "false", ("TxCtrlr", "StopTxOnInvalidId"): "false"}
 
 
@@ -311,7 +312,7 @@ async def test_reserve_and_cancel(hass: HomeAssistant, init_integration: MockCon
     left.answers |= {"ReserveNow": {"status": "Accepted"}, "CancelReservation": {"status": "Accepted"}}
     evse = device(hass, init_integration, "CP1_1")
     await act(hass, "reserve", evse, id_token=CARD, duration={"hours": 1}, group="family")
-    asked = await left.heard("ReserveNow")
+    asked = await left.hears("ReserveNow")
     assert (asked["evseId"], asked["idToken"], asked["groupIdToken"]["idToken"]) == (
         1,
         {"idToken": CARD, "type": "ISO14443"},
@@ -321,7 +322,7 @@ async def test_reserve_and_cancel(hass: HomeAssistant, init_integration: MockCon
     assert await shows(left, "04FFFFFF") == "NotAtThisTime"
     assert await shows(left, CARD) == "Accepted"
     await act(hass, "cancel_reservation", evse)
-    assert await left.heard("CancelReservation") == {"reservationId": asked["id"]}
+    assert await left.hears("CancelReservation") == {"reservationId": asked["id"]}
     assert await shows(left, "04FFFFFF") == "Accepted"
     with pytest.raises(ServiceValidationError) as refused:
         await act(hass, "cancel_reservation", evse)
@@ -344,25 +345,25 @@ async def test_reserve_a_connector(hass: HomeAssistant, init_integration: MockCo
         station.answers |= {"GetBaseReport": {"status": "Accepted"}, "ReserveNow": {"status": "Accepted"}}
         station.after("GetBaseReport", report)
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         hour = {"hours": 1}
         with pytest.raises(ServiceValidationError) as refused:
             await act(hass, "reserve", device(hass, init_integration, "CP2_1"), id_token=CARD, duration=hour, connector_type="cccs2")
         assert refused.value.translation_key == "no_such_connector"
         assert refused.value.translation_placeholders == {"station": "CP2", "connector": "cCCS2"}
-        assert "ReserveNow" not in [action for action, _ in station.asked]
+        assert "ReserveNow" not in [action for action, _ in station.heard]
         await act(hass, "reserve", device(hass, init_integration, "CP2_1"), id_token=CARD, duration=hour, connector_type="ctype2")
-        asked = await station.heard("ReserveNow")
+        asked = await station.hears("ReserveNow")
         assert (asked["evseId"], asked["connectorType"]) == (1, "cType2")
         await act(hass, "reserve", device(hass, init_integration, "CP2"), id_token=CARD, duration=hour, connector_type="stype2")
-        asked = await station.heard("ReserveNow", lambda sent: "evseId" not in sent)
+        asked = await station.hears("ReserveNow", lambda sent: "evseId" not in sent)
         assert asked["connectorType"] == "sType2"  # the third may have it
 
 
 async def test_clear_the_cache(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
     left.answers["ClearCache"] = {"status": "Accepted"}
     await act(hass, "clear_authorization_cache", device(hass, init_integration, "CP1"))
-    assert await left.heard("ClearCache") == {}
+    assert await left.hears("ClearCache") == {}
 
 
 async def test_start_with_a_token_the_site_knows(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
@@ -370,7 +371,7 @@ async def test_start_with_a_token_the_site_knows(hass: HomeAssistant, init_integ
     await answer(hass, await start(hass, init_integration), name="Ann", id_token=CARD, group="family")
     await hass.async_block_till_done()
     await act(hass, "start_charging", device(hass, init_integration, "CP1_1"), id_token=CARD)
-    asked = await left.heard("RequestStartTransaction")
+    asked = await left.hears("RequestStartTransaction")
     assert (asked["idToken"], asked["groupIdToken"]["idToken"]) == ({"idToken": CARD, "type": "ISO14443"}, "family")
 
 

@@ -34,7 +34,7 @@ async def ready(hass: HomeAssistant, station: RawStation, **extra: str) -> None:
     station.answers["UpdateFirmware"] = {"status": "Accepted"}
     await station.boot(**extra)
     await station.status("Available")
-    await station.heard("SetChargingProfile")
+    await station.hears("SetChargingProfile")
     await until(hass, "sensor.left_evse_1_status", "available")
 
 
@@ -79,7 +79,7 @@ async def test_an_update_that_succeeds(hass: HomeAssistant, init_integration: Mo
     await until(hass, ENTITY, STATE_ON)
     assert attribute(hass, "latest_version") == "2.0.0"
     await install(hass)
-    sent = await left.heard("UpdateFirmware")
+    sent = await left.hears("UpdateFirmware")
     assert {key: sent["firmware"][key] for key in ("location", "signingCertificate", "signature")} == {
         "location": LOCATION,
         "signingCertificate": "CERTIFICATE",
@@ -112,7 +112,7 @@ async def test_an_update_that_fails(hass: HomeAssistant, left: RawStation, cp1: 
     """It becomes a repair, and may be installed again, which takes the repair back."""
     await offer(hass, cp1)
     await install(hass)
-    sent = await left.heard("UpdateFirmware")
+    sent = await left.hears("UpdateFirmware")
     await left.call("FirmwareStatusNotification", {"status": status, "requestId": sent["requestId"]})
     await hass.async_block_till_done()
     assert failures(hass) == [key]
@@ -142,11 +142,11 @@ async def test_not_while_a_car_charges(hass: HomeAssistant, left: RawStation, cp
     with pytest.raises(ServiceValidationError) as refused:
         await install(hass)
     assert refused.value.translation_key == "firmware_while_charging"
-    assert "UpdateFirmware" not in [action for action, _ in left.asked]
+    assert "UpdateFirmware" not in [action for action, _ in left.heard]
     await tell(
         hass, "update_firmware", cp1, while_charging=True, retrieve_at="2030-01-02T03:00:00+00:00", retries=3, retry_interval={"minutes": 2}
     )
-    sent = await left.heard("UpdateFirmware")
+    sent = await left.hears("UpdateFirmware")
     assert (sent["retries"], sent["retryInterval"]) == (3, 120)
     retrieve_at = datetime.fromisoformat(sent["firmware"]["retrieveDateTime"])  # by the station's own clock
     assert abs(retrieve_at - datetime(2030, 1, 2, 3, tzinfo=UTC)) < timedelta(seconds=5)
@@ -163,7 +163,7 @@ async def test_an_offer_lasts(hass: HomeAssistant, init_integration: MockConfigE
         await until(hass, ENTITY, STATE_ON)
         assert attribute(hass, "latest_version") == "2.0.0"
         await install(hass)
-        assert (await station.heard("UpdateFirmware"))["firmware"]["location"] == LOCATION
+        assert (await station.hears("UpdateFirmware"))["firmware"]["location"] == LOCATION
 
 
 async def test_mistakes(hass: HomeAssistant, left: RawStation, cp1: str) -> None:

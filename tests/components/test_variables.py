@@ -51,7 +51,7 @@ async def left(entity_registry_enabled_by_default: None, init_integration: MockC
         station.answers["ChangeAvailability"] = {"status": "Accepted"}
         station.after("GetBaseReport", report)
         await station.boot()
-        await station.heard("SetChargingProfile")
+        await station.hears("SetChargingProfile")
         yield station
 
 
@@ -87,16 +87,16 @@ async def test_setting_them(hass: HomeAssistant, left: RawStation) -> None:
     """The station is told in its own words, and what it took is shown."""
     await until(hass, TIMEOUT, "60.0")
     await act(hass, TIMEOUT, "set_value", value=90)
-    await left.heard("SetVariables", sent("EVConnectionTimeOut", "90"))
+    await left.hears("SetVariables", sent("EVConnectionTimeOut", "90"))
     await until(hass, TIMEOUT, "90.0")
     await act(hass, ZONE, "select_option", option="Europe/Berlin")
-    await left.heard("SetVariables", sent("TimeZone", "Europe/Berlin"))
+    await left.hears("SetVariables", sent("TimeZone", "Europe/Berlin"))
     await until(hass, ZONE, "Europe/Berlin")
     await act(hass, DISPLAY, "turn_on")
-    await left.heard("SetVariables", sent("Enabled", "true"))
+    await left.hears("SetVariables", sent("Enabled", "true"))
     await until(hass, DISPLAY, "on")
     await act(hass, DISPLAY, "turn_off")
-    await left.heard("SetVariables", sent("Enabled", "false"))
+    await left.hears("SetVariables", sent("Enabled", "false"))
     await until(hass, DISPLAY, "off")
     with pytest.raises(ServiceValidationError):
         await act(hass, TIMEOUT, "set_value", value=301)
@@ -132,11 +132,11 @@ async def test_in_service(hass: HomeAssistant, left: RawStation) -> None:
     await left.status("Available")
     await until(hass, IN_SERVICE, "on")
     await act(hass, IN_SERVICE, "turn_off")
-    assert await left.heard("ChangeAvailability") == {"operationalStatus": "Inoperative", "evse": {"id": 1}}
+    assert await left.hears("ChangeAvailability") == {"operationalStatus": "Inoperative", "evse": {"id": 1}}
     await left.status("Unavailable")
     await until(hass, IN_SERVICE, "off")
     await act(hass, IN_SERVICE, "turn_on")
-    assert await left.heard("ChangeAvailability") == {"operationalStatus": "Operative", "evse": {"id": 1}}
+    assert await left.hears("ChangeAvailability") == {"operationalStatus": "Operative", "evse": {"id": 1}}
     await left.status("Available")
     await until(hass, IN_SERVICE, "on")
     left.answers["ChangeAvailability"] = {"status": "Rejected"}

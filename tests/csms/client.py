@@ -1,8 +1,8 @@
 """A small station for tests: raw OCPP-J over a real WebSocket, every frame it gets checked against the official schemas."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from jsonschema import Draft6Validator
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 BOOT = {"reason": "PowerUp", "chargingStation": {"vendorName": "Maker", "model": "Post", "serialNumber": "7", "firmwareVersion": "1.2"}}
@@ -67,8 +68,8 @@ class Client:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.heard: list[tuple[str, dict[str, Any]]] = []
-        self.asked: list[str] = []
-        """The message ids of those requests."""
+        self.message_ids: list[str] = []
+        """Of those requests."""
         self.invalid: list[str] = []
         self.answers: dict[str, AnswerTo] = {
             "GetBaseReport": self._report,
@@ -76,6 +77,8 @@ class Client:
             "TriggerMessage": self._trigger,
             "SetChargingProfile": {"status": "Accepted"},
         }
+        self.errors: dict[str, str] = {}
+        """Codes of CALLERRORs to answer with, by action."""
         self.report = REPORT
         self.boot_when_asked = True
         self.triggered_boot: Mapping[str, Any] = TRIGGERED_BOOT
@@ -83,6 +86,7 @@ class Client:
         self._waiting: dict[str, asyncio.Future[list[Any]]] = {}
         self._news = asyncio.Condition()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._follow_ups: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self.raw: asyncio.Queue[list[Any]] = asyncio.Queue()
         """Responses to what was sent with `send_raw`."""
 
@@ -104,7 +108,7 @@ class Client:
         async for text in self.socket:
             frame = json.loads(text)
             if frame[0] == 2:
-                self._later(self._answer(frame))
+                self._later(self._serve(frame))
             elif frame[1] in self._waiting:
                 self._waiting.pop(frame[1]).set_result(frame)
             else:
@@ -115,18 +119,28 @@ class Client:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def after(self, action: str, follow_up: Callable[[Any], Awaitable[Any]]) -> None:
+        """Do something once a request is answered, such as sending the report that was asked for."""
+        self._follow_ups[action] = follow_up
+
+    async def _serve(self, frame: list[Any]) -> None:
+        with suppress(ConnectionClosed):  # it may end while it is still answered
+            await self._answer(frame)
+            if (follow_up := self._follow_ups.get(frame[2])) is not None:
+                await follow_up(frame[3])
+
     async def _answer(self, frame: list[Any]) -> None:
         _, message_id, action, payload = frame
         self.invalid += [f"{action}: {error.message}" for error in schema(f"{action}Request").iter_errors(payload)]
         answer = self.answers.get(action)
         async with self._news:
             self.heard.append((action, payload))
-            self.asked.append(message_id)
+            self.message_ids.append(message_id)
             self._news.notify_all()
         if answer is SILENCE:
             return
-        if answer is None:
-            await self.socket.send(json.dumps([4, message_id, "NotImplemented", "", {}]))
+        if answer is None or action in self.errors:
+            await self.socket.send(json.dumps([4, message_id, self.errors.get(action, "NotImplemented"), "", {}]))
             return
         try:
             result = answer(payload) if callable(answer) else answer
@@ -182,6 +196,21 @@ class Client:
         async with self._news:
             await self._news.wait_for(lambda: sum(heard == action for heard, _ in self.heard) >= times)
         return [payload for heard, payload in self.heard if heard == action][times - 1]
+
+    async def hears(self, action: str, where: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        """Wait until the central system sends a request like this, or has sent one; returns the newest."""
+
+        def found() -> dict[str, Any] | None:
+            return next((payload for heard, payload in reversed(self.heard) if heard == action and where(payload)), None)
+
+        async with self._news:
+            try:
+                await asyncio.wait_for(self._news.wait_for(lambda: found() is not None), 10)
+            except TimeoutError:
+                raise AssertionError(f"no such {action} among {[heard for heard, _ in self.heard]}") from None
+        payload = found()
+        assert payload is not None
+        return payload
 
     def requests(self, action: str) -> list[dict[str, Any]]:
         return [payload for heard, payload in self.heard if heard == action]

@@ -58,7 +58,7 @@ async def test_an_approved_station_is_not_served_either_until_it_is_accepted(hou
         payload = await client.until("GetBaseReport")
         assert await client.error("Heartbeat", {}) == "SecurityError"  # B02.FR.09
         assert house.of(Ready) == []
-        await client.socket.send(json.dumps([3, client.asked[-1], {"status": "Accepted"}]))
+        await client.socket.send(json.dumps([3, client.message_ids[-1], {"status": "Accepted"}]))
         await client.send_report(payload["requestId"])
         await house.until(Ready)
         assert "currentTime" in await client.call("Heartbeat", {})

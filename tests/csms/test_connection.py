@@ -178,11 +178,11 @@ async def test_who_waits_for_a_place_does_not_take_it_from_who_came_in_meanwhile
 async def test_a_late_answer_from_before_a_reconnect_is_nobodys(house: House) -> None:
     async with station(house.port) as client:
         await house.boot(client)
-        before = client.asked
+        before = client.message_ids
     async with station(house.port) as client:
         await client.call("Heartbeat", {})
         await house.station().install_fallback(1, 6)
-        assert set(client.asked).isdisjoint(before) and len({*client.asked}) == len(client.asked)
+        assert set(client.message_ids).isdisjoint(before) and len({*client.message_ids}) == len(client.message_ids)
 
 
 @pytest.mark.parametrize("breaks", ["admit", "serve"])

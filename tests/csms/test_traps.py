@@ -143,7 +143,7 @@ async def answering(client: Client, frame: Callable[[str], Any]) -> None:
     """Have a station answer ClearCache with a frame of its own making."""
 
     async def answer(payload: Payload) -> Any:
-        await client.socket.send(json.dumps(frame(client.asked[-1])))
+        await client.socket.send(json.dumps(frame(client.message_ids[-1])))
         return SILENCE
 
     client.answers["ClearCache"] = answer
@@ -177,7 +177,7 @@ async def test_an_answer_that_comes_twice_or_to_nothing_changes_nothing(house: H
         for _ in range(3):
             await client.socket.send(json.dumps([3, "99", {"status": "Rejected"}]))
             assert await found.call("ClearCache", {}) == {"status": "Accepted"}
-            await client.socket.send(json.dumps([3, client.asked[-1], {"status": "Rejected"}]))
+            await client.socket.send(json.dumps([3, client.message_ids[-1], {"status": "Rejected"}]))
 
 
 @pytest.mark.parametrize("message_id", ["1", "é" * 36, " ", "-1", "x" * 36])
