@@ -9,7 +9,11 @@ from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom.actions.guard import check_variables
 from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.csms.inventory import key_of
+from custom_components.headroom.site.config import AuthorizationPolicy
+from custom_components.headroom.variables import NUMBERS, SELECTS, SWITCHES
 
 from .raw_station import Payload, RawStation, now, raw_station, until
 
@@ -144,3 +148,10 @@ async def test_in_service(hass: HomeAssistant, left: RawStation) -> None:
         await act(hass, IN_SERVICE, "turn_off")
     assert failed.value.translation_key == "station_rejected"
     assert hass.states.get(IN_SERVICE).state == "on"
+
+
+def test_no_entity_sets_what_no_action_may() -> None:
+    """Neither what would switch our limits off nor what follows from the site's tokens."""
+    check_variables(
+        (key_of(setting.variable) for setting in (*NUMBERS, *SELECTS, *SWITCHES)), policy=AuthorizationPolicy(no_authorization=False)
+    )
