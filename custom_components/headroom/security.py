@@ -25,13 +25,16 @@ from .csms.security.events import SecurityEvent, SecurityEventKind, SecurityWatc
 from .csms.security.renewal import CertificateRenewal
 from .csms.security.throttle import Limits
 from .csms.security.tls import ClientCertificates, RenewableContext, server_context
-from .csms.security.vault import Vault
+from .csms.security.vault import OWNED, Vault
 from .csms.station import Station
 from .security_settings import SecuritySettings, station_document, station_security
 
 _LOGGER = logging.getLogger(__name__)
 
-CHECK_EVERY = timedelta(days=1)
+CHECK_EVERY = timedelta(hours=1)
+"""A clock that was put right, or a machine that slept, may have passed an end."""
+TELL_EVERY = timedelta(days=1)
+"""What is to be told of an end that nears, and asked of stations, is no news every hour."""
 FRAMES_PER_S = 50.0
 """No station that waits for its answers has so much to say for long."""
 FRAMES_BURST = 1000.0
@@ -58,17 +61,18 @@ def context_of(
 
     Raises OSError or ValueError where a file is not what it should be.
     """
-    if settings.tls == TLS_OWN:
-        issued = vault.issue(title, settings.server_names, now)
-        root, pairs, ends, renewed = issued.root, issued.servers, issued.expires_at, issued.renewed
-    else:
-        pairs = ((Path(settings.certificate), Path(settings.private_key)),)
-        ends, renewed = authority.expires_at(pairs[0][0].read_text(encoding="utf-8")), False
-        root = vault.root(title, now)
-    roots = [root.certificate]
-    if settings.client_root:
-        roots.append(Path(settings.client_root).read_text(encoding="utf-8"))
-    return server_context(pairs, clients=clients, client_roots=roots, report=report), root, ends, renewed
+    with OWNED:
+        if settings.tls == TLS_OWN:
+            issued = vault.issue(title, settings.server_names, now)
+            root, pairs, ends, renewed = issued.root, issued.servers, issued.expires_at, issued.renewed
+        else:
+            pairs = ((Path(settings.certificate), Path(settings.private_key)),)
+            ends, renewed = authority.expires_at(pairs[0][0].read_text(encoding="utf-8")), False
+            root = vault.root(title, now)
+        roots = [root.certificate]
+        if settings.client_root:
+            roots.append(Path(settings.client_root).read_text(encoding="utf-8"))
+        return server_context(pairs, clients=clients, client_roots=roots, report=report), root, ends, renewed
 
 
 class SiteSecurity:
@@ -92,6 +96,8 @@ class SiteSecurity:
         self.listening_failure: str | None = None
         """Why stations can't be listened for as it is set up."""
         self._renewal_failure: str | None = None
+        self._root_ahead: str | None = None
+        self._told_at: datetime | None = None
         self.desk = SiteDesk(self.access, lambda: self.root, dt_util.utcnow)
         self.renewal = CertificateRenewal(self.access, station=station, root=lambda: self.root, now=dt_util.utcnow)
         self._context: RenewableContext | None = None
@@ -106,7 +112,7 @@ class SiteSecurity:
     @property
     def failure(self) -> str | None:
         """Why TLS can't be served as it is set up, or not for much longer; None where it can."""
-        return self.listening_failure or self._renewal_failure
+        return self.listening_failure or self._renewal_failure or self._root_ahead
 
     @property
     def clients(self) -> ClientCertificates:
@@ -158,7 +164,7 @@ class SiteSecurity:
         wanted = (settings, self.clients)
         if self._context is not None and self._built == wanted and not anew:
             return
-        context, self.root, self.expires_at, renewed = await self._hass.async_add_executor_job(
+        context, root, self.expires_at, renewed = await self._hass.async_add_executor_job(
             context_of,
             settings,
             vault_of(self._hass, self._entry.entry_id),
@@ -167,6 +173,7 @@ class SiteSecurity:
             dt_util.utcnow(),
             self._report,
         )
+        self.root = root
         if self._context is None:
             self._context = RenewableContext(context)
         else:
@@ -175,27 +182,38 @@ class SiteSecurity:
                 detail = f"valid until {self.expires_at:%Y-%m-%d}"
                 self.watch.tell(SecurityEvent(kind=SecurityEventKind.CERTIFICATE_RENEWED, detail=detail))
         self._built = wanted
+        begins_at = authority.begins_at(root.certificate)
+        self._root_ahead = None
+        if settings.tls == TLS_OWN and begins_at > dt_util.utcnow():
+            # Stations may trust it already, so nobody but a person replaces it.
+            self._root_ahead = f"the root begins on {begins_at:%Y-%m-%d}: the clock is wrong now, or was when it was made"
         self.configure()
 
     @callback
     def async_watch_certificates(self) -> Callable[[], None]:
-        """Look at the server's certificates and the stations' every day; returns how to end that."""
+        """Look at the server's certificates and the stations' every hour; returns how to end that."""
         return async_track_time_interval(self._hass, self._async_check, CHECK_EVERY, name=f"{DOMAIN} certificates")
 
     async def _async_check(self, now: datetime) -> None:
         """Serve what was renewed, here or by whoever renews the person's own files; tell where an end is near."""
-        for identity in self._identities():
-            self.async_renew(identity)
+        tells = self._told_at is None or abs(now - self._told_at) >= TELL_EVERY
+        if tells:
+            self._told_at = now
+            for identity in self._identities():
+                self.async_renew(identity)
         if self.settings.tls == TLS_NONE:
             return
         try:
             await self._async_build(self.settings, anew=True)
         except (OSError, ValueError) as error:
+            if self._renewal_failure is None:
+                _LOGGER.warning("The certificates can't be renewed: %s", error)
             self._renewal_failure = str(error)
-            _LOGGER.warning("The certificates can't be renewed: %s", error)
             return
+        if self._renewal_failure is not None:
+            _LOGGER.info("The certificates can be renewed again")
         self._renewal_failure = None
-        if self.expiring(now):
+        if tells and self.expiring(now):
             detail = f"valid until {self.expires_at:%Y-%m-%d}"
             self.watch.tell(SecurityEvent(kind=SecurityEventKind.CERTIFICATE_EXPIRING, detail=detail))
 

@@ -204,6 +204,28 @@ async def test_own_files_that_near_their_end_are_told_until_they_are_renewed(
     assert issue(hass, entry, "certificate_expiring") is None
 
 
+async def test_a_root_of_a_clock_that_was_ahead_is_told(
+    hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any
+) -> None:
+    entry = init_integration
+    ahead = NOW + timedelta(days=900)
+    await hass.async_add_executor_job(vault_of(hass, entry.entry_id).root, entry.title, ahead)
+    settings = {
+        "profile": "1",
+        "unknown_stations": True,
+        "tls": "own",
+        "tls_port": unused_tcp_port_factory(),
+        "server_names": ["127.0.0.1"],
+    }
+    result = await site_step(hass, entry, "security", settings)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+    found = issue(hass, entry, "tls_failed")
+    assert found is not None and found.translation_placeholders is not None
+    assert f"the root begins on {ahead:%Y-%m-%d}" in str(found.translation_placeholders["error"])
+    assert entry.runtime_data.security.root is not None  # it serves all the same: the clock may be what is wrong
+
+
 # The button
 
 

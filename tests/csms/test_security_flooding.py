@@ -104,6 +104,14 @@ async def test_who_says_nothing_is_hung_up_on(tmp_path: Path) -> None:
             await asyncio.sleep(0)
 
 
+async def test_who_begins_no_tls_is_hung_up_on_sooner(tmp_path: Path) -> None:
+    async with castle(tmp_path, limits=Limits(handshake_s=300, tls_handshake_s=0.05)) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.system.tls_port)
+        async with asyncio.timeout(20):
+            assert await reader.read() == b""
+        writer.close()
+
+
 @pytest.mark.parametrize(("speaks", "reason"), [(False, "it said nothing"), (True, "not approved in time")])
 async def test_a_stranger_may_not_stay_for_ever(tmp_path: Path, speaks: bool, reason: str) -> None:
     limits = Limits(first_message_s=0.1, unapproved_s=0.2)

@@ -204,6 +204,7 @@ class Doors:
         self._closing.append(server)
 
     async def _serve(self, where: tuple[str | None, int], context: ssl.SSLContext | None) -> Server:
+        patience: dict[str, Any] = {} if context is None else {"ssl_handshake_timeout": self.access.limits.tls_handshake_s}
         return await serve(
             self._serve_websocket,
             *where,
@@ -217,6 +218,7 @@ class Doors:
             logger=_QUIET,
             server_header=None,
             ssl=context,
+            **patience,
             create_connection=partial(SeatedConnection, access=self.access),  # type: ignore[arg-type]
         )
 

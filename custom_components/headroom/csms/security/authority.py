@@ -79,17 +79,19 @@ def create_root(name: str, now: datetime) -> Credential:
 def issue_server(root: Credential, names: Sequence[str], kind: KeyKind, now: datetime) -> Credential:
     """Return a certificate for the server under these host names and addresses; the first is its CN (A00.FR.3xx: the FQDN).
 
-    Raises ValueError where there is no name.
+    It ends no later than the root. Raises ValueError where there is no name, or the root has ended.
     """
     if not names:
         raise ValueError("a server's certificate needs a name")
+    if expires_at(root.certificate) <= now:
+        raise ValueError(f"the root has ended on {expires_at(root.certificate):%Y-%m-%d}")
     key: PrivateKey
     if kind is KeyKind.EC:
         key = ec.generate_private_key(ec.SECP256R1())
     else:
         key = rsa.generate_private_key(public_exponent=65537, key_size=SERVER_RSA_BITS)
     issuer = x509.load_pem_x509_certificate(root.certificate.encode())
-    builder = _builder(_name(names[0][:LONGEST_NAME], "Headroom"), issuer.subject, key.public_key(), now, SERVER_VALID_DAYS)
+    builder = _builder(_name(names[0][:LONGEST_NAME], "Headroom"), issuer.subject, key.public_key(), now, SERVER_VALID_DAYS, issuer)
     builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name) for name in dict.fromkeys(names)]), critical=False)
     # Plain RSA key exchange, which OCPP asks for, encrypts with the key.
     usage = _usage(digital_signature=True, key_encipherment=kind is KeyKind.RSA)
@@ -111,11 +113,13 @@ def sign_station(root: Credential, csr: str, names: frozenset[str], now: datetim
         raise SigningRefusedError("InvalidCSR", "the request's name is neither the station's serial number nor its identity")
     organizations = request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     issuer = x509.load_pem_x509_certificate(root.certificate.encode())
+    if issuer.not_valid_after_utc <= now:
+        raise SigningRefusedError("Unspecified", "the root has ended")
     root_key = _load_key(root.key)
     key = request.public_key()
     assert isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)  # _read_csr knows no other
     subject = _name(common_name, str(organizations[0].value) if organizations else None)
-    builder = _builder(subject, issuer.subject, key, now, STATION_VALID_DAYS)
+    builder = _builder(subject, issuer.subject, key, now, STATION_VALID_DAYS, issuer)
     builder = _leaf(builder, _usage(digital_signature=True, key_agreement=True), ExtendedKeyUsageOID.CLIENT_AUTH, issuer)
     return builder.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
@@ -280,9 +284,15 @@ def _usage(
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, now: datetime, days: int
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    now: datetime,
+    days: int,
+    root: x509.Certificate | None = None,
 ) -> x509.CertificateBuilder:
     now = now.astimezone(UTC).replace(microsecond=0)
+    ends_at = now + timedelta(days=days)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -290,7 +300,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_after(ends_at if root is None else min(ends_at, root.not_valid_after_utc))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

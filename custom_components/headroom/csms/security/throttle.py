@@ -30,7 +30,9 @@ class Limits:
     held_per_address: int = 8
     """Wrong answers of one address that are held back at a time; whoever comes beyond is hung up on."""
     handshake_s: float = 20.0
-    """From the TCP connection to the end of the WebSocket handshake; TLS has as long again."""
+    """From the TCP connection, or the end of the TLS handshake, to the end of the WebSocket handshake."""
+    tls_handshake_s: float = 10.0
+    """Short, for whoever is in it has no seat yet: the event loop tells of no connection before its TLS stands."""
     longest_hold_s: float = 8.0
     unapproved: int = 20
     first_message_s: float = 60.0

@@ -6,11 +6,15 @@ from datetime import datetime
 import os
 from pathlib import Path
 import tempfile
+import threading
 
 from . import authority
 from .authority import Credential, KeyKind
 
 ROOT = "root"
+OWNED = threading.RLock()
+"""Whoever makes or reads certificates has them to itself, so that no key is set beside another's certificate: a matter of a second, once
+in a while, in the threads in which files are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +37,31 @@ class Vault:
 
     def root(self, name: str, now: datetime) -> Credential:
         """Return the site's root, made where there is none. Raises OSError; ValueError where what is there can't be read."""
-        if (kept := self._read(ROOT)) is not None:
-            if not authority.matches(kept.certificate, kept.key):
-                raise ValueError(f"{self.folder}: the root's key is another one's")
-            return kept
-        root = authority.create_root(name, now)
-        self._write(ROOT, root)
-        return root
+        with OWNED:
+            if (kept := self._read(ROOT)) is not None:
+                if not authority.matches(kept.certificate, kept.key):
+                    raise ValueError(f"{self.folder}: the root's key is another one's")
+                return kept
+            root = authority.create_root(name, now)
+            self._write(ROOT, root)
+            return root
 
     def issue(self, name: str, server_names: Sequence[str], now: datetime) -> Issued:
         """Return certificates for a server under these names: those that are there, and new ones where they near their end or do not fit.
 
-        Raises OSError, and ValueError where the root can't be read.
+        Raises OSError, and ValueError where the root can't be read or has ended.
         """
-        root = self.root(name, now)
         renewed = False
         ends = []
-        for kind in KeyKind:
-            kept = self._read(f"server-{kind}")
-            if kept is None or not _good(kept, root, server_names, now):
-                kept = authority.issue_server(root, server_names, kind, now)
-                self._write(f"server-{kind}", kept)
-                renewed = True
-            ends.append(authority.expires_at(kept.certificate))
+        with OWNED:
+            root = self.root(name, now)
+            for kind in KeyKind:
+                kept = self._read(f"server-{kind}")
+                if kept is None or not _good(kept, root, server_names, now):
+                    kept = authority.issue_server(root, server_names, kind, now)
+                    self._write(f"server-{kind}", kept)
+                    renewed = True
+                ends.append(authority.expires_at(kept.certificate))
         servers = tuple((self._file(f"server-{kind}", "pem"), self._file(f"server-{kind}", "key")) for kind in KeyKind)
         return Issued(root=root, servers=servers, expires_at=min(ends), renewed=renewed)
 
@@ -98,9 +104,11 @@ def _good(kept: Credential, root: Credential, server_names: Sequence[str], now: 
     """
     try:
         begun = authority.begins_at(kept.certificate) <= now or now < authority.begins_at(root.certificate)
+        ends_at = authority.expires_at(kept.certificate)
+        lasts = authority.days_left(kept.certificate, now) > authority.RENEW_BEFORE_DAYS
         return (
             begun
-            and authority.days_left(kept.certificate, now) > authority.RENEW_BEFORE_DAYS
+            and (lasts or now < ends_at == authority.expires_at(root.certificate))  # a new one would end no later
             and authority.serves(kept.certificate, server_names)
             and authority.issued_by(kept.certificate, root.certificate)
             and authority.matches(kept.certificate, kept.key)
