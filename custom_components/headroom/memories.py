@@ -27,12 +27,16 @@ def _key(entry_id: str, subentry_id: str) -> str:
 
 
 def _lasting(memory: Memory) -> tuple[Any, ...]:
-    """Return all but the progress of transactions, to compare. An inventory is a value: another one is another object.
+    """Return all but the progress of transactions, to compare.
 
     Nothing is copied: it is looked at with every transaction event of every station, and a local list is long.
     """
-    parts = (getattr(memory, name) for name in KEPT if name not in PROGRESS)
-    return tuple(id(part) if isinstance(part, Inventory) else part for part in parts)
+    return tuple(getattr(memory, name) for name in KEPT if name not in PROGRESS)
+
+
+def _copied(memory: Memory) -> tuple[Any, ...]:
+    """Return it as it is now. An inventory is a value: the same object is the same, which is found out at once."""
+    return tuple(part if isinstance(part, Inventory) else deepcopy(part) for part in _lasting(memory))
 
 
 class StationMemories:
@@ -56,7 +60,7 @@ class StationMemories:
         found = {
             identity: Memory.from_document(document) for identity, document in zip(stations, documents, strict=True) if document is not None
         }
-        self._lasting = {identity: deepcopy(_lasting(memory)) for identity, memory in found.items()}
+        self._lasting = {identity: _copied(memory) for identity, memory in found.items()}
         return found
 
     def follow(self, memories: Mapping[str, Memory]) -> None:
@@ -83,7 +87,7 @@ class StationMemories:
 
     def _document(self, identity: str, memory: Memory) -> dict[str, Any]:
         self._due.pop(identity, None)
-        self._lasting[identity] = deepcopy(_lasting(memory))
+        self._lasting[identity] = _copied(memory)
         return memory.document()
 
     async def async_forget(self, identity: str) -> None:
@@ -95,7 +99,11 @@ class StationMemories:
 
     async def async_save(self) -> None:
         """Write what is not written yet."""
-        due = [(self._stores[identity], self._document(identity, self._memories[identity])) for identity in list(self._due)]
+        due = [
+            (self._stores[identity], self._document(identity, self._memories[identity]))
+            for identity in list(self._due)
+            if identity in self._stores and identity in self._memories  # a removal may be under way
+        ]
         await asyncio.gather(*(store.async_save(document) for store, document in due))
 
     def _store(self, identity: str, subentry_id: str) -> Store[dict[str, Any]]:

@@ -9,6 +9,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.csms.memory import Memory
+from custom_components.headroom.memories import StationMemories
 
 from .raw_station import BOOT, raw_station, until
 
@@ -64,6 +66,22 @@ async def test_a_station_that_is_removed(hass: HomeAssistant, init_integration: 
     hass.config_entries.async_remove_subentry(init_integration, "station_one")
     await hass.async_block_till_done()
     assert files(hass, init_integration) == set()
+
+
+async def test_a_removal_that_meets_the_stop_keeps_nothing_from_being_written(
+    hass: HomeAssistant, init_integration: MockConfigEntry
+) -> None:
+    """What else is due is written; the station that is on its way out is not."""
+    entry_id = init_integration.entry_id
+    kept = StationMemories(hass, entry_id)
+    await kept.async_load({"GOING": "station_two", "STAYING": "station_three"})
+    memories = {"GOING": Memory(), "STAYING": Memory()}
+    kept.follow(memories)
+    for identity in list(memories):
+        kept.async_changed(identity)
+    del memories["GOING"]
+    await kept.async_save()
+    assert files(hass, init_integration) == {"station_three"}
 
 
 async def test_the_site_is_removed(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
