@@ -16,6 +16,9 @@ from .logs import LARGEST_LOG_BYTES, Logs, Upload
 UPLOAD_PATH = f"/api/{DOMAIN}/upload"
 LOGS_PATH = f"/api/{DOMAIN}/logs"
 CHUNK_BYTES = 256 * 1024
+LARGEST_FIELD_BYTES = 64 * 1024
+MOST_FIELDS = 32
+"""Of a form, before its file."""
 
 
 class TooLarge(Exception):
@@ -80,12 +83,27 @@ async def _file_part(request: web.Request) -> BodyPartReader | None:
     """Return the part of a form that is a file."""
     try:
         reader = await request.multipart()
-        while (part := await reader.next()) is not None:
+        for _ in range(MOST_FIELDS):
+            if (part := await reader.next()) is None:
+                break
             if isinstance(part, BodyPartReader) and part.filename:
                 return part
+            # What comes before the file is passed over here: the reader would read it without a bound.
+            if not isinstance(part, BodyPartReader) or not await _pass_over(part):
+                return None
     except ValueError:
         pass  # no form, whatever it calls itself
     return None
+
+
+async def _pass_over(part: BodyPartReader) -> bool:
+    """Read a field of a form to its end; False where it has more than a field may have."""
+    size = 0
+    async for chunk in _chunks(part):
+        size += len(chunk)
+        if size > LARGEST_FIELD_BYTES:
+            return False
+    return True
 
 
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:

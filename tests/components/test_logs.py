@@ -112,6 +112,25 @@ async def test_a_log_is_kept_and_downloaded(
         assert (await (await hass_client()).get(f"{elsewhere}/{name}", allow_redirects=False)).status in (400, 404)
 
 
+async def test_a_form_is_not_read_without_a_bound(hass: HomeAssistant, client: Client, left: RawStation, cp1: str) -> None:
+    """Neither one field before the file nor any number of them."""
+    statuses: list[int] = []
+
+    async def upload(location: str) -> None:
+        for fields in (["x" * (log_views.LARGEST_FIELD_BYTES + 1)], ["x"] * log_views.MOST_FIELDS):
+            form = FormData()
+            for number, value in enumerate(fields):
+                form.add_field(f"comment{number}", value)
+            form.add_field("file", LOG, filename="diagnostics.log")
+            reply = await client.post(urlsplit(location).path.rstrip("/"), data=form)
+            statuses.append(reply.status)
+
+    uploads(left, upload, "UploadFailure")
+    with pytest.raises(HomeAssistantError):
+        await ask(hass, "get_log", cp1)
+    assert statuses == [400, 400]
+
+
 @pytest.mark.parametrize("upload", [put, post_form])
 async def test_ways_to_upload(
     hass: HomeAssistant, client: Client, left: RawStation, cp1: str, upload: Callable[[Client], Uploader]
