@@ -276,13 +276,13 @@ class StationSecuritySteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any],
             return str(error)
 
     async def _returns(self, profile: int) -> bool:
-        """Return whether the station comes back on the profile; False where it comes back on a lower one, or not in time."""
+        """Return whether the station comes on the profile in time; a lower one before may be a flap before its restart, or a first try."""
         back: asyncio.Future[bool] = self.hass.loop.create_future()
 
         def look(event: StationEvent) -> None:
             live = live_profile(self.site_entry, self.identity)
-            if isinstance(event, Connected) and live is not None and not back.done():
-                back.set_result(live >= profile)
+            if isinstance(event, Connected) and live is not None and live >= profile and not back.done():
+                back.set_result(True)
 
         unfollow = self._coordinator.async_follow_station(self.identity, look)
         try:

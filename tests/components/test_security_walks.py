@@ -275,6 +275,8 @@ async def test_a_station_is_brought_to_profile_3_through_the_flow(
         (tmp_path / "client.pem").write_text(heard["CertificateSigned"]["certificateChain"])
         (tmp_path / "client.key").write_text(key_pem(key))
     await hass.async_block_till_done()
+    async with client(entry, "CP9", password):  # its connection flaps once more before it restarts
+        await hass.async_block_till_done()
     context = ssl.create_default_context(cadata=root)
     context.load_cert_chain(tmp_path / "client.pem", tmp_path / "client.key")
     async with client(entry, "CP9", None, context):
@@ -284,8 +286,9 @@ async def test_a_station_is_brought_to_profile_3_through_the_flow(
 
 
 async def test_a_station_that_comes_back_as_before_is_told_of(
-    hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any
+    hass: HomeAssistant, init_integration: MockConfigEntry, unused_tcp_port_factory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("custom_components.headroom.station_security_flow.RETURN_S", 3.0)
     entry = init_integration
     await serve_tls(hass, entry, unused_tcp_port_factory())
     password = await add_station(hass, entry, "CP9")
