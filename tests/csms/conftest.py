@@ -118,5 +118,7 @@ async def impatient() -> AsyncIterator[House]:
 @asynccontextmanager
 async def running(house: House) -> AsyncIterator[House]:
     await house.build().start("127.0.0.1", 0)
-    yield house
-    await house.system.stop()
+    try:
+        yield house
+    finally:
+        await house.system.stop()

@@ -43,6 +43,13 @@ BROKEN = (ssl.SSLError, ConnectionError, InvalidMessage, ConnectionClosed, EOFEr
 """How a client learns that TLS came to nothing."""
 
 
+def keep(folder: Path, name: str, credential: Credential) -> None:
+    """Lay a certificate and its key where the vault looks for them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.pem").write_text(credential.certificate)
+    (folder / f"{name}.key").write_text(credential.key)
+
+
 def basic(identity: str, password: str) -> str:
     return f"Basic {b64encode(f'{identity}:{password}'.encode()).decode()}"
 
@@ -124,9 +131,9 @@ class Castle:
         )
         self.access.configure(required=self.required, stations=self.stations, root=ROOT.certificate)
         self.vault = Vault(self.folder / "vault")
-        self.vault._write("root", ROOT)
+        keep(self.vault.folder, "root", ROOT)
         for kind, server in SERVERS.items():
-            self.vault._write(f"server-{kind}", server)
+            keep(self.vault.folder, f"server-{kind}", server)
         self.context = RenewableContext(self.new_context())
         self.reasons: list[str] = []
         self.house.admit = self.admit  # type: ignore[method-assign]
@@ -195,5 +202,7 @@ async def castle(folder: Path, *stations: tuple[str, StationSecurity], **setting
         desk=SiteDesk(made.access, lambda: ROOT, lambda: made.today),
     )
     await house.system.start("127.0.0.1", 0, tls_port=0, tls=made.context)
-    yield made
-    await house.system.stop()
+    try:
+        yield made
+    finally:
+        await house.system.stop()

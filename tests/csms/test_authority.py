@@ -10,7 +10,7 @@ import pytest
 from custom_components.headroom.csms.security.authority import ROOT_VALID_DAYS, common_name, create_root, expires_at, issued_by, matches
 from custom_components.headroom.csms.security.vault import Issued, Vault
 
-from .secured import NOW, ROOT
+from .secured import NOW, ROOT, keep
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_site_of_any_name_has_a_root(name: str) -> None:
 
 def test_a_certificate_from_a_clock_that_was_ahead_is_made_anew(tmp_path: Path) -> None:
     vault = Vault(tmp_path / "vault")
-    vault._write("root", ROOT)
+    keep(vault.folder, "root", ROOT)
     ahead = vault.issue("Home", ("127.0.0.1",), NOW + timedelta(days=90))
     issued = vault.issue("Home", ("127.0.0.1",), NOW)
     assert issued.renewed and issued.expires_at < ahead.expires_at  # no station took it before its time
@@ -59,7 +59,7 @@ def test_two_that_issue_at_once_issue_the_same(tmp_path: Path) -> None:
 
 def test_a_clock_from_before_the_root_was_made_changes_nothing(tmp_path: Path) -> None:
     vault = Vault(tmp_path / "vault")
-    vault._write("root", ROOT)
+    keep(vault.folder, "root", ROOT)
     issued = vault.issue("Home", ("127.0.0.1",), NOW)
     long_ago = expires_at(ROOT.certificate) - timedelta(days=ROOT_VALID_DAYS + 1000)
     assert not vault.issue("Home", ("127.0.0.1",), long_ago).renewed

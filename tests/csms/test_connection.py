@@ -193,7 +193,9 @@ async def test_a_mistake_of_ours_is_loud(
         raise RuntimeError("broken")
 
     if breaks == "admit":
-        monkeypatch.setattr(house.system, "_admit", broken)
+        await house.system.stop()
+        monkeypatch.setattr(house, "admit", broken)
+        await house.build().start("127.0.0.1", 0)
     else:
         monkeypatch.setattr(server, "V201Station", broken)
     for _ in range(2):

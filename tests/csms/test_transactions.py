@@ -6,6 +6,7 @@ from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken
 from custom_components.headroom.csms.events import Disconnected, EventsLost, Metered, TransactionEvent
+from custom_components.headroom.csms.v201.recovery import MOST_ASKINGS
 from custom_components.headroom.csms.values import ChargingState, TransactionPhase
 
 from .client import stamp, station
@@ -158,3 +159,26 @@ async def test_one_number_given_twice_does_not_end_the_watch_for_lost_events() -
         await client.call("TransactionEvent", event("Updated", 4, "2026-01-01T10:00:04Z"))
         assert (await house.until(EventsLost)).gaps == ((2, 3),)
         assert [item.seq_no for item in house.of(TransactionEvent)] == [0, 1, 1, 4]
+
+
+async def test_events_are_not_lost_while_the_station_says_that_they_wait() -> None:
+    async with running(House(timing=replace(PATIENT, gap_wait_s=0.0))) as house, station(house.port) as client:
+        client.answers["GetTransactionStatus"] = {"ongoingIndicator": True, "messagesInQueue": True}
+        await house.boot(client)
+        await client.call("TransactionEvent", event("Started", 0, stamp(), evse={"id": 1}))
+        await client.call("TransactionEvent", event("Updated", 2, stamp()))
+        await client.until("GetTransactionStatus", times=2)
+        assert house.of(EventsLost) == []
+        await client.call("TransactionEvent", event("Updated", 1, stamp(), offline=True))
+        await client.call("TransactionEvent", event("Updated", 4, stamp()))
+        lost = await house.until(EventsLost)  # it says so for ever: it is believed for a while
+        assert (lost.transaction_id, lost.evse_id, lost.gaps) == ("T1", 1, ((3, 3),))
+        assert len(client.requests("GetTransactionStatus")) >= MOST_ASKINGS // 2
+
+
+async def test_a_station_that_tells_of_no_transaction_has_lost_what_is_missing() -> None:
+    async with running(House(timing=replace(PATIENT, gap_wait_s=0.0))) as house, station(house.port) as client:
+        await house.boot(client)  # GetTransactionStatus: NotImplemented
+        await client.call("TransactionEvent", event("Started", 0, stamp(), evse={"id": 1}))
+        await client.call("TransactionEvent", event("Updated", 2, stamp()))
+        assert (await house.until(EventsLost)).gaps == ((1, 1),)
