@@ -5,7 +5,7 @@ from homeassistant.helpers.network import NoURLAvailableError, get_url
 from yarl import URL
 
 from .const import DEFAULT_LISTEN_HOST
-from .csms.security.access import PASSWORD_OVER_TLS
+from .csms.security.recognition import PASSWORD_OVER_TLS
 from .security_settings import SecuritySettings
 
 HOST_NAME = "homeassistant.local"

@@ -41,7 +41,7 @@ from .const import (
     SUBENTRY_STATION,
     TLS_OWN,
 )
-from .csms.security.access import PASSWORD_OVER_TLS
+from .csms.security.recognition import PASSWORD_OVER_TLS
 from .meter_flow import MeterSteps
 from .security_flow import SecuritySteps, profile_field
 from .security_settings import SecuritySettings

@@ -18,10 +18,11 @@ from homeassistant.util import dt as dt_util
 
 from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION, TLS_NONE, TLS_OWN
 from .csms.security import authority
-from .csms.security.access import CERTIFICATE, PASSWORD_OVER_TLS, Access, StationSecurity
+from .csms.security.access import Access
 from .csms.security.authority import WARN_BEFORE_DAYS, Credential
 from .csms.security.desk import SiteDesk
 from .csms.security.events import SecurityEvent, SecurityEventKind, SecurityWatch
+from .csms.security.recognition import CERTIFICATE, PASSWORD_OVER_TLS, StationSecurity
 from .csms.security.renewal import CertificateRenewal
 from .csms.security.throttle import Limits
 from .csms.security.tls import ClientCertificates, RenewableContext, server_context

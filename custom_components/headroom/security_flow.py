@@ -33,8 +33,8 @@ from .const import (
     TLS_OWN,
 )
 from .csms.security import authority
-from .csms.security.access import PASSWORD_OVER_TLS
 from .csms.security.own_files import FileProblem, Finding, check_roots, check_server
+from .csms.security.recognition import PASSWORD_OVER_TLS
 from .security import vault_of
 from .security_settings import station_security
 

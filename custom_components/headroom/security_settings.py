@@ -19,7 +19,7 @@ from .const import (
     DEFAULT_TLS_PORT,
     TLS_NONE,
 )
-from .csms.security.access import NO_AUTHENTICATION, PASSWORD, StationCertificate, StationSecurity
+from .csms.security.recognition import NO_AUTHENTICATION, PASSWORD, StationCertificate, StationSecurity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from homeassistant.core import HomeAssistant
 
 from .addresses import profile_address
 from .const import CONF_IDENTITY, CONF_SECURITY, SUBENTRY_STATION, TLS_NONE, TLS_OWN
-from .csms.security.access import NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, PROFILES, StationSecurity
 from .csms.security.credentials import generate_password, hash_password
+from .csms.security.recognition import NO_AUTHENTICATION, PASSWORD, PASSWORD_OVER_TLS, PROFILES, StationSecurity
 from .csms.security.upgrade import Upgrade, UpgradeStep, rotate_password, upgrade
 from .errors import invalid, translated_errors
 from .security_settings import SecuritySettings, station_document, station_security

@@ -20,7 +20,7 @@ from . import fields
 from .const import CONF_PROFILE
 from .csms.errors import StationOfflineError
 from .csms.events import Connected, StationEvent
-from .csms.security.access import CERTIFICATE, PASSWORD
+from .csms.security.recognition import CERTIFICATE, PASSWORD
 from .csms.security.upgrade import UpgradeError, UpgradeStep
 from .csms.security_commands import INTERFACES
 from .errors import translated_errors

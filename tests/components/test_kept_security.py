@@ -6,7 +6,7 @@ import json
 from hypothesis import given, strategies as st
 
 from custom_components.headroom.const import CONF_SECURITY
-from custom_components.headroom.csms.security.access import PROFILES, StationCertificate, StationSecurity
+from custom_components.headroom.csms.security.recognition import PROFILES, StationCertificate, StationSecurity
 from custom_components.headroom.security_settings import station_document, station_security
 
 words = st.text(min_size=1, max_size=20)

@@ -10,8 +10,8 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.headroom.csms.security.access import StationSecurity
 from custom_components.headroom.csms.security.credentials import verify_password
+from custom_components.headroom.csms.security.recognition import StationSecurity
 from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
 from custom_components.headroom.security import station_document, station_security
 from tests.csms.client import set_results

@@ -19,11 +19,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.typing import Subprotocol
 
-from custom_components.headroom.csms.security.access import PASSWORD, Access, StationSecurity
+from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.security.authority import Credential, KeyKind, create_root, issue_server
 from custom_components.headroom.csms.security.credentials import generate_password, hash_password
 from custom_components.headroom.csms.security.desk import SiteDesk
 from custom_components.headroom.csms.security.events import SecurityEvent, SecurityWatch
+from custom_components.headroom.csms.security.recognition import PASSWORD, StationSecurity
 from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.security.tls import ClientCertificates, RenewableContext, server_context
 from custom_components.headroom.csms.security.vault import Vault

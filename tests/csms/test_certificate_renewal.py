@@ -10,8 +10,8 @@ import pytest
 
 from custom_components.headroom.csms.errors import CallRejectedError, StationOfflineError
 from custom_components.headroom.csms.events import Disconnected, Ready
-from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.authority import STATION_VALID_DAYS, Credential, expires_at, fingerprint, sign_station
+from custom_components.headroom.csms.security.recognition import CERTIFICATE, PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.renewal import CertificateRenewal
 
 from .client import SILENCE, Client

@@ -9,10 +9,10 @@ import pytest
 
 from custom_components.headroom.csms.events import Connected, Disconnected, Ready
 from custom_components.headroom.csms.security import authority
-from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.credentials import hash_password
 from custom_components.headroom.csms.security.desk import SIGNED_AT_ONCE, SIGNED_EVERY_S
 from custom_components.headroom.csms.security.events import SecurityEvent, SecurityEventKind, SecurityWatch
+from custom_components.headroom.csms.security.recognition import CERTIFICATE, PASSWORD, StationCertificate, StationSecurity
 from custom_components.headroom.csms.security.tls import ClientCertificates
 
 from .client import BOOT

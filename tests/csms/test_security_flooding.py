@@ -9,8 +9,9 @@ from websockets.exceptions import ConnectionClosed
 
 from custom_components.headroom.csms.events import Ready
 from custom_components.headroom.csms.security import throttle
-from custom_components.headroom.csms.security.access import PASSWORD, Claim, StationSecurity
+from custom_components.headroom.csms.security.access import Claim
 from custom_components.headroom.csms.security.credentials import BasicCredentials, generate_password
+from custom_components.headroom.csms.security.recognition import PASSWORD, StationSecurity
 from custom_components.headroom.csms.security.throttle import Limits
 
 from .client import BOOT

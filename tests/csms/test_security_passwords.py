@@ -10,8 +10,8 @@ from websockets.exceptions import InvalidStatus
 
 from custom_components.headroom.csms.errors import CallRejectedError, CallTimeoutError, StationError
 from custom_components.headroom.csms.events import Disconnected, Ready
-from custom_components.headroom.csms.security.access import MOST_SENT_PASSWORDS, PASSWORD, StationSecurity
 from custom_components.headroom.csms.security.credentials import generate_password, hash_password, verify_password
+from custom_components.headroom.csms.security.recognition import MOST_SENT_PASSWORDS, PASSWORD, StationSecurity
 from custom_components.headroom.csms.security.throttle import Limits
 from custom_components.headroom.csms.security.upgrade import Upgrade, UpgradeError, rotate_password, upgrade
 

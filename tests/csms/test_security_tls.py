@@ -11,8 +11,8 @@ import pytest
 
 from custom_components.headroom.csms.events import Disconnected
 from custom_components.headroom.csms.security import authority
-from custom_components.headroom.csms.security.access import PASSWORD, PASSWORD_OVER_TLS
 from custom_components.headroom.csms.security.credentials import generate_password
+from custom_components.headroom.csms.security.recognition import PASSWORD, PASSWORD_OVER_TLS
 
 from .secured import BROKEN, KNOWN, NOW, WORD, castle, self_signed
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from custom_components.headroom.csms.security.access import CERTIFICATE, PASSWORD, PASSWORD_OVER_TLS, StationSecurity
 from custom_components.headroom.csms.security.credentials import generate_password, hash_password
+from custom_components.headroom.csms.security.recognition import CERTIFICATE, PASSWORD, PASSWORD_OVER_TLS, StationSecurity
 from simulator import pki
 from tests.csms.secured import KNOWN, ROOT, WORD, Castle, castle
 

@@ -12,7 +12,7 @@ import probatio as vol
 
 from ..const import DOMAIN
 from ..csms.security import authority
-from ..csms.security.access import PASSWORD, PASSWORD_OVER_TLS, PROFILES
+from ..csms.security.recognition import PASSWORD, PASSWORD_OVER_TLS, PROFILES
 from ..csms.security.upgrade import SIGNING_S, try_first
 from ..csms.security_commands import APN_AUTHENTICATIONS, CSMS_ROOT, INSTALLED_KINDS, INTERFACES, ROOT_KINDS, VPN_TYPES, Apn, Vpn
 from ..diagnostics import as_json

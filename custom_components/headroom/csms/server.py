@@ -16,9 +16,10 @@ from .liveness import GOING_AWAY, Wire, watched
 from .memory import Memory
 from .pace import STRANGERS_AT_ONCE, Pace
 from .rpc import Transport
-from .security.access import NO_AUTHENTICATION, Access, Verdict
+from .security.access import Access, Verdict
 from .security.desk import CertificateDesk, NoDesk, StationDesk
 from .security.events import SecurityEvent, SecurityEventKind
+from .security.recognition import NO_AUTHENTICATION
 from .station import Station
 from .v201.link import SCHEMAS
 from .v201.station import V201Station

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Protocol
 
 from . import authority
-from .access import NO_AUTHENTICATION, Access
+from .access import Access
 from .authority import Credential, SigningRefusedError
 from .events import SecurityEvent, SecurityEventKind
+from .recognition import NO_AUTHENTICATION
 from .throttle import Allowance
 
 CHARGING_STATION_CERTIFICATE = "ChargingStationCertificate"

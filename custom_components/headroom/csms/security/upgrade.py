@@ -15,10 +15,11 @@ from ..errors import CallError, CallRejectedError, StationError, StationOfflineE
 from ..security_commands import CSMS_ROOT
 from ..station import Station
 from ..variables import VariableKey
-from .access import CERTIFICATE, PASSWORD_OVER_TLS, Access
+from .access import Access
 from .authority import hash_data
 from .credentials import generate_password, hash_password
 from .events import SecurityEvent, SecurityEventKind
+from .recognition import CERTIFICATE, PASSWORD_OVER_TLS
 
 _LOGGER = logging.getLogger(__name__)
 
