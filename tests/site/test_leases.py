@@ -1,6 +1,7 @@
 """Leases that nobody has seen to end: what they may allow, how it is found out that they do, and what is kept of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -145,5 +146,22 @@ def test_who_draws_by_a_lease_is_known_to_heed_it_over_a_restart() -> None:
             await s.fault("reboot:CP1")
             await s.until(125)
             assert s.problem(1) is None
+
+    run(story())
+
+
+@pytest.mark.parametrize("worst_case_a", [25.0, 57.0])
+def test_a_car_that_stops_by_itself_as_its_lease_lapses_proves_nothing(worst_case_a: float) -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, worst_case_a=worst_case_a, building=steps((0.0, 3.0)), dead_man_from_s=None) as s:
+            _without_composite_schedules(s, 1)
+            _passing_over(s.model(1).profiles, periods=True)
+            installer = s.site._installers["CP1"]
+            evse = next(iter(installer.evses))
+            await s.until_true(lambda: evse.lapses and evse.lease is not None, within_s=60.0)
+            await s.until_true(lambda: evse.lease is not None and s.time_s >= evse.lease.expires_at, within_s=60.0)
+            s.model(1).evses[1].car_state = replace(s.model(1).evses[1].car_state, soc=1.0)
+            await s.wait(40)
+            assert s.site.snapshot.stations["CP1"].obeying.lease_ends is not True, s.story()
 
     run(story())

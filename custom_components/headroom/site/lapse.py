@@ -5,6 +5,7 @@ Where that is to be found out a lease is not renewed, and the car goes by its fa
 
 from dataclasses import dataclass
 
+from ..csms.values import ChargingState
 from .evse import EvseState
 from .evse_facts import IDLE_A
 from .holdings import OVERDRAW, OVERDRAW_A
@@ -56,7 +57,7 @@ class Lapse:
         if not seen:
             evse.sample_at = min(evse.sample_at, now + SAMPLE_EVERY_S)
         above = lease.limit_a > fallback_a
-        if showed and seen and (evse.draw_a <= _most_by(fallback_a) if above else evse.draw_a >= lease.limit_a + SITS_A):
+        if showed and seen and (_fell(evse, fallback_a) if above else evse.draw_a >= lease.limit_a + SITS_A):
             self._lease = evse.lease = None
             return True
         if now < lease.expires_at + patience_s:
@@ -66,6 +67,13 @@ class Lapse:
             return False
         self.trials_left -= 1
         return None
+
+
+def _fell(evse: EvseState, fallback_a: float) -> bool:
+    """Tell whether its car goes by a lower fallback, and has not stopped by itself: where that is nothing, its station has to say so."""
+    if evse.draw_a < IDLE_A:
+        return fallback_a < evse.config.min_a and evse.charging_state is ChargingState.SUSPENDED_EVSE
+    return evse.draw_a <= _most_by(fallback_a)
 
 
 def _most_by(limit_a: float) -> float:
