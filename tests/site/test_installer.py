@@ -1,15 +1,22 @@
 """An installer whose station fails at once: nobody else may wait for it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from custom_components.headroom.csms.errors import StationOfflineError
-from custom_components.headroom.csms.station import Station
+from custom_components.headroom.csms.authorization import IdToken
+from custom_components.headroom.csms.dialect import Handle
+from custom_components.headroom.csms.errors import CallTimeoutError, StationOfflineError
+from custom_components.headroom.csms.profiles import Placed
+from custom_components.headroom.csms.reconciliation import Held, Installed
+from custom_components.headroom.csms.station import Started, Station
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.installer import Installer
-from custom_components.headroom.site.limits import Lease
+from custom_components.headroom.site.limits import Lease, LeaseOrder
+from custom_components.headroom.site.remote_start import start, take_up
+from custom_components.headroom.site.session import Session
 
 TURNS = 1000
 
@@ -55,3 +62,79 @@ async def test_a_station_that_fails_at_once_keeps_nobody_waiting(monkeypatch: An
         await asyncio.sleep(0)
     running.cancel()
     assert 0 < deaf.asked < 3
+
+
+class LateToTell:
+    """It answers what it holds only later, and leases never."""
+
+    others = ()
+
+    def __init__(self) -> None:
+        self.told: asyncio.Future[Installed] = asyncio.get_running_loop().create_future()
+        self.asked = asyncio.Event()
+
+    async def survey(self) -> Installed:
+        self.asked.set()
+        return await self.told
+
+    async def install_lease(self, *args: Any, **more: Any) -> None:
+        raise CallTimeoutError("SetChargingProfile")
+
+    async def start_transaction(self, *args: Any, **more: Any) -> Started:
+        return Started(transaction_id="2", with_limit=True)
+
+    def led_over(self, evse_id: int) -> set[int]:
+        return set()
+
+    def recognise(self, profile_ids: set[int]) -> None: ...
+
+
+def _session(remote_start_id: int | None = None) -> Session:
+    at = Now().utcnow()
+    begun = Session(transaction_id="2", record_id="2", started_at=at, since=90.0, queued_at=90.0, last_at=at)
+    return replace(begun, remote_start_id=remote_start_id)
+
+
+async def _surveying() -> tuple[Installer, EvseState, LateToTell]:
+    installer, late = Installer("CP1", Now(), Silent()), LateToTell()
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", ready=True)
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 10.0, True, 10.0
+    installer.evses, installer.station = [evse], cast(Station, late)
+    installer.survey.want()
+    return installer, evse, late
+
+
+async def _run_while_told(installer: Installer, late: LateToTell, held: Installed) -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+    late.told.set_result(held)
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_what_was_sent_and_not_answered_is_not_forgotten_for_a_report_of_before() -> None:
+    installer, evse, late = await _surveying()
+    evse.session = _session()
+    running = asyncio.create_task(installer.run())
+    await late.asked.wait()
+    evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=20.0, length_s=60.0, cut=True)
+    installer.wake()
+    before = Held(evse_id=1, limit_a=12.0, as_worded=True, placed=Placed(1, {"id": 2001}), handle=Handle.TRANSACTION, transaction_id="2")
+    await _run_while_told(installer, late, Installed(leases=(before,)))
+    running.cancel()
+    assert evse.installed_a(100.0) >= 20.0
+
+
+async def test_the_lease_of_a_start_that_was_taken_up_meanwhile_is_not_forgotten_for_a_report_of_before() -> None:
+    installer, evse, late = await _surveying()
+    running = asyncio.create_task(installer.run())
+    await late.asked.wait()
+    order = LeaseOrder(transaction_id="", limit_a=20.0, length_s=60.0, cut=False)
+    await start(cast(Station, late), evse, IdToken(value="x", type="Central"), 5, order, Now(), lambda: None)
+    evse.session = _session(remote_start_id=5)
+    assert evse.first_lease is not None
+    take_up(evse, evse.first_lease, 100.0)
+    assert evse.limit_a(100.0) == 20.0
+    await _run_while_told(installer, late, Installed())
+    running.cancel()
+    assert evse.limit_a(100.0) == 20.0

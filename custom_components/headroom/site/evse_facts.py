@@ -115,6 +115,8 @@ class EvseFacts:
     """What a former dialect left and is to be taken away: the lease told by a handle, or (True) the fallback."""
 
     # What a survey of its station showed.
+    told: bool = False
+    """Since its station was asked what it holds it was told something, or took up what it was told before: the answer may not show that."""
     found_lease: Lease | None = None
     """A lease of ours whose transaction was not told yet."""
     foreign: bool = False

@@ -90,6 +90,8 @@ class Installer:
         self.writes_today = 0
         self.latency_s: float | None = None
         self._samples_on_request = True
+        self._ceiling_told = False
+        """It was told since the station was asked what it holds: the answer may not show that."""
         self.survey = Survey(identity, clock, self._surveyed)
         self.standing = StandingLimits()
         """Limits of persons, some to be stored in the station."""
@@ -213,7 +215,7 @@ class Installer:
 
     def _next_step(self, now: float) -> _Step | None:
         if self.survey.due(now):
-            return _Step(0, "survey", None, self.survey.begin)
+            return _Step(0, "survey", None, self._ask_what_it_holds)
         held_back = {key for key, backoff in self._backoff.items() if now < backoff.not_before}
         steps = [step for evse in self.evses if evse.key not in held_back and (step := self._evse_step(evse, now)) is not None]
         if self.survey.under_way(now):
@@ -271,12 +273,18 @@ class Installer:
             return _Step(6, "status", evse, partial(self._ask_status, evse))
         return None
 
+    async def _ask_what_it_holds(self, station: Station) -> None:
+        self._ceiling_told = False
+        for evse in self.evses:
+            evse.told = False
+        await self.survey.begin(station)
+
     def _surveyed(self, found: Installed | None) -> None:
         self.wake()
         if found is None:
             return
         now = self._clock.monotonic()
-        if found.station_limit is not None and None not in self.survey.written and found.station_limit.as_worded:
+        if found.station_limit is not None and not self._ceiling_told and found.station_limit.as_worded:
             self.station_a, self.station_current = found.station_limit.limit_a, True
             if self.wanted_station_a is not None and in_force(found.station_limit, self.wanted_station_a):
                 self.station_a = self.wanted_station_a
@@ -284,7 +292,7 @@ class Installer:
             copies = stored_copies(self.standing.at(self._identity), found.foreign, self._clock.utcnow())
             self.station.recognise({profile_id for one in copies if (profile_id := one.profile_id) is not None})
         for evse in self.evses:
-            if evse.key not in self.survey.written:
+            if not evse.told:
                 before_a = max(evse.installed_a(now), evse.inherited_a)
                 adopt(evse, found, now, self._clock.utcnow())
                 evse.change(before_a, now)
@@ -306,9 +314,9 @@ class Installer:
         limit_a = self.wanted_station_a
         if limit_a is None:
             return
+        self._ceiling_told = True
         told = await station.install_station_limit(limit_a)
         self.station_a, self.station_current = limit_a if told else None, True
-        self.survey.written.add(None)
         self.writes_today += told
 
     async def _correct(self, correction: Correction, station: Station) -> None:
@@ -325,12 +333,10 @@ class Installer:
 
     async def _install_fallback(self, evse: EvseState, station: Station) -> None:
         if await install_fallback(evse, station, self._clock):
-            self.survey.written.add(evse.key)
             self._look()
 
     async def _install_lease(self, evse: EvseState, station: Station) -> None:
-        if await install_lease(evse, station, self._clock):
-            self.survey.written.add(evse.key)
+        await install_lease(evse, station, self._clock)
 
     async def _clear(self, evse: EvseState, station: Station) -> None:
         await clear_lease(evse, station, self._clock)

@@ -85,7 +85,7 @@ async def start(
         return
     now = clock.monotonic()
     first = FirstLease(remote_start_id=remote_start_id, limit_a=order.limit_a, expires_at=now + order.length_s)
-    evse.first_lease = first
+    evse.first_lease, evse.told = first, True
     on_change()
     try:
         started = await station.start_transaction(
@@ -112,7 +112,7 @@ async def start(
 
 def take_up(evse: EvseState, first: FirstLease, now: float) -> None:
     """Have the transaction that runs now go on by the lease of its start where that is certain, else reckon with it beside others."""
-    evse.first_lease = None
+    evse.first_lease, evse.told = None, True
     session = evse.session
     if session is None or now >= first.expires_at:
         return

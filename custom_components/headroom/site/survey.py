@@ -8,7 +8,6 @@ import math
 from ..csms.reconciliation import Installed
 from ..csms.station import Station
 from .clock import Clock
-from .config import EvseKey
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,8 +30,6 @@ class Survey:
         self.until = -math.inf
         """When it is no longer waited for."""
         self.again_at = math.inf
-        self.written: set[EvseKey | None] = set()
-        """What was written since it was asked for (None: the station's ceiling): it may not show that yet."""
 
     def want(self) -> None:
         """Have the station asked."""
@@ -64,7 +61,6 @@ class Survey:
     async def begin(self, station: Station) -> None:
         """Ask; the answer comes beside whatever else is sent."""
         self._wanted, self.again_at = False, math.inf
-        self.written.clear()
         self.until = self._clock.monotonic() + SURVEY_S
         self._task = asyncio.get_running_loop().create_task(station.survey(), name=f"headroom survey {self._identity}")
         self._task.add_done_callback(self._done)

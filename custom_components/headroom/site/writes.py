@@ -23,7 +23,7 @@ async def install_fallback(evse: EvseState, station: Station, clock: Clock) -> b
         return False
     before_a, doubt_a = evse.limit_a(clock.monotonic()), evse.unanswered_fallback_a
     dialect = evse.dialect
-    evse.unanswered_fallback_a = max(doubt_a, limit_a)
+    evse.unanswered_fallback_a, evse.told = max(doubt_a, limit_a), True
     try:
         await station.install_fallback(evse.key.evse_id, limit_a)
     except CallRejectedError, CallError:
@@ -43,7 +43,7 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
         return False
     now, dialect = clock.monotonic(), evse.dialect
     before_a, doubt_a = max(evse.installed_a(now), evse.inherited_a), evse.unanswered_lease_a
-    evse.unanswered_lease_a = max(doubt_a, order.limit_a)
+    evse.unanswered_lease_a, evse.told = max(doubt_a, order.limit_a), True
     valid_to = clock.utcnow() + timedelta(seconds=order.length_s)
     evse.in_flight_a = order.limit_a
     try:
