@@ -1,8 +1,11 @@
 """Stations that fail: away, refusing, ignoring, slow, rebooting. The others give way, and nobody trips."""
 
+from typing import Any
+
+from simulator.blocks.block import CallRefusedError
 from simulator.virtual import run
 
-from .harness import Place, scenario, steps
+from .harness import Place, car, scenario, steps
 
 
 def test_a_station_that_goes_away_keeps_its_lease_reserved_and_then_holds_its_fallback() -> None:
@@ -128,5 +131,34 @@ def test_a_reboot_that_ends_the_transaction_frees_its_current() -> None:
             await s.fault("reboot-ending:CP1")
             await s.until(110)
             assert not s.charges(1) and s.draw_a(2) > 28
+
+    run(story())
+
+
+def test_where_a_station_keeps_anothers_profile_for_its_transaction_what_that_lets_its_car_draw_is_reserved() -> None:
+    async def story() -> None:
+        async with scenario(Place(car=car(max_a=10.0)), Place(), over_limit_s=0.0, dead_man_from_s=None) as s:
+            await s.until(60)
+            assert s.draw_a(1) > 9 and s.draw_a(2) > 30
+            clear = s.model(1).answers["ClearChargingProfile"]
+
+            def kept(payload: Any) -> Any:
+                if payload.get("chargingProfileId") == 77:
+                    raise CallRefusedError("SecurityError", "that is another's")
+                return clear(payload)
+
+            s.model(1).answers["ClearChargingProfile"] = kept
+            (ours,) = s.installed(1, "TxProfile")
+            schedules = [each | {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 32.0}]} for each in ours["chargingSchedule"]]
+            others = {key: value for key, value in ours.items() if key != "validTo"} | {"id": 77, "stackLevel": 3}
+            station, transaction = s.model(1), s.model(1).evses[1].transaction
+            assert transaction is not None
+            station.profiles.install(1, others | {"chargingSchedule": schedules}, station.now, {1: transaction})
+            await s.fault("offline:CP1")
+            await s.wait(3)
+            await s.fault("offline:CP1", on=False)
+            await s.wait(60)
+            assert s.problem(1) == "keeps_other_profile" and s.reason(1) == "other_system"
+            assert s.draw_a(1) > 9 and s.draw_a(2) <= 61 - 8 - 32, s.story()
 
     run(story())

@@ -123,6 +123,8 @@ class EvseFacts:
     """Somebody else's profile may lead over its fallback."""
     keeps_foreign: bool = False
     """…and its station does not let it be cleared."""
+    overruled: bool = False
+    """…which is a TxProfile: no lease of ours leads."""
 
     allowed: bool = True
     user_max_a: float = math.inf

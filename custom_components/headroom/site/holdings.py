@@ -83,7 +83,8 @@ class EvseHoldings(EvseFacts):
             for lease in (self.lease, self.former)
             if lease is not None and (now < lease.expires_at + self.response_s or (self.unproven and lease is self.lease))
         )
-        return max(self.limit_a(now), self.unanswered_lease_a, self.first_a, *still_a)
+        other_a = self.rated_a if self.overruled else 0.0
+        return max(self.limit_a(now), self.unanswered_lease_a, self.first_a, other_a, *still_a)
 
     @property
     def first_a(self) -> float:

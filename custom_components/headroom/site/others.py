@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..csms.correction import Step
+from ..csms.profiles import LEASE
 from ..csms.station import Station
 from .evse import EvseState
 
@@ -26,11 +27,13 @@ def look(station: Station, evses: Sequence[EvseState], now: float) -> Sequence[E
     changed = []
     for evse in evses:
         ids = station.led_over(evse.key.evse_id)
-        state = bool(ids), any(profile_id in station.kept for profile_id in ids)
-        if state == (evse.foreign, evse.keeps_foreign):
+        kept = [one for one in station.others if one.profile_id in ids and one.profile_id in station.kept]
+        # Beside another's TxProfile ours is on the lowest level.
+        state = bool(ids), bool(kept), any(one.purpose == LEASE for one in kept)
+        if state == (evse.foreign, evse.keeps_foreign, evse.overruled):
             continue
         before_a = evse.limit_a(now)
-        evse.foreign, evse.keeps_foreign = state
+        evse.foreign, evse.keeps_foreign, evse.overruled = state
         evse.change(before_a, now)
         changed.append(evse)
     return changed

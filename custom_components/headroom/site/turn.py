@@ -46,8 +46,8 @@ def controllable(evse: EvseState, mode: Mode) -> bool:
 
 
 def led(evse: EvseState, mode: Mode) -> bool:
-    """Tell whether an EVSE shares what is left: it can be told a limit, and its car was not seen above it."""
-    return controllable(evse, mode) and not evse.exceeding
+    """Tell whether an EVSE shares what is left: it can be told a limit, which leads, and its car was not seen above it."""
+    return controllable(evse, mode) and not evse.exceeding and not evse.overruled
 
 
 def doubtful(evse: EvseState) -> bool:
@@ -226,7 +226,7 @@ def decide(
         now=now,
         may_raise={request_id for request_id, evse in sessions.items() if not unsure & path_ids(states, evse.circuit_id)},
     )
-    told |= {str(evse.key): _held_a(evse, now) for evse in evses if controllable(evse, mode) and evse.exceeding}
+    told |= {str(evse.key): _held_a(evse, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     # The others' leases are short enough for what one in doubt really draws.
     holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key))) for evse in evses]
     length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in _arrivals(evses))])
@@ -273,6 +273,8 @@ def _reason(
         return Reason(code=ReasonCode.DISOBEDIENT)
     if evse.session is None:
         return Reason(code=ReasonCode.OTHER_SYSTEM if evse.keeps_foreign else ReasonCode.NOT_CHARGING)
+    if evse.overruled:
+        return Reason(code=ReasonCode.OTHER_SYSTEM)
     if mode is Mode.STATIC:
         return Reason(code=ReasonCode.STATIC)
     if allocation is None or told_a is None:
