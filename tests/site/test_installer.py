@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import pytest
+
 from custom_components.headroom.csms.authorization import IdToken
 from custom_components.headroom.csms.dialect import Handle
 from custom_components.headroom.csms.errors import CallTimeoutError, StationOfflineError
@@ -13,7 +15,7 @@ from custom_components.headroom.csms.reconciliation import Held, Installed
 from custom_components.headroom.csms.station import Started, Station
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
-from custom_components.headroom.site.installer import Installer
+from custom_components.headroom.site.installer import Installer, _Backoff
 from custom_components.headroom.site.limits import Lease, LeaseOrder
 from custom_components.headroom.site.remote_start import start, take_up
 from custom_components.headroom.site.session import Session
@@ -51,12 +53,15 @@ class Silent:
     def failed(self, evse: EvseState) -> None: ...
 
 
-async def test_a_station_that_fails_at_once_keeps_nobody_waiting(monkeypatch: Any) -> None:
+@pytest.mark.parametrize("failed_before", [False, True])
+async def test_a_station_that_fails_at_once_keeps_nobody_waiting(monkeypatch: Any, failed_before: bool) -> None:
     installer, deaf = Installer("CP1", Now(), Silent()), Deaf()
     installer.evses = [EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main")]
     monkeypatch.setattr(installer.obedience, "wants_proof", lambda evse, now: True)
     installer.evses[0].lease = Lease(transaction_id="1", limit_a=10.0, expires_at=160.0)
     installer.station = cast(Station, deaf)
+    if failed_before:
+        installer._backoff[installer.evses[0].key] = _Backoff(1, 90.0)  # and its time is over
     running = asyncio.create_task(installer.run())
     for _ in range(TURNS):
         await asyncio.sleep(0)

@@ -188,7 +188,8 @@ class Installer:
         key = None if evse is None else evse.key
         if step.name in NO_WRITES:
             self._samples_on_request = self._samples_on_request and not (refused and step.name == "sample")
-            self._backoff.setdefault(key, _Backoff(0, self._clock.monotonic() + RETRY_S[0]))
+            failures, not_before = self._backoff.get(key, (0, -math.inf))
+            self._backoff[key] = _Backoff(failures, max(not_before, self._clock.monotonic() + RETRY_S[0]))
             return
         if evse is not None and evse.session is None and step.name == "lease":
             evse.wanted_lease = None  # its transaction ended meanwhile
