@@ -174,6 +174,25 @@ def test_who_is_in_our_place_says_what_we_say_before_it_goes() -> None:
             pytest.fail(f"{steps}")
 
 
+def test_who_steps_aside_first_leaves_the_level_that_the_next_one_needs() -> None:
+    """The lowest free level is the place for the one of EVSE 1: above it, it would push the station's own beneath our old fallback."""
+    before = words(Dialect(handle=Handle.DEFAULT, stack_level=1))
+    said = words(Dialect(handle=Handle.DEFAULT, stack_level=2, lease_end=LeaseEnd.VALID_TO))
+    there = [
+        foreign(50, "TxDefaultProfile", 0, 2, 0),
+        foreign(51, "TxDefaultProfile", 1, 3, 0),
+        profiles.fallback(1, 0, before),
+        profiles.fallback(2, 6, before),
+    ]
+    wanted = [profiles.fallback(1, 0, said), profiles.fallback(2, 0, said), profiles.lease(1, "T1", 0, NOW + timedelta(minutes=5), said)]
+    assert [one.stack_level for one in (*there, *wanted)] == [2, 3, 1, 1, 2, 2, 3]
+    store = station(there)
+    for step in corrections(held(store), wanted, NOW, stack_level_most=MOST):
+        make(store, step)
+        assert allowed(store, NOW) == [0, 0], step
+    assert {one.profile_id for one in wanted} <= {one.profile_id for one in held(store)}
+
+
 def test_with_one_level_the_gap_is_as_short_as_it_can_be() -> None:
     wanted = [profiles.fallback(1, 6, words(Dialect()))]
     steps = corrections([foreign(77, "TxDefaultProfile", 1, 0, 32)], wanted, NOW, stack_level_most=0)

@@ -6,9 +6,10 @@ level that is free, and cleared once ours is in. Only where a station has no fre
 there is a gap, of one answer's time.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import Enum
 import math
 
 from .composite import NOMINAL_VOLTAGE_V
@@ -18,6 +19,8 @@ from .reconciliation import same
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 ORDER = {LEASE: 0, FALLBACK: 1, STATION_LIMIT: 2}
+MOST_TRIES = 50
+"""How many moves are tried for a way on which nothing is allowed more. A handful is what it takes; they bound the time, where there is no such way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,13 @@ class Drop:
 
 
 type Step = Put | Drop
+
+
+class Aside(Enum):
+    """To which of the free levels somebody else's profile goes to make room for ours."""
+
+    UP = "the highest"
+    DOWN = "the lowest"
 
 
 @dataclass(slots=True)
@@ -87,10 +97,33 @@ def corrections(
         (one for one in wanted if (known := shelf.held.get(_id(one))) is None or not same(one, known, now)),
         key=lambda one: (ORDER.get(one.purpose, 0), -one.stack_level),
     )
+    start_a, end_a = shelf.allowed_a(), replace(shelf, held={_id(one): one for one in wanted}).allowed_a()
+    most_a = {evse_id: max(limit_a, end_a.get(evse_id, math.inf)) for evse_id, limit_a in start_a.items()}
+    return (_within(shelf, most_a, iter(range(MOST_TRIES))) or _soonest(shelf)).steps
+
+
+def _within(shelf: _Shelf, most_a: Mapping[int, float], tries: Iterator[int]) -> _Shelf | None:
+    """Return the shelf after all is done, no EVSE ever having been allowed more than its most; None where no way to that was found.
+
+    What raises nothing comes first; then a lease before the fallback beneath it, and the ceiling.
+    """
+    if not (moves := shelf.moves()):
+        return shelf
+    if next(tries, None) is None:
+        return None
+    now_a, afters = shelf.allowed_a(), [shelf.moved(move, aside) for move in moves for aside in shelf.ways(move)]
+    for after in sorted(afters, key=lambda after: not after.was_within(now_a)):
+        if after.was_within(most_a) and (done := _within(after, most_a, tries)) is not None:
+            return done
+    return None
+
+
+def _soonest(shelf: _Shelf) -> _Shelf:
+    """Return the shelf after all is done, the moves that raise nothing first."""
     while moves := shelf.moves():
-        # What raises nothing comes first; then a lease before the fallback beneath it, and the ceiling.
-        shelf = next((after for move in moves if (after := shelf.after(move)) is not None), None) or shelf.moved(moves[0])
-    return shelf.steps
+        now_a, afters = shelf.allowed_a(), [shelf.moved(move) for move in moves]
+        shelf = next((after for after in afters if after.was_within(now_a)), afters[0])
+    return shelf
 
 
 def about_others(steps: Sequence[Step]) -> Step | None:
@@ -163,9 +196,16 @@ class _Shelf:
     def moves(self) -> Sequence[Step]:
         """Return what may be done next."""
         moves: list[Step] = [Put(one) for one in self.pending]
-        return moves + [Drop(_id(one)) for one in self._may_go()]
+        going = self.going()
+        waiting = {_id(one): one for one in going if any(_succeeds(each, one) for each in self.pending)}
+        moves += [Drop(_id(one)) for one in going if _id(one) not in waiting]
+        return moves + [Put(said) for one in waiting.values() if (said := self.said_by(one)) is not None]
 
-    def moved(self, move: Step) -> _Shelf:
+    def ways(self, move: Step) -> Sequence[Aside]:
+        """Return how a move may be made: it matters only where somebody is in its way."""
+        return tuple(Aside) if isinstance(move, Put) and self.conflicts(move.placed) else (Aside.UP,)
+
+    def moved(self, move: Step, aside: Aside = Aside.UP) -> _Shelf:
         """Return the shelf after a move, which may be several steps."""
         after = replace(self, held=dict(self.held), pending=list(self.pending), steps=list(self.steps), highest_a={})
         match move:
@@ -173,20 +213,19 @@ class _Shelf:
                 after.drop(after.held[profile_id])
             case Put(one):
                 for other in after.conflicts(one):
-                    after.step_aside(other)
+                    after.step_aside(other, aside)
                 if after.entries_most is not None and _id(one) not in after.held and len(after.held) >= after.entries_most:
                     after.make_room()
                 after.put(one)
-                after.pending.remove(one)
+                after.pending = [other for other in after.pending if _id(other) != _id(one)]
         return after
 
-    def after(self, move: Step) -> _Shelf | None:
-        """Return the shelf after a move, None where something is allowed more by it."""
-        now_a, after = self.allowed_a(), self.moved(move)
-        return after if all(after.highest_a[evse_id] <= limit_a for evse_id, limit_a in now_a.items()) else None
+    def was_within(self, most_a: Mapping[int, float]) -> bool:
+        """Tell whether nobody was allowed more than this during the last move."""
+        return all(self.highest_a[evse_id] <= limit_a for evse_id, limit_a in most_a.items())
 
     def allowed_a(self) -> dict[int, float]:
-        """Return what each EVSE's own profiles allow, and under 0 the station's maximum."""
+        """Return what each EVSE is allowed under the station's maximum, and that under 0."""
         evse_ids = {one.evse_id for one in (*self.held.values(), *self.wanted)} - {0}
 
         def leading(purpose: str, *evse_ids: int) -> float | None:
@@ -197,15 +236,26 @@ class _Shelf:
         def first(*found: float | None) -> float:
             return next((limit_a for limit_a in found if limit_a is not None), math.inf)
 
+        station_a = first(leading(STATION_LIMIT, 0))
         own = {evse_id: first(leading(LEASE, evse_id), leading(FALLBACK, 0, evse_id)) for evse_id in evse_ids}
-        return own | {0: first(leading(STATION_LIMIT, 0))}
+        return {0: station_a} | {evse_id: min(limit_a, station_a) for evse_id, limit_a in own.items()}
 
     def _note(self) -> None:
         self.highest_a = {evse_id: max(limit_a, self.highest_a.get(evse_id, 0.0)) for evse_id, limit_a in self.allowed_a().items()}
 
-    def _may_go(self) -> Sequence[Placed]:
-        """What is to go and has a successor that is in."""
-        return [one for one in self.going() if not any(_succeeds(each, one) for each in self.pending)]
+    def said_by(self, other: Placed) -> Placed | None:
+        """Return what somebody else's profile is to say where it is, until ours are in; None where it does, or can't be told."""
+        if ours(other) is not None or _id(other) in self.others.immovable or not (meeting := self._meeting(other)):
+            return None
+        said = self._saying(meeting, other, other.stack_level)
+        return None if said.profile == other.profile else said
+
+    def _meeting(self, other: Placed) -> Sequence[Placed]:
+        return [one for one in self.wanted if _meets(one, other)]
+
+    def _saying(self, meeting: Sequence[Placed], other: Placed, level: int) -> Placed:
+        """A profile under another's id and on a level of its own that says the lowest that ours do."""
+        return Placed(other.evse_id, {**min(meeting, key=_limit_a).profile, "id": _id(other), "stackLevel": level})
 
     def put(self, placed: Placed) -> None:
         self.held[_id(placed)] = placed
@@ -224,27 +274,35 @@ class _Shelf:
         ids = {_id(one) for one in self.wanted}
         return (one for held_id, one in self.held.items() if held_id not in ids)
 
-    def step_aside(self, other: Placed) -> None:
+    def step_aside(self, other: Placed, aside: Aside) -> None:
         """Have the profile in the place of one of ours say the lowest that ours do, on a level of its own."""
         if _id(other) in self.others.immovable:
             self.drop(other)
             return
-        says = min((one for one in self.wanted if _meets(one, other)), key=_limit_a)
+        meeting = self._meeting(other)
 
         def at(level: int) -> Placed:
-            return Placed(other.evse_id, {**says.profile, "id": _id(other), "stackLevel": level})
+            return self._saying(meeting, other, level)
 
         def free_level() -> int | None:
             others = [*self.held.values(), *self.pending]
-            levels = range(self.stack_level_most, -1, -1)
-            return next((level for level in levels if not any(conflict(at(level), one) for one in others)), None)
+            levels = range(self.stack_level_most + 1)
+            return next(
+                (
+                    level
+                    for level in (reversed(levels) if aside is Aside.UP else levels)
+                    if not any(conflict(at(level), one) for one in others)
+                ),
+                None,
+            )
 
         level = free_level()
         beneath = [one for one in self.stale() if one is not other and _meets(one, other) and one.stack_level < other.stack_level]
         hidden = [one for one in beneath if level is None or one.stack_level > level]
         if hidden or level is None:
             # What would come to light beneath it goes first, while ours is said in its place.
-            self.put(at(other.stack_level))
+            if (said := self.said_by(other)) is not None:
+                self.put(said)
             for one in sorted(hidden, key=lambda one: one.stack_level):
                 self.drop(one)
             level = free_level()
