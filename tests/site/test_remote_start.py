@@ -190,3 +190,37 @@ def test_a_restart_of_ours_between_the_start_and_its_transaction_takes_the_lease
             assert s.evse(1).transaction_id is not None and max(s.draws_a()) - min(s.draws_a()) <= 1.1
 
     run(story())
+
+
+def test_what_a_start_was_given_before_a_restart_of_ours_is_kept_free_for_it() -> None:
+    async def story() -> None:
+        async with scenario(ONCE, Place(comes_s=105.0), over_limit_s=0.0) as s:
+            await s.until(90)
+            await start(s, 1)
+            memory = s.memory()
+            await s.vanish()
+            await s.until(93)
+            await s.come_back(memory)
+            await s.until(116)
+            assert 15 < s.draw_a(2) <= 53 - 32
+            s.plug_in(1, car())
+            await s.until_true(lambda: s.draw_a(1) > 30, within_s=10)
+            await s.until(180)
+            assert max(s.draws_a()) - min(s.draws_a()) <= 1.1 and max(s.main_a()) <= 61
+
+    run(story())
+
+
+def test_what_a_start_without_a_car_was_given_before_a_restart_is_free_again_once_it_lapsed() -> None:
+    async def story() -> None:
+        async with scenario(ONCE, Place(comes_s=105.0), over_limit_s=0.0) as s:
+            await s.until(90)
+            await start(s, 1)
+            memory = s.memory()
+            await s.vanish()
+            await s.until(93)
+            await s.come_back(memory)
+            await s.until(90 + 300 + 30)
+            assert s.draw_a(2) > 30
+
+    run(story())

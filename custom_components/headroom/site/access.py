@@ -41,7 +41,11 @@ class Access(Grounds):
         """Ask for a transaction (F01, F02), with its first lease where the site has one to give (K05). Raises StationError."""
         evse, station = self._evses[key], self._connected(key.station)
         order = await self._way_made(evse)
-        await start(station, evse, id_token, remote_start_id, order, self._clock, lambda: self.request_turn("user"), group=group)
+        await start(station, evse, id_token, remote_start_id, order, self._clock, self._start_changed, group=group)
+
+    def _start_changed(self) -> None:
+        self._on_memory()
+        self.request_turn("user")
 
     def _first_lease(self, evse: EvseState) -> LeaseOrder | None:
         return first_lease(self._circuits, list(self._evses.values()), evse, self._external, self.config, self.mode, self._clock)

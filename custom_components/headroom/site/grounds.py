@@ -14,6 +14,7 @@ from .clock import Clock, LoopClock
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .installer import Installer
+from .limits import FirstLease
 from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
 from .standing import StandingLimits
@@ -156,7 +157,13 @@ class Grounds(ABC):
             mode=self._chosen_mode,
             evses=self._remembered
             | {
-                str(key): EvseMemory(fallback_a=evse.fallback_a, allowed=evse.allowed, user_max_a=evse.user_max_a)
+                str(key): EvseMemory(
+                    fallback_a=evse.fallback_a,
+                    allowed=evse.allowed,
+                    user_max_a=evse.user_max_a,
+                    first_lease_a=evse.first_a,
+                    first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
+                )
                 for key, evse in self._evses.items()
             },
             standing=self.standing.documents(),
@@ -167,6 +174,14 @@ class Grounds(ABC):
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:
             evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
             evse.user_max_a = kept.user_max_a
+            if kept.first_lease_a > 0:
+                # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
+                ends_at = kept.first_lease_until - self._posix_zero_s()
+                evse.first_lease = FirstLease(remote_start_id=None, limit_a=kept.first_lease_a, expires_at=ends_at)
+
+    def _posix_zero_s(self) -> float:
+        """Return the POSIX time at which the monotonic clock was zero."""
+        return self._clock.utcnow().timestamp() - self._clock.monotonic()
 
     def _tokens_health(self, identity: str, outdated: bool) -> None:
         if (state := self._stations.get(identity)) is not None:

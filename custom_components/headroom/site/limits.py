@@ -24,7 +24,8 @@ class Lease:
 class FirstLease:
     """The lease that went along with a start from afar, whose transaction has not begun. `confirmed`: the station took it."""
 
-    remote_start_id: int
+    remote_start_id: int | None
+    """None: it is of a start before a restart of ours."""
     limit_a: float
     expires_at: float
     confirmed: bool = False

@@ -14,6 +14,10 @@ class EvseMemory:
     fallback_a: float | None
     allowed: bool
     user_max_a: float
+    first_lease_a: float = 0.0
+    """What a start from afar took along whose transaction had not begun."""
+    first_lease_until: float = 0.0
+    """…and until when it holds (POSIX time)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +47,13 @@ class SiteMemory:
         return cls(
             mode=Mode(mode) if mode in set(Mode) else None,
             evses={
-                key: EvseMemory(fallback_a=evse.get("fallback_a"), allowed=evse.get("allowed", True), user_max_a=evse["user_max_a"])
+                key: EvseMemory(
+                    fallback_a=evse.get("fallback_a"),
+                    allowed=evse.get("allowed", True),
+                    user_max_a=evse["user_max_a"],
+                    first_lease_a=evse.get("first_lease_a", 0.0),
+                    first_lease_until=evse.get("first_lease_until", 0.0),
+                )
                 for key, evse in document.get("evses", {}).items()
                 if "user_max_a" in evse
             },

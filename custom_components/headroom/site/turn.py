@@ -92,7 +92,9 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
 
 
 def _draw(evse: EvseState, now: float) -> Draw | None:
-    if evse.session is None and evse.ready and evse.heard and evse.first_lease is None:
+    first = evse.first_lease
+    if evse.session is None and evse.ready and evse.heard and (first is None or first.remote_start_id is None):
+        # One of before a restart counts as idle, or a building that was not known yet would be put down to it.
         return None
     reserved_a = evse.per_phase(evse.reserved_a(now))
     if evse.session is None or not evse.ready or evse.current_a == UNKNOWN:
