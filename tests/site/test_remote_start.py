@@ -204,7 +204,7 @@ def test_what_a_start_was_given_before_a_restart_of_ours_is_kept_free_for_it() -
             await s.until(116)
             assert 15 < s.draw_a(2) <= 53 - 32
             s.plug_in(1, car())
-            await s.until_true(lambda: s.draw_a(1) > 30, within_s=10)
+            await s.until_true(lambda: s.draw_a(1) > 20, within_s=10)
             await s.until(180)
             assert max(s.draws_a()) - min(s.draws_a()) <= 1.1 and max(s.main_a()) <= 61
 
