@@ -51,7 +51,7 @@ COMMANDS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "clear leases": (
         "ClearChargingProfile",
         lambda s: s.clear_leases(1),
-        {"chargingProfileCriteria": {"evseId": 1, "chargingProfilePurpose": "TxProfile"}},
+        {"chargingProfileId": 2001},
     ),
     "composite": (
         "GetCompositeSchedule",

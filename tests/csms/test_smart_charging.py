@@ -204,6 +204,45 @@ async def test_a_persons_profile_is_judged_by_what_the_station_holds_now(house: 
         assert len(client.requests("SetChargingProfile")) == 0
 
 
+async def test_the_leases_of_an_evse_go_and_a_persons_txprofile_stays(house: House) -> None:
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
+        await found.install_fallback(1, 16)
+        await found.install_lease(1, "T1", 20, soon())
+        _, persons = users(8)
+        await found.set_charging_profile(1, persons | {"id": 5000, "chargingProfilePurpose": "TxProfile", "transactionId": "T1"})
+        await found.clear_leases(1)
+        assert sorted(one.profile["id"] for one in store.installed) == [1001, 5000]
+
+
+async def test_what_a_station_took_while_it_told_what_it_holds_is_not_forgotten(house: House) -> None:
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await found.install_fallback(1, 16)
+        await found.install_station_limit(32)
+        asked = asyncio.Event()
+
+        def before(payload: dict[str, Any]) -> dict[str, str]:
+            asked.set()
+            return ACCEPTED
+
+        client.answers["GetChargingProfiles"] = before
+        survey = asyncio.create_task(found.survey())
+        await asked.wait()
+        held = list(store.installed)
+        await found.install_lease(1, "T1", 10, soon())
+        await found.clear_charging_profile(profile_id=1)
+        request_id = client.requests("GetChargingProfiles")[-1]["requestId"]
+        for number, one in enumerate(held, 1):
+            page = {"requestId": request_id, "chargingLimitSource": "CSO", "evseId": one.evse_id, "chargingProfile": [one.profile]}
+            await client.call("ReportChargingProfiles", page | {"tbc": number < len(held)})
+        await survey
+        assert sorted(found._link.memory.told) == [1001, 2001]
+
+
 async def test_a_composite_schedule_is_set_beside_what_the_profiles_come_to(house: House) -> None:
     async with station(house.port) as client:
         store = keeping(client)

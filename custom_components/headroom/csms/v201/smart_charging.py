@@ -94,17 +94,20 @@ class SmartCharging(ChargingProfiles):
         await self.clear_charging_profile(profile_id=profile_id)
 
     async def clear_leases(self, evse_id: int) -> None:
-        """Take the leases of an EVSE away (K10)."""
-        if (handle := self.dialect.handle) is not Handle.TRANSACTION:
-            await self.withdraw(evse_id, handle)
-            return
-        await self.clear_charging_profile(evse_id=evse_id, purpose=profiles.LEASE)
+        """Take the lease of an EVSE away (K10), by its id: a TxProfile beside it is a person's and stays."""
+        await self.withdraw(evse_id, self.dialect.handle)
 
     async def survey(self) -> Installed:
         """Return what the station holds (K09), each of ours set beside what would be sent now."""
+        before = dict(self._link.memory.told)
         found = await self.get_charging_profiles()
         placed = [_placed(profile) for profile in found]
-        self._link.memory.told = {profile_id: one for one in placed if (profile_id := one.profile_id) is not None}
+        reported = {profile_id: one for one in placed if (profile_id := one.profile_id) is not None}
+        # What it took or let go of since it was asked, the report may not show.
+        known = self._link.memory.told
+        taken = {profile_id: one for profile_id, one in known.items() if before.get(profile_id) is not one}
+        gone = before.keys() - known.keys()
+        self._link.memory.told = {profile_id: one for profile_id, one in (reported | taken).items() if profile_id not in gone}
         self._surveyed = True
         self._link.memory.others.surveyed(self._link.memory.told)
         words = {0: self._words.station()}
