@@ -184,6 +184,47 @@ def test_a_limit_waits_for_its_station_and_one_of_a_transaction_goes_with_it() -
     run(story())
 
 
+def test_a_limit_that_its_station_does_not_answer_may_be_held_there_and_is_kept() -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), over_limit_s=0.0) as s:
+            await s.until(40)
+            s.slow(1, answers_s=12.0, applies_s=0.0)
+            waiting = await s.site.store_standing(limit(s, 1, (0, 8.0), purpose="ChargingStationMaxProfile"))
+            assert waiting.storing is Storing.WAITING
+            s.slow(1, answers_s=0.1, applies_s=0.0)
+            await s.until_true(lambda: s.site.standing.at("CP1")[0].storing is Storing.STORED, 120)
+            await s.wait(20)
+            assert 7 < s.draw_a(1) <= 8
+
+    run(story())
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_limit_that_is_cleared_while_its_station_is_away_goes_once_it_is_back(restarts: bool) -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), over_limit_s=0.0) as s:
+            await s.until(40)
+            stored = await s.site.store_standing(limit(s, 1, (0, 8.0), purpose="ChargingStationMaxProfile"))
+            await s.until(60)
+            await s.fault("offline:CP1")
+            await s.until(100)
+            await s.site.clear_standing(stored)
+            assert not s.site.standing.at("CP1")
+            if restarts:
+                kept = s.memory()
+                await s.vanish()
+                await s.until(110)
+                await s.come_back(kept)
+            await s.until(120)
+            assert len(s.installed(1, "ChargingStationMaxProfile")) == 2
+            await s.fault("offline:CP1", on=False)
+            await s.until_true(lambda: len(s.installed(1, "ChargingStationMaxProfile")) == 1, 60)
+            await s.wait(60)
+            assert s.draw_a(1) > 24 and not s.memory().standing
+
+    run(story())
+
+
 def test_a_copy_that_would_raise_a_new_fallback_goes() -> None:
     """Its owner lowers the EVSE's maximum below what the copy says: the copy is taken off the station, and the limit stands here."""
 

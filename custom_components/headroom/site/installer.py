@@ -27,7 +27,7 @@ from .others import look, next_correction
 from .proof import ask
 from .reconcile import adopt, in_force
 from .standing import StandingLimit, StandingLimits, Storing, stored_copies
-from .storing import store
+from .storing import store, take_away
 from .survey import Survey
 from .writes import clear_lease, install_fallback, install_lease, withdraw
 
@@ -237,6 +237,8 @@ class Installer:
             steps.append(_Step(urgency, OTHERS, None, partial(self._correct, correction)))
         if limit_differs:
             steps.append(_Step(2, "station limit", None, self._install_station_limit))
+        if cleared := self.standing.cleared(self._identity):
+            steps.append(_Step(4, "person's limit", None, partial(self._take_away, cleared[0])))
         waiting = [limit for limit in self.standing.at(self._identity) if limit.storing is Storing.WAITING]
         if waiting and all(evse.guarded for evse in self.evses):
             steps.append(_Step(4, "person's limit", None, partial(self._store, waiting[0])))
@@ -253,6 +255,15 @@ class Installer:
             _LOGGER.info("Station %s holds no copy of the limit %d, which is kept here: %s", self._identity, limit.profile_id, error)
         else:
             self.writes_today += 1
+
+    async def _take_away(self, limit: StandingLimit, station: Station) -> None:
+        """Have the station forget its copy of a person's limit that is over."""
+        try:
+            await take_away(station, limit)
+        except (CallRejectedError, CallError) as error:
+            _LOGGER.info("Station %s keeps its copy of the limit %d, which is over: %s", self._identity, limit.profile_id, error)
+        self.standing.remove(limit)
+        self.writes_today += 1
 
     def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
         order = evse.wanted_lease

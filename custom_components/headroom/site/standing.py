@@ -43,6 +43,8 @@ class Storing(StrEnum):
     STORED = "stored"
     REFUSED = "refused"
     """The station, or what the house allows, speaks against it: Headroom alone keeps it."""
+    CLEARED = "cleared"
+    """It limits nothing any more; its copy goes as soon as the station takes commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,13 +168,20 @@ class StandingLimits:
         """Return those on a station: all, those about an EVSE (0: the station itself), or the one of an id."""
         return [
             limit
-            for limit in self._limits.values()
-            if limit.station == station and evse_id in (None, limit.evse_id) and profile_id in (None, limit.profile_id)
+            for limit in self._of(station)
+            if limit.storing is not Storing.CLEARED and evse_id in (None, limit.evse_id) and profile_id in (None, limit.profile_id)
         ]
+
+    def cleared(self, station: str) -> Sequence[StandingLimit]:
+        """Return those of a station that are over and whose copies it may still hold."""
+        return [limit for limit in self._of(station) if limit.storing is Storing.CLEARED]
+
+    def _of(self, station: str) -> Sequence[StandingLimit]:
+        return [limit for limit in self._limits.values() if limit.station == station]
 
     def free_id(self, station: str) -> int:
         """Return an id that no standing limit of a station has. Raises ValueError where there is none left."""
-        taken, first = {limit.profile_id for limit in self.at(station)}, self._given.get(station, -1) + 1
+        taken, first = {limit.profile_id for limit in self._of(station)}, self._given.get(station, -1) + 1
         for number in range(first, first + IDS_EACH):
             if (profile_id := FIRST_ID + number % IDS_EACH) not in taken:
                 self._given[station] = number % IDS_EACH
@@ -238,6 +247,8 @@ class StandingLimits:
         self._changed = False
         about: dict[EvseKey, list[StandingLimit]] = {}
         for limit in self._limits.values():
+            if limit.storing is Storing.CLEARED:
+                continue
             about.setdefault(EvseKey(limit.station, limit.evse_id), []).append(limit)
         phases: dict[str, int] = {}
         for key, evse in evses.items():

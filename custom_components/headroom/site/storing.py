@@ -24,5 +24,4 @@ async def store(station: Station, limit: StandingLimit) -> StandingLimit:
 
 async def take_away(station: Station, limit: StandingLimit) -> None:
     """Have a station forget its copy of a limit; that it has none is no error. Raises StationError."""
-    if "stackLevel" in limit.profile:
-        await station.clear_charging_profile(profile_id=limit.profile_id)
+    await station.clear_charging_profile(profile_id=limit.profile_id)

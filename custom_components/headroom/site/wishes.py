@@ -5,7 +5,7 @@ from dataclasses import replace
 import logging
 import math
 
-from ..csms.errors import StationOfflineError
+from ..csms.errors import CallTimeoutError, StationOfflineError
 from ..demand_response.limits import ExternalLimit
 from .config import EvseKey, Mode
 from .grounds import Grounds
@@ -61,8 +61,9 @@ class Wishes(Grounds):
         if installer.station is not None and not installer.quiet:
             try:
                 limit = await store(installer.station, limit)
-            except StationOfflineError:
-                _LOGGER.debug("Station %s went away; the limit %d is stored once it is back", limit.station, limit.profile_id)
+            except (StationOfflineError, CallTimeoutError) as error:
+                # It may hold it all the same.
+                _LOGGER.debug("Station %s is told the limit %d again: %s", limit.station, limit.profile_id, error)
         self.keep_standing(limit)
         return limit
 
@@ -75,10 +76,16 @@ class Wishes(Grounds):
     async def clear_standing(self, limit: StandingLimit) -> None:
         """Take a standing limit away. Raises StationError where its copy could not be taken off the station; it goes later then."""
         self.standing.remove(limit)
-        self._on_memory()
         self.request_turn("user")
-        if (station := self._installers[limit.station].station) is not None:
-            await take_away(station, limit)
+        held = limit.storing is not Storing.NOT_WANTED
+        try:
+            if held and (station := self._installers[limit.station].station) is not None:
+                await take_away(station, limit)
+                held = False
+        finally:
+            if held:
+                self.standing.put(replace(limit, storing=Storing.CLEARED))
+            self._on_memory()
 
     def set_external_limit(
         self, source: str, circuit_id: str, *, limit_a: float | None, limit_w: float | None, duration_s: float | None
