@@ -54,7 +54,7 @@ class Access(Grounds):
         """Return the lease that a transaction may begin with, once the others have made way for it; None where they don't soon."""
         if (order := self._first_lease(evse)) is not None or not takes_first_lease(evse, self.mode):
             return order
-        evse.coming = True
+        evse.coming += 1
         self.request_turn("user")
         try:
             async with asyncio.timeout(MAKE_WAY_S):
@@ -64,7 +64,7 @@ class Access(Grounds):
         except TimeoutError:
             return None
         finally:
-            evse.coming = False
+            evse.coming -= 1
         return order
 
     async def authorize(self, identity: str, evse_id: int | None, token: IdToken) -> IdTokenInfo:

@@ -65,8 +65,8 @@ class EvseFacts:
     """A lease that may hold beside the confirmed one: sent and not answered, or left over a reboot."""
     first_lease: FirstLease | None = None
     """One that went along with a start from afar, until its transaction begins."""
-    coming: bool = False
-    """A transaction is about to be asked for: the others make way for its fallback."""
+    coming: int = 0
+    """So many transactions are about to be asked for: the others make way for its fallback."""
     inherited_a: float = 0.0
     """A lease of an earlier life of ours that may still hold; it was made to obey the dead-man rule then, and lapses by itself."""
     in_flight_a: float | None = None
