@@ -1,11 +1,18 @@
 """A person starts a charge from afar (K05): the car begins at once at what it may draw, and the rule of the dead man holds in between."""
 
+import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from custom_components.headroom.csms.errors import StationError
+from custom_components.headroom.site.config import EvseConfig, EvseKey
+from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.limits import FirstLease
+from custom_components.headroom.site.remote_start import take_up
+from custom_components.headroom.site.session import Session
 from simulator.virtual import run
 
 from .harness import Place, Scenario, car, scenario, steps
@@ -224,3 +231,43 @@ def test_what_a_start_without_a_car_was_given_before_a_restart_is_free_again_onc
             assert s.draw_a(2) > 30
 
     run(story())
+
+
+def test_two_starts_that_wait_for_their_way_both_have_it_made_until_the_last_is_over() -> None:
+    async def story() -> None:
+        async with scenario(WAITING, Place(), Place(), over_limit_s=6.0) as s:
+            await s.until(60)
+            s.slow(2, answers_s=2.0, applies_s=0.0)
+            s.slow(3, answers_s=2.0, applies_s=0.0)
+            evse = s.site._evses[s.key(1)]
+            first = asyncio.create_task(s.site._way_made(evse))
+            await s.wait(1)
+            second = asyncio.create_task(s.site._way_made(evse))
+            await s.wait(0.2)
+            first.cancel()
+            await s.wait(0.2)
+            assert evse.coming and not second.done(), "the second still waits"
+            await second
+            assert not evse.coming
+
+    run(story())
+
+
+def test_an_unproven_first_lease_above_the_fallback_is_reserved_and_outlasts_its_end() -> None:
+    """Nobody has seen that leases end there, so the car may begin by it long after."""
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", ready=True, heard=True)
+    evse.fallback_a, evse.fallback_current, evse.unproven = 6.0, True, True
+    evse.first_lease = FirstLease(remote_start_id=5, limit_a=7.0, expires_at=100.0, confirmed=True)
+    evse.forget_lapsed(1000.0)
+    assert evse.reserved_a(1000.0) == 7.0 and evse.lasting_a == 7.0
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    evse.session = Session(transaction_id="2", record_id="2", started_at=at, since=1000.0, queued_at=1000.0, last_at=at, remote_start_id=5)
+    take_up(evse, evse.first_lease, 1000.0)
+    assert evse.installed_a(1000.0) == 7.0 and evse.lasting_a == 7.0
+    evse.end_session()
+    evse.first_lease = FirstLease(remote_start_id=6, limit_a=6.0, expires_at=1100.0, confirmed=True)
+    evse.forget_lapsed(2000.0)
+    assert evse.first_lease is None and evse.reserved_a(2000.0) == 0.0, "its fallback is counted anyway"
+    evse.first_lease, evse.unproven = FirstLease(remote_start_id=7, limit_a=7.0, expires_at=2100.0, confirmed=True), False
+    evse.forget_lapsed(3000.0)
+    assert evse.first_lease is None

@@ -62,8 +62,9 @@ class EvseState(EvseHoldings):
         """Let go of a lease that lapsed long enough ago for its car to have followed."""
         if self.lease is not None and not self.unproven and now >= self.lease.expires_at + self.response_s:
             self.lease = None  # an unproven one stays until it is seen to have ended (`lapse.py`)
-        if self.first_lease is not None and now >= self.first_lease.expires_at + self.response_s:
-            self.first_lease = None
+        first = self.first_lease
+        if first is not None and now >= first.expires_at + self.response_s and not (self.unproven and first.limit_a > self.held_fallback_a):
+            self.first_lease = None  # an unproven one may begin with a car long after; its fallback would give as much as a lower one
         if self.former is not None and now >= self.former.expires_at + self.response_s:
             self.former = None
 

@@ -51,10 +51,11 @@ class EvseHoldings(EvseFacts):
     @property
     def lasting_a(self) -> float:
         """What holds for ever if nobody renews a lease and none that is unproven ends."""
-        lease = self.lease
-        if not self.unproven or lease is None or (self.proving and self.ready and lease.limit_a <= self.unproven_most_a):
+        if not self.unproven:
             return self.held_fallback_a
-        return max(self.held_fallback_a, min(self.rated_a, lease.limit_a))
+        untried_a = self.unproven_most_a if self.proving and self.ready else 0.0
+        leases_a = [each.limit_a for each in (self.lease, self.first_lease) if each is not None and each.limit_a > untried_a]
+        return max([self.held_fallback_a, *(min(self.rated_a, limit_a) for limit_a in leases_a)])
 
     @property
     def fallback_differs(self) -> bool:

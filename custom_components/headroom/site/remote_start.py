@@ -114,7 +114,7 @@ def take_up(evse: EvseState, first: FirstLease, now: float) -> None:
     """Have the transaction that runs now go on by the lease of its start where that is certain, else reckon with it beside others."""
     evse.first_lease, evse.told = None, True
     session = evse.session
-    if session is None or now >= first.expires_at:
+    if session is None or (now >= first.expires_at and not evse.unproven):
         return
     if not first.confirmed or session.remote_start_id != first.remote_start_id:
         evse.unanswered_lease_a = max(evse.unanswered_lease_a, first.limit_a)
