@@ -43,7 +43,8 @@ STATION = """
 READER = """
 <form method="post" action="/{identity}/{evse_id}/card" autocomplete="off">
 <label>Card at reader {evse_id} <input name="card" value="{card}" required></label>
-<button>Hold it there</button> {state}
+<input type="hidden" name="meant" value="{meant}">
+<button>Hold it there to {meant}</button> {state}
 </form>
 """
 
@@ -72,7 +73,9 @@ async def yard(driver: SiteDriver, csms_url: str, port: int = 0) -> AsyncGenerat
         evse_id = int(request.match_info["evse_id"])
         if evse_id not in station.evses:
             raise web.HTTPNotFound
-        station.present(evse_id, token(str(form["card"]).strip(), "ISO14443"))
+        # Who held a card to start is not to stop what began since the page was shown: drivers try again by themselves.
+        if form["meant"] == _meant(station.evses[evse_id]):
+            station.present(evse_id, token(str(form["card"]).strip(), "ISO14443"))
         raise web.HTTPSeeOther(f"/#{station.spec.identity}")
 
     application = web.Application()
@@ -109,4 +112,10 @@ def _station(station: StationModel, csms_url: str, *, connected: bool) -> str:
 def _reader(identity: str, evse_id: int, evse: Evse) -> str:
     held = evse.transaction.id_token if evse.transaction else evse.token
     car = f"{evse.car.name}, {evse.status.lower()}" if evse.car else "no car"
-    return READER.format(identity=identity, evse_id=evse_id, card=escape(held["idToken"]) if held else "", state=escape(car))
+    card = escape(held["idToken"]) if held else ""
+    return READER.format(identity=identity, evse_id=evse_id, card=card, meant=_meant(evse), state=escape(car))
+
+
+def _meant(evse: Evse) -> str:
+    """What a card does at the reader now."""
+    return "start" if evse.transaction is None else "stop"

@@ -25,15 +25,21 @@ async def test_a_password_is_entered_and_a_card_held_to_a_reader() -> None:
             await csms.until(lambda: csms.count("BootNotification"))
             assert driver.site.stations["CP1"].network.password == "first-password-of-16"
             await csms.until(lambda: csms.count("StatusNotification"))
-            await browser.post(f"{page}/CP1/1/card", data={"card": "04A1C27B3E5A80"})
+            card = {"card": "04A1C27B3E5A80"}
+            await browser.post(f"{page}/CP1/1/card", data=card | {"meant": "start"})
             await csms.until(lambda: csms.events("Started"))
+            await browser.post(f"{page}/CP1/1/card", data=card | {"meant": "start"})
+            assert driver.site.stations["CP1"].evses[1].transaction is not None, "an old page stops nothing"
             assert ("Authorize", {"idToken": {"idToken": "04A1C27B3E5A80", "type": "ISO14443"}}) in csms.heard
             async with browser.get(page) as shown_later:
                 text = await shown_later.text()
             assert "Connected (accepted), security profile 1" in text
             assert "first-password-of-16" not in text
             for path in ("CP2/settings", "CP1/2/card"):
-                async with browser.post(f"{page}/{path}", data={"card": "A"}, raise_for_status=False) as refused:
+                async with browser.post(f"{page}/{path}", data={"card": "A", "meant": "start"}, raise_for_status=False) as refused:
                     assert refused.status == 404
+            assert "Hold it there to stop" in text
+            await browser.post(f"{page}/CP1/1/card", data=card | {"meant": "stop"})
+            await csms.until(lambda: csms.events("Ended"))
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
