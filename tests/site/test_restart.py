@@ -2,6 +2,7 @@
 
 import pytest
 
+from custom_components.headroom.csms.values import ConnectorStatus
 from simulator.virtual import run
 
 from .harness import Place, scenario, steps
@@ -72,5 +73,25 @@ def test_what_people_set_outlives_a_restart() -> None:
             await s.until(150)
             assert s.draw_a(1) == 0 and 9 < s.draw_a(2) <= 10 and s.draw_a(3) > 30
             assert all(moment.draws_a[0] == 0 for moment in s.between(75, 150))
+
+    run(story())
+
+
+def test_what_a_plugged_in_car_may_draw_is_kept_for_it_until_its_station_has_told_whether_a_transaction_runs() -> None:
+    async def story() -> None:
+        async with scenario(Place(token=None), Place(), over_limit_s=0.0) as s:
+            await s.until(60)
+            evse = s.site._evses[s.key(1)]
+            assert evse.heard and evse.reserved_a(s.time_s) == 0, "it has been told of from its arrival on"
+            memory = s.memory()
+            await s.vanish()
+            await s.until(62)
+            await s.come_back(memory)
+            evse = s.site._evses[s.key(1)]
+            await s.until_true(lambda: evse.connector_status is ConnectorStatus.OCCUPIED, within_s=30)
+            assert evse.session is None and evse.reserved_a(s.time_s) == 18
+            await s.until_true(lambda: evse.reserved_a(s.time_s) == 0, within_s=45)
+            await s.wait(30)
+            assert s.draw_a(2) > 30
 
     run(story())

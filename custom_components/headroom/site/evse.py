@@ -58,6 +58,11 @@ class EvseState(EvseHoldings):
         if not self.settled(now) or (self.overdraw_since is not None and self.problem is None):
             self.sample_at = min(self.sample_at, now + SAMPLE_AGAIN_S)
 
+    def take_silence(self, now: float) -> None:
+        """Take note that a station which was asked for its transaction has told of none."""
+        if now >= self.heard_at:
+            self.heard, self.heard_at = True, math.inf
+
     def forget_lapsed(self, now: float) -> None:
         """Let go of a lease that lapsed long enough ago for its car to have followed."""
         if self.lease is not None and not self.unproven and now >= self.lease.expires_at + self.response_s:

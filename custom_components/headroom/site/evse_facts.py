@@ -39,7 +39,11 @@ class EvseFacts:
 
     connectors: dict[int, ConnectorStatus] = field(default_factory=dict)
     heard: bool = False
-    """Since its station was ready it has told of its connector or its transaction."""
+    """Since its station was ready it has told of its transaction, or that it has none."""
+    transaction_unknown: bool = False
+    """It has told of a car that is plugged in and not whether a transaction runs: it is to be asked."""
+    heard_at: float = math.inf
+    """It was asked: what it has not told by then there is not."""
     charging_state: ChargingState | None = None
     session: Session | None = None
     last_session: Session | None = None

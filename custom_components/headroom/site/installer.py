@@ -36,7 +36,9 @@ _LOGGER = logging.getLogger(__name__)
 TICK_S = 0.01
 RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 OTHERS = "another's profile"
-NO_WRITES = frozenset({"sample", "status", "proof", "survey"})
+NO_WRITES = frozenset({"sample", "status", "transaction", "proof", "survey"})
+TOLD_S = 20.0
+"""A station that was asked for its transactions has told of them by then."""
 
 
 class Report(Protocol):
@@ -283,6 +285,8 @@ class Installer:
             return _Step(6, "sample", evse, partial(self._sample, evse))
         if evse.status_unknown:
             return _Step(6, "status", evse, partial(self._ask_status, evse))
+        if evse.transaction_unknown and not evse.heard:
+            return _Step(6, "transaction", evse, partial(self._ask_transaction, evse))
         return None
 
     async def _ask_what_it_holds(self, station: Station) -> None:
@@ -367,6 +371,13 @@ class Installer:
         evse.sample_at = self._clock.monotonic() + 60.0
         if self._samples_on_request:
             await station.trigger("MeterValues", evse.key.evse_id)
+
+    async def _ask_transaction(self, evse: EvseState, station: Station) -> None:
+        try:
+            await station.trigger("TransactionEvent", evse.key.evse_id)
+        except (CallRejectedError, CallError) as error:
+            _LOGGER.debug("EVSE %s is not told of by its transaction: %s", evse.key, error)
+        evse.transaction_unknown, evse.heard_at = False, self._clock.monotonic() + TOLD_S
 
     async def _ask_status(self, evse: EvseState, station: Station) -> None:
         evse.status_unknown = False

@@ -94,7 +94,10 @@ class Intake:
     def _status(self, identity: str, event: StatusChanged) -> None:
         if (evse := self._evses.get(EvseKey(identity, event.evse_id))) is None:
             return
-        evse.heard = True
+        if event.status is ConnectorStatus.OCCUPIED and not evse.heard and evse.session is None:
+            evse.transaction_unknown = math.isinf(evse.heard_at)  # one may run that is told of only later
+        else:
+            evse.heard = True
         evse.connectors[event.connector_id] = event.status
         if event.status is not ConnectorStatus.AVAILABLE:
             return

@@ -167,7 +167,8 @@ class Site(Wishes, Access):
 
     def _gone(self, identity: str) -> None:
         for evse in self._of(identity):
-            evse.ready = evse.heard = False
+            evse.ready = evse.heard = evse.transaction_unknown = False
+            evse.heard_at = math.inf
             evse.session = None if evse.session is None else replace(evse.session, live=False)
         if (installer := self._installers.get(identity)) is not None:
             installer.disconnected()
@@ -241,6 +242,7 @@ class Site(Wishes, Access):
             self._on_memory()
         self._keeper.changed(self.authorization.version)
         for evse in evses:
+            evse.take_silence(now)
             evse.forget_lapsed(now)
         for installer in self._installers.values():
             installer.obedience.watch(now)
