@@ -122,7 +122,7 @@ async def test_what_was_sent_and_not_answered_is_not_forgotten_for_a_report_of_b
     evse.session = _session()
     running = asyncio.create_task(installer.run())
     await late.asked.wait()
-    evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=20.0, length_s=60.0, cut=True)
+    evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=20.0, length_s=60.0, urgent=True)
     installer.wake()
     before = Held(evse_id=1, limit_a=12.0, as_worded=True, placed=Placed(1, {"id": 2001}), handle=Handle.TRANSACTION, transaction_id="2")
     await _run_while_told(installer, late, Installed(leases=(before,)))
@@ -134,7 +134,7 @@ async def test_the_lease_of_a_start_that_was_taken_up_meanwhile_is_not_forgotten
     installer, evse, late = await _surveying()
     running = asyncio.create_task(installer.run())
     await late.asked.wait()
-    order = LeaseOrder(transaction_id="", limit_a=20.0, length_s=60.0, cut=False)
+    order = LeaseOrder(transaction_id="", limit_a=20.0, length_s=60.0, urgent=False)
     await start(cast(Station, late), evse, IdToken(value="x", type="Central"), 5, order, Now(), lambda: None)
     evse.session = _session(remote_start_id=5)
     assert evse.first_lease is not None

@@ -269,7 +269,7 @@ class Installer:
 
     def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
         order = evse.wanted_lease
-        if order is not None and order.cut:
+        if order is not None and order.urgent:
             return _Step(0, "lease", evse, partial(self._install_lease, evse))
         if evse.fallback_differs:
             return _Step(1, "fallback", evse, partial(self._install_fallback, evse))

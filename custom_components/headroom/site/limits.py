@@ -37,12 +37,12 @@ class FirstLease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseOrder:
-    """A lease the loop wants installed. `cut`: it gives less, or for less long, than what is installed."""
+    """A lease the loop wants installed. `urgent`: it gives less, or for less long, than what is installed, or is to be told again."""
 
     transaction_id: str
     limit_a: float
     length_s: float
-    cut: bool
+    urgent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         transaction_id=session.transaction_id,
         limit_a=told_a,
         length_s=length_s,
-        cut=told_a < evse.limit_a(now) or too_long or evse.resend,
+        urgent=told_a < evse.limit_a(now) or too_long or evse.resend,
     )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 import logging
 import math
 
-from ..csms.composite import CompositeSchedule, SchedulePeriod
+from ..csms.composite import CompositeSchedule
 from ..csms.errors import StationError, StationOfflineError
+from ..csms.prediction import limit_at
 from ..csms.station import Station
 from .evse import EvseState
 from .holdings import PROOF_A
@@ -53,7 +54,7 @@ def ends(evse: EvseState, schedule: CompositeSchedule, asked_at: float) -> bool 
     if lease is None or lease.lasts or fallback_a is None:
         return None
     ends_s = lease.expires_at - asked_at
-    during, after = limit_at(schedule.periods, ends_s / 2), limit_at(schedule.periods, ends_s + AFTER_S)
+    during, after = limit_at(schedule, ends_s / 2), limit_at(schedule, ends_s + AFTER_S)
     if during is None or after is None or schedule.duration_s < ends_s + AFTER_S:
         return None
     if lease.limit_a <= 0:
@@ -80,9 +81,3 @@ def _nearer(limit: float, one_a: float, other_a: float, unit: str) -> bool:
 def phase_counts(limit: float, unit: str) -> Sequence[float]:
     """Return the amps a limit may mean: one in watts, by the phases it may be for."""
     return (limit,) if unit == "A" else tuple(limit / (VOLTAGE_V * phases) for phases in (1, 2, 3))
-
-
-def limit_at(periods: Sequence[SchedulePeriod], at_s: float) -> float | None:
-    """Return the limit of a schedule so long after its start; None before its first period."""
-    begun = [period.limit for period in periods if period.start_s <= at_s]
-    return begun[-1] if begun else None

@@ -60,7 +60,7 @@ def first_lease(
     for limit_a in (told_a, min(told_a, evse.held_fallback_a)):
         holding = FirstLease(remote_start_id=0, limit_a=limit_a, expires_at=now + turn.lease_s)
         if dead_man_violations(states, [*others, replace(begun, first_lease=holding)], now) <= dead_man_violations(states, evses, now):
-            return LeaseOrder(transaction_id="", limit_a=limit_a, length_s=turn.lease_s, cut=False)
+            return LeaseOrder(transaction_id="", limit_a=limit_a, length_s=turn.lease_s, urgent=False)
     return None
 
 

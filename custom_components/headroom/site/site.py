@@ -294,7 +294,7 @@ class Site(Wishes, Access):
             state.arrived_at = None
         if not changed:
             return
-        cuts = {key: order.limit_a for key in changed if (order := self._evses[key].wanted_lease) is not None and order.cut}
+        cuts = {key: order.limit_a for key in changed if (order := self._evses[key].wanted_lease) is not None and order.urgent}
         for key in changed:
             order = self._evses[key].wanted_lease
             self._decisions.superseded(key, None if order is None else order.limit_a)

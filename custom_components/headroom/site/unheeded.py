@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..csms.composite import CompositeSchedule
+from ..csms.prediction import limit_at
 from ..csms.values import ChargingState
 from .evse import EvseState
 from .evse_facts import IDLE_A, UNSEEN_S
 from .holdings import OVERDRAW, OVERDRAW_A, PROOF_A
-from .proof import limit_at, phase_counts
+from .proof import phase_counts
 
 AGAIN_S = 8.0
 """A schedule that shows the fallback is asked for once more after this: the lease may not have been applied yet."""
@@ -43,12 +44,12 @@ def higher_lease_a(evse: EvseState, now: float) -> float | None:
 
 def shows_fallback(evse: EvseState, schedule: CompositeSchedule, asked_at: float) -> bool:
     """Tell whether a schedule asked for at `asked_at` has the fallback where a lease should be."""
-    lease, fallback_a, begins = evse.lease, evse.fallback_a, limit_at(schedule.periods, 0.0)
+    lease, fallback_a, begins = evse.lease, evse.fallback_a, limit_at(schedule, 0.0)
     lower = lease is not None and fallback_a is not None and evse.fallback_current and lease.limit_a <= fallback_a - PROOF_A
     lease_a = lease.limit_a if lease is not None and lower else higher_lease_a(evse, asked_at)
     if lease_a is None or lease is None or fallback_a is None or begins is None:
         return False
-    if limit_at(schedule.periods, min(float(schedule.duration_s), lease.expires_at - asked_at) / 2) != begins:
+    if limit_at(schedule, min(float(schedule.duration_s), lease.expires_at - asked_at) / 2) != begins:
         return False
     amps = phase_counts(begins, schedule.unit)
     return any(abs(each - fallback_a) <= EXACT_A for each in amps) and not any(abs(each - lease_a) <= EXACT_A for each in amps)
