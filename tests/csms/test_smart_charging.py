@@ -371,6 +371,11 @@ async def test_a_cut_is_negotiated_by_the_next_lease_with_no_schedule_beside_it(
         assert await client.call("NotifyEVChargingSchedule", plan(16)) == {"status": "Rejected"}
         assert (await client.until("SetChargingProfile", writes + 1))["chargingProfile"] == told
         assert await client.call("NotifyEVChargingSchedule", plan(10)) == {"status": "Accepted"}
+        for never_s in (10**12, -(10**12), 10**15):
+            for_ever = plan(10)
+            for_ever["chargingSchedule"]["chargingSchedulePeriod"].append({"startPeriod": never_s, "limit": 10})
+            for_ever["chargingSchedule"]["duration"] = never_s
+            assert await client.call("NotifyEVChargingSchedule", for_ever) == {"status": "Accepted"}
 
 
 async def test_an_ev_that_asks_while_a_cut_is_on_its_way_does_not_bring_the_old_lease_back(house: House) -> None:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 import math
 
-from .fields import optional_moment, optional_number, optional_text, optional_whole, records
+from .fields import optional_moment, optional_number, optional_seconds, optional_text, optional_whole, records
 from .frames import Payload
 
 STATION_MAX, TX_DEFAULT, TX, EXTERNAL = (
@@ -295,7 +295,7 @@ def installed(payload: Payload, *, evse_id: int | None = None) -> Installed | No
 
 def schedule_of(payload: Payload) -> Schedule:
     """Return a chargingSchedule of OCPP's JSON; periods that can't be read are left out."""
-    duration_s = optional_number(payload, "duration")
+    duration_s = optional_seconds(payload, "duration")
     return Schedule(
         unit=optional_text(payload, "chargingRateUnit") or "A",
         periods=tuple(
@@ -303,7 +303,7 @@ def schedule_of(payload: Payload) -> Schedule:
                 (
                     SchedulePeriod(start_s=start_s, limit=limit_, phases=optional_whole(period, "numberPhases"))
                     for period in records(payload, "chargingSchedulePeriod")
-                    if (start_s := optional_number(period, "startPeriod")) is not None
+                    if (start_s := optional_seconds(period, "startPeriod")) is not None
                     and (limit_ := optional_number(period, "limit")) is not None
                 ),
                 key=lambda period: period.start_s,

@@ -11,6 +11,8 @@ LONGEST_KEPT = 255
 """Characters of a name or an id that is kept; OCPP's own have at most 50."""
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Between these a moment can be reckoned with; what lies beyond, such as "for ever", is as good as they."""
+LONGEST_S = 10 * 366 * 86_400.0
+"""Seconds that can be added to any such moment; what begins or ends later is nobody's business."""
 NUMBERS = (float, int, str)
 """Types, exactly: a bool is none."""
 
@@ -58,6 +60,12 @@ def optional_number(source: Payload, key: str) -> float | None:
     except ValueError, OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def optional_seconds(source: Payload, key: str) -> float | None:
+    """Return a span of seconds, a very long one as long as can be reckoned with; None where there is none."""
+    number = optional_number(source, key)
+    return None if number is None else min(max(number, -LONGEST_S), LONGEST_S)
 
 
 def optional_whole(source: Payload, key: str) -> int | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from .composite import NOMINAL_VOLTAGE_V
 from .dialect import Handle
-from .fields import optional_moment, optional_number, optional_text, optional_whole, records
+from .fields import optional_moment, optional_number, optional_seconds, optional_text, optional_whole, records
 from .frames import Payload
 from .profiles import Ours, Placed, Role, Wording, fallback, lease, ours, station_limit
 
@@ -192,5 +192,5 @@ def _words_of(period: Payload) -> tuple[float | None, int, int | None]:
 
 def _moment_of(start: datetime | None, period: Payload, now: datetime) -> datetime | None:
     """When a period begins, as far as it lies ahead; without a start its second counts."""
-    after = timedelta(seconds=optional_number(period, "startPeriod") or 0)
+    after = timedelta(seconds=optional_seconds(period, "startPeriod") or 0)
     return now + after if start is None else max(now, start + after)

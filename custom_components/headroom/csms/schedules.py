@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from .fields import optional_moment, optional_number, optional_whole, records
+from .fields import optional_moment, optional_number, optional_seconds, optional_whole, records
 from .frames import Payload
-
-LONGEST_S = 10 * 366 * 86_400
-"""What begins later is nobody's business, and no date."""
 
 
 def limit_now_a(schedules: Sequence[Payload], now: datetime, voltage_v: float, start: datetime | None = None) -> float | None:
@@ -21,10 +18,10 @@ def limit_now_a(schedules: Sequence[Payload], now: datetime, voltage_v: float, s
         elapsed_s = max(0.0, (now - begun).total_seconds())
         current: Payload = {}
         for period in records(schedule, "chargingSchedulePeriod"):
-            if (optional_number(period, "startPeriod") or 0) <= elapsed_s:
+            if (optional_seconds(period, "startPeriod") or 0) <= elapsed_s:
                 current = period
         limit = optional_number(current, "limit")
-        duration_s = optional_number(schedule, "duration")
+        duration_s = optional_seconds(schedule, "duration")
         if limit is None or (duration_s is not None and elapsed_s >= duration_s):
             continue
         watts = schedule.get("chargingRateUnit") == "W"
@@ -40,9 +37,9 @@ def limits_over_time(schedules: Sequence[Payload], now: datetime, voltage_v: flo
     points = {now}
     for schedule in schedules:
         begun = optional_moment(schedule, "startSchedule") or now
-        seconds = [optional_number(period, "startPeriod") for period in records(schedule, "chargingSchedulePeriod")]
-        seconds.append(optional_number(schedule, "duration"))
-        points |= {begun + timedelta(seconds=second) for second in seconds if second is not None and 0 <= second < LONGEST_S}
+        seconds = [optional_seconds(period, "startPeriod") for period in records(schedule, "chargingSchedulePeriod")]
+        seconds.append(optional_seconds(schedule, "duration"))
+        points |= {begun + timedelta(seconds=second) for second in seconds if second is not None and second >= 0}
         points.add(begun)
     found: list[tuple[datetime, float | None]] = []
     for at in sorted(point for point in points if point >= now):
