@@ -100,6 +100,20 @@ def test_the_copy_in_the_station_holds_while_nobody_leads_it_and_is_known_again(
     run(story())
 
 
+@pytest.mark.parametrize("stored_s", [40, 60])
+def test_a_copy_that_was_just_stored_is_not_taken_for_another_systems(stored_s: int) -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place()) as s:
+            await s.until(stored_s)
+            await s.site.store_standing(limit(s, 1, (0, 10.0), purpose="ChargingStationMaxProfile"))
+            await s.until(stored_s + 20)
+            (kept,) = s.site.standing.at("CP1")
+            assert kept.storing is Storing.STORED
+            assert kept.profile_id in [profile["id"] for profile in s.installed(1, "ChargingStationMaxProfile")]
+
+    run(story())
+
+
 def test_what_would_raise_is_refused_and_nothing_of_it_is_kept() -> None:
     async def story() -> None:
         async with scenario(Place(), Place(), over_limit_s=0.0) as s:

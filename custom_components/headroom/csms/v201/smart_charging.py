@@ -159,10 +159,14 @@ class SmartCharging(ChargingProfiles):
             now=self._link.by_its_clock(self._link.now()),
             stack_level_most=self._words.can.stack_level_most,
         )
+        # Known as a person's before it is answered: whoever looks right then would take it for another system's.
+        self.recognise({placed.profile_id or 0})
         if placed not in held:
-            await self._install(placed)
-        if placed.profile_id is not None:
-            self._link.memory.others.set_here.add(placed.profile_id)
+            try:
+                await self._install(placed)
+            except CallRejectedError, CallError:
+                self._link.memory.others.set_here.discard(placed.profile_id or 0)
+                raise
         return placed.profile
 
     # Others' profiles beside ours.
