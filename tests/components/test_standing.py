@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -114,9 +114,11 @@ async def garage(init_integration: MockConfigEntry) -> AsyncGenerator[Garage]:
 
 
 async def ask(hass: HomeAssistant, action: str, *devices: str, **fields: Any) -> list[dict[str, Any]]:
-    response = await hass.services.async_call(DOMAIN, action, {"device_id": list(devices), **fields}, blocking=True, return_response=True)
-    assert response is not None
-    return response["limits"]  # type: ignore[return-value]
+    response: Any = await hass.services.async_call(
+        DOMAIN, action, {"device_id": list(devices), **fields}, blocking=True, return_response=True
+    )
+    limits: list[dict[str, Any]] = response["limits"]
+    return limits
 
 
 async def test_at_night_on_all_of_the_site(hass: HomeAssistant, init_integration: MockConfigEntry, garage: Garage) -> None:
@@ -136,11 +138,10 @@ async def test_at_night_on_all_of_the_site(hass: HomeAssistant, init_integration
     begins = dt_util.parse_datetime(schedule["startSchedule"])
     assert begins is not None and dt_util.as_local(begins).hour == 22 and begins <= dt_util.utcnow()
     assert schedule["duration"] == 8 * 3600 and schedule["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 6.0}]
-    told = await hass.services.async_call(
+    told: Any = await hass.services.async_call(
         DOMAIN, "get_charging_profiles", {"device_id": device(hass, init_integration, "CP1")}, blocking=True, return_response=True
     )
-    assert told is not None
-    assert [one["status"] for one in told["limits"]] == ["stored"]  # type: ignore[union-attr, index, call-overload]
+    assert [one["status"] for one in told["limits"]] == ["stored"]
     cleared = await ask(hass, "clear_charging_profile", site)
     assert len(cleared) == 2 and not garage.held("CP1") and not garage.held("CP2") and not garage.standing.at("CP1")
 
@@ -346,10 +347,10 @@ async def test_times_are_those_of_the_house(hass: HomeAssistant, freezer: Frozen
     def begins(*days: str, begins: str = "22:00", ends: str = "06:00") -> list[tuple[str, int | None]]:
         asked = recurring(
             6.0,
-            begins=dt_util.parse_time(begins),
-            ends=dt_util.parse_time(ends),
+            begins=time.fromisoformat(begins),
+            ends=time.fromisoformat(ends),
             days=days,
-            now=dt_util.utcnow(),  # type: ignore[arg-type]
+            now=dt_util.utcnow(),
         )
         return [(f"{dt_util.as_local(one.starts_at):%a %d %H:%M}", one.duration_s) for one in asked if one.starts_at is not None]
 

@@ -1,8 +1,9 @@
 """Smart charging with a station that keeps profiles by the standard's rules (the simulator's store, behind a real socket)."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, strategies as st
 import pytest
@@ -35,6 +36,18 @@ STARTED = {
 
 def soon(seconds: float = 300) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def answering_later(client: Client) -> asyncio.Event:
+    """Have a station answer what it is told of profiles, and hold it, only once the event is set."""
+    released, install = asyncio.Event(), cast(Callable[[dict[str, Any]], Any], client.answers["SetChargingProfile"])
+
+    async def later(payload: dict[str, Any]) -> Any:
+        await released.wait()
+        return install(payload)
+
+    client.answers["SetChargingProfile"] = later
+    return released
 
 
 def keeping(client: Client, *, levels: int = 5, store: ProfileStore | None = None) -> ProfileStore:
@@ -380,20 +393,13 @@ async def test_a_cut_is_negotiated_by_the_next_lease_with_no_schedule_beside_it(
 
 async def test_an_ev_that_asks_while_a_cut_is_on_its_way_does_not_bring_the_old_lease_back(house: House) -> None:
     needs = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
-    released = asyncio.Event()
     async with station(house.port) as client:
         store = keeping(client)
         found = await house.boot(client)
         await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
         await found.install_fallback(1, 6)
         await found.install_lease(1, "T1", 16, soon())
-        install: Any = client.answers["SetChargingProfile"]
-
-        async def later(payload: dict[str, Any]) -> Any:
-            await released.wait()
-            return install(payload)
-
-        client.answers["SetChargingProfile"] = later
+        released = answering_later(client)
         writes = len(client.requests("SetChargingProfile"))
         cut = asyncio.create_task(found.install_lease(1, "T1", 8, soon()))
         await client.until("SetChargingProfile", writes + 1)
@@ -409,19 +415,12 @@ async def test_an_ev_that_asks_while_a_cut_is_on_its_way_does_not_bring_the_old_
 
 async def test_a_cut_whose_caller_is_gone_is_still_on_its_way(house: House) -> None:
     needs = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
-    released = asyncio.Event()
     async with station(house.port) as client:
         store = keeping(client)
         found = await house.boot(client)
         await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
         await found.install_lease(1, "T1", 16, soon())
-        install: Any = client.answers["SetChargingProfile"]
-
-        async def later(payload: dict[str, Any]) -> Any:
-            await released.wait()
-            return install(payload)
-
-        client.answers["SetChargingProfile"] = later
+        released = answering_later(client)
         writes = len(client.requests("SetChargingProfile"))
         cut = asyncio.create_task(found.install_lease(1, "T1", 8, soon()))
         never = asyncio.create_task(found.install_fallback(1, 10))

@@ -31,6 +31,16 @@ async def start(s: Scenario, number: int, remote_start_id: int = 5) -> None:
     await s.site.start_transaction(s.key(number), token, remote_start_id)
 
 
+async def start_and_restart(s: Scenario) -> None:
+    """Start at 90 s while no car is there, and come back at 93 s from a restart of ours."""
+    await s.until(90)
+    await start(s, 1)
+    memory = s.memory()
+    await s.vanish()
+    await s.until(93)
+    await s.come_back(memory)
+
+
 def asked(s: Scenario, number: int, *, refuses_profiles: bool = False) -> list[Mapping[str, Any]]:
     """Keep what a station is asked to start, and let it refuse those with a profile."""
     requests: list[Mapping[str, Any]] = []
@@ -202,12 +212,7 @@ def test_a_restart_of_ours_between_the_start_and_its_transaction_takes_the_lease
 def test_what_a_start_was_given_before_a_restart_of_ours_is_kept_free_for_it() -> None:
     async def story() -> None:
         async with scenario(ONCE, Place(comes_s=105.0), over_limit_s=0.0) as s:
-            await s.until(90)
-            await start(s, 1)
-            memory = s.memory()
-            await s.vanish()
-            await s.until(93)
-            await s.come_back(memory)
+            await start_and_restart(s)
             await s.until(116)
             assert 15 < s.draw_a(2) <= 53 - 32
             s.plug_in(1, car())
@@ -221,12 +226,7 @@ def test_what_a_start_was_given_before_a_restart_of_ours_is_kept_free_for_it() -
 def test_what_a_start_without_a_car_was_given_before_a_restart_is_free_again_once_it_lapsed() -> None:
     async def story() -> None:
         async with scenario(ONCE, Place(comes_s=105.0), over_limit_s=0.0) as s:
-            await s.until(90)
-            await start(s, 1)
-            memory = s.memory()
-            await s.vanish()
-            await s.until(93)
-            await s.come_back(memory)
+            await start_and_restart(s)
             await s.until(90 + 300 + 30)
             assert s.draw_a(2) > 30
 

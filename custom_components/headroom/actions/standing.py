@@ -171,7 +171,7 @@ async def _set_all(call: ServiceCall, asked: Sequence[Asked], *, strict: bool) -
     """Set limits on all targets; an error where that came to nothing anywhere, or somewhere and nobody looks at the answer."""
     if any(one.valid_until is not None and one.valid_until <= dt_util.utcnow() for one in asked):
         raise invalid("profile_over")
-    if any(None not in (one.valid_from, one.valid_until) and one.valid_from >= one.valid_until for one in asked):  # type: ignore[operator]
+    if any(one.valid_from is not None and one.valid_until is not None and one.valid_from >= one.valid_until for one in asked):
         raise invalid("profile_never")
     found = targets(call, call.data.get(ATTR_LEVEL))
     if any(target.level == "station" for target in found) and any(one.kind == "relative" for one in asked):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import logging
 import math
 
-from ..csms.composite import CompositeSchedule
+from ..csms.composite import NOMINAL_VOLTAGE_V, CompositeSchedule
 from ..csms.errors import StationError, StationOfflineError
 from ..csms.prediction import limit_at
 from ..csms.station import Station
@@ -19,7 +19,6 @@ REACH_S = 10
 """So much longer than the lease is the schedule that is asked for."""
 NEAR = 0.25
 SAME = 0.02
-VOLTAGE_V = 230.0
 
 
 def worth_asking(evse: EvseState, now: float) -> bool:
@@ -80,4 +79,4 @@ def _nearer(limit: float, one_a: float, other_a: float, unit: str) -> bool:
 
 def phase_counts(limit: float, unit: str) -> Sequence[float]:
     """Return the amps a limit may mean: one in watts, by the phases it may be for."""
-    return (limit,) if unit == "A" else tuple(limit / (VOLTAGE_V * phases) for phases in (1, 2, 3))
+    return (limit,) if unit == "A" else tuple(limit / (NOMINAL_VOLTAGE_V * phases) for phases in (1, 2, 3))
