@@ -55,18 +55,6 @@ def pending_issue_id(entry: HeadroomConfigEntry, identity: str) -> str:
 
 
 @callback
-def async_raise_pending_issue(hass: HomeAssistant, entry: HeadroomConfigEntry, pending: PendingStation) -> None:
-    """Tell that a station waits for approval."""
-    _create(hass, entry, pending_issue_id(entry, pending.identity), _pending_issue(entry, pending))
-
-
-@callback
-def async_clear_pending_issue(hass: HomeAssistant, entry: HeadroomConfigEntry, identity: str) -> None:
-    """Take back that a station waits; no error where nothing was told."""
-    ir.async_delete_issue(hass, DOMAIN, pending_issue_id(entry, identity))
-
-
-@callback
 def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot: SiteSnapshot, concerns: Concerns | None = None) -> None:
     """Raise the issues that a snapshot gives cause for and clear the site's others. Cheap where nothing changed."""
     issues = {pending_issue_id(entry, pending.identity): _pending_issue(entry, pending) for pending in snapshot.pending.values()}

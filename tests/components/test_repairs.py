@@ -18,13 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.values import Inventory, StationInfo
 from custom_components.headroom.engine.model import Circuit
-from custom_components.headroom.repairs import (
-    async_clear_issues,
-    async_clear_pending_issue,
-    async_raise_pending_issue,
-    async_sync_issues,
-    pending_issue_id,
-)
+from custom_components.headroom.repairs import async_clear_issues, async_sync_issues, pending_issue_id
 from custom_components.headroom.site.config import Mode
 from custom_components.headroom.site.snapshot import CircuitSnapshot, MeterHealth, PendingStation, SiteSnapshot, StationSnapshot
 from tests.csms.client import BOOT, Client, station, variable
@@ -52,14 +46,13 @@ def issues(hass: HomeAssistant) -> dict[str | None, ir.IssueEntry]:
 
 
 def test_a_waiting_station_is_told_and_taken_back(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    async_raise_pending_issue(hass, entry, WAITING)
+    async_sync_issues(hass, entry, replace(QUIET, pending={"CP9": WAITING}))
     issue = issues(hass)["station_pending"]
     assert (issue.issue_id, issue.is_fixable) == (pending_issue_id(entry, "CP9"), True)
     assert issue.data == {"entry_id": entry.entry_id, "identity": "CP9"}
     assert issue.translation_placeholders is not None
     assert issue.translation_placeholders["identity"] == "CP9"
-    async_clear_pending_issue(hass, entry, "CP9")
-    async_clear_pending_issue(hass, entry, "CP9")
+    async_sync_issues(hass, entry, QUIET)
     assert issues(hass) == {}
 
 
@@ -201,7 +194,7 @@ async def test_a_station_that_went_away_can_not_be_approved(
     hass: HomeAssistant, init_integration: MockConfigEntry, waiting: Client
 ) -> None:
     # The dialog was open already when the station left.
-    async_raise_pending_issue(hass, init_integration, replace(WAITING, identity="CP8"))
+    async_sync_issues(hass, init_integration, replace(QUIET, pending={"CP8": replace(WAITING, identity="CP8")}))
     manager = repairs_flow_manager(hass)
     assert manager is not None
     result = await manager.async_init(DOMAIN, context={"issue_id": pending_issue_id(init_integration, "CP8")})
