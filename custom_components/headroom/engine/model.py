@@ -6,6 +6,7 @@ circuit does not have carries 0 A. Times are seconds of one monotonic clock, whi
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from math import inf
 
 type PerPhase = tuple[float, float, float]
 """A quantity on L1, L2 and L3."""
@@ -53,6 +54,29 @@ class Circuit:
         return (l1, l2, l3)
 
 
+class Wiring(StrEnum):
+    """How the currents of the sessions below a circuit add up on its conductors.
+
+    A session on two conductors draws one current: in a STAR it takes that from each of them and gives it back by the neutral;
+    elsewhere it hangs between the two.
+    """
+
+    STAR = "star"
+    """Between conductors and neutral. All currents of a conductor are in phase: their sum is arithmetic, which never reckons too little."""
+    DELTA = "delta"
+    """Between the conductors (230 V without a neutral, 208 V in North America): currents of several pairs meet at 60°."""
+    DELTA_BEHIND_TRANSFORMER = "delta_behind_transformer"
+    """As DELTA, seen from the other side of a delta-star transformer; limits are in amps of the sessions' side, for the same power."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imbalance:
+    """The most by which two conductors of a circuit may differ, and what everything besides the sessions puts on each of them."""
+
+    limit_a: float
+    unmanaged_a: PerPhase = NONE_A
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headroom:
     """What is left for charging on one circuit: per phase, and over all phases together where there is a power ceiling.
@@ -65,6 +89,8 @@ class Headroom:
     parent_id: str | None
     available_a: PerPhase
     sum_a: float | None = None
+    wiring: Wiring = Wiring.STAR
+    imbalance: Imbalance | None = None
 
 
 class ReasonCode(StrEnum):
@@ -117,12 +143,43 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a driver needs, as far as it is known: energy still to come, and when the car leaves.
+
+    `departs_at` is None where neither the driver nor the habit of the place tells; `state_of_charge` is a share, 0 to 1.
+    """
+
+    energy_wh: float | None = None
+    departs_at: float | None = None
+    state_of_charge: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a session has had so far.
+
+    `charging` tells whether it holds a limit above 0 A, `changed_at` since when it does or does not, and `pauses_at` when it was
+    last paused, the latest last. `short_wh` is its fairness debt: by how much it has had less than the mean of those that asked
+    at the same time.
+    """
+
+    arrived_at: float = 0.0
+    charging: bool = False
+    changed_at: float = -inf
+    pauses_at: tuple[float, ...] = ()
+    short_wh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What one session asks of the site.
 
     `phases` are the grid conductors it loads, each with the same current; where they are unknown, all of them.
     `max_a` is the lowest of the session's own ceilings and `ceiling` names that one. A session gets 0 A, or at least `min_a`.
-    `step_a` is the station's resolution. `tier` 0 is served first. `queue_key` orders admission inside a tier: the lowest first.
+    `step_a` is the station's resolution; `voltage_v` stands between its conductors, or a conductor and neutral.
+    `tier` 0 is served first. `queue_key` orders admission inside a tier: the lowest first. `guarantee_a` is served before the
+    share of anyone in its tier is filled; `target_a` is what a plan wants for it now: served next, and before more is shared.
+    `pausable` is False for a car that must not be paused once it charges.
     """
 
     request_id: str
@@ -135,6 +192,12 @@ class Request:
     weight: float = 1.0
     tier: int = 0
     queue_key: float = 0.0
+    guarantee_a: float = 0.0
+    target_a: float | None = None
+    voltage_v: float = 230.0
+    pausable: bool = True
+    need: Need = Need()
+    past: Past = Past()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
