@@ -14,25 +14,13 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from itertools import groupby
-from math import ceil, floor, inf, isfinite, isnan
+from math import ceil, floor, inf, isfinite
 
-from .model import ALL_PHASES, Allocation, Headroom, Phase, Reason, ReasonCode, Request
+from .model import Allocation, Headroom, Phase, Reason, ReasonCode, Request
+from .rows import Loads, Row, full_at, loads_of, obstacle, put, rows_of
 
-TOLERANCE_A = 1e-7
-"""By how much a row may be exceeded, over all its sessions, so that rounding of floats costs nobody a step."""
 TOLERANCE_STEPS = 1e-9
 """How near to a whole number of steps is one."""
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """A conductor of a circuit, or with `phase` None the sum of its phases, and what the admitted sessions put on it."""
-
-    circuit_id: str
-    phase: Phase | None
-    limit_a: float
-    load_a: float = 0.0
-    sessions: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +28,7 @@ class Session:
     """A request, the rows it loads (its own circuit's first) with their coefficients, and its current in steps."""
 
     request: Request
-    loads: tuple[tuple[Row, int], ...]
+    loads: Loads
     least: int
     most: int
     current: int = 0
@@ -60,15 +48,12 @@ class Session:
 
     def obstacle(self, steps: int) -> Row | None:
         """Return the first row that has no room for so many steps more, None where they fit."""
-        more_a = self.amps(steps)
-        return next((row for row, phases in self.loads if row.load_a + phases * more_a > row.limit_a), None)
+        return obstacle(self.loads, self.amps(steps))
 
     def grow(self, steps: int) -> None:
         """Take so many steps more."""
         self.current += steps
-        more_a = self.amps(steps)
-        for row, phases in self.loads:
-            row.load_a += phases * more_a
+        put(self.loads, self.amps(steps))
 
 
 def allocate(headrooms: Sequence[Headroom], requests: Sequence[Request]) -> dict[str, Allocation]:
@@ -99,51 +84,15 @@ def allocate(headrooms: Sequence[Headroom], requests: Sequence[Request]) -> dict
 # Definitions
 
 
-def rows_of(headrooms: Iterable[Headroom]) -> dict[str, tuple[Row, ...]]:
-    """Return for each circuit the rows that a session on it may load: its own first, the root's last."""
-    circuits: dict[str, Headroom] = {}
-    own: dict[str, list[Row]] = {}
-    for headroom in headrooms:
-        circuit_id = headroom.circuit_id
-        if circuit_id in circuits:
-            raise ValueError(f"circuit {circuit_id!r} is given twice")
-        limits: list[tuple[Phase | None, float]] = [*zip(ALL_PHASES, headroom.available_a, strict=True)]
-        if headroom.sum_a is not None:
-            limits.append((None, headroom.sum_a))
-        if any(isnan(limit_a) for _, limit_a in limits):
-            raise ValueError(f"the headroom of circuit {circuit_id!r} is not a number")
-        circuits[circuit_id] = headroom
-        own[circuit_id] = [Row(circuit_id, phase, limit_a + TOLERANCE_A) for phase, limit_a in limits]
-    return {circuit_id: tuple(row for ancestor in path(circuit_id, circuits) for row in own[ancestor]) for circuit_id in circuits}
-
-
-def path(circuit_id: str, circuits: Mapping[str, Headroom]) -> list[str]:
-    """Return the circuits from this one up to the root."""
-    ancestors: dict[str, None] = {}
-    current: str | None = circuit_id
-    while current is not None:
-        if current not in circuits:
-            raise ValueError(f"unknown circuit {current!r} above {circuit_id!r}")
-        if current in ancestors:
-            raise ValueError(f"circuit {current!r} is its own ancestor")
-        ancestors[current] = None
-        current = circuits[current].parent_id
-    return list(ancestors)
-
-
 def sessions_of(requests: Iterable[Request], rows: Mapping[str, tuple[Row, ...]]) -> list[Session]:
     """Return the requests as sessions without current, in the order of their admission."""
     sessions: list[Session] = []
-    loads: dict[tuple[str, tuple[Phase, ...]], tuple[tuple[Row, int], ...]] = {}
+    loads: dict[tuple[str, tuple[Phase, ...]], Loads] = {}
     for request in sorted(requests, key=lambda request: (request.tier, request.queue_key, request.request_id)):
         check(request, rows)
         place = (request.circuit_id, request.phases)
         if place not in loads:
-            loads[place] = tuple(
-                (row, len(request.phases) if row.phase is None else 1)
-                for row in rows[request.circuit_id]
-                if row.phase is None or row.phase in request.phases
-            )
+            loads[place] = loads_of(rows[request.circuit_id], request.phases)
         least = max(1, ceil(request.min_a / request.step_a - TOLERANCE_STEPS))
         most = floor(request.max_a / request.step_a + TOLERANCE_STEPS)
         sessions.append(Session(request, loads[place], least, most))
@@ -175,9 +124,9 @@ def admit(sessions: Iterable[Session]) -> dict[str, Row]:
     for session in sessions:
         if session.most < session.least:
             continue
-        obstacle = session.obstacle(session.least)
-        if obstacle is not None:
-            waiting[session.request.request_id] = obstacle
+        full = session.obstacle(session.least)
+        if full is not None:
+            waiting[session.request.request_id] = full
             continue
         session.grow(session.least)
         for row, _ in session.loads:
@@ -207,14 +156,14 @@ class Line:
     """
 
     row: Row
-    fixed_a: float
-    slope: float = 0.0
+    fixed_a: complex
+    slope: complex = 0.0
     rising: dict[int, None] = field(default_factory=dict)
     version: int = 0
 
     def full_at(self) -> float:
         """Return the level at which the row is full, as things stand."""
-        return (self.row.limit_a - self.fixed_a) / self.slope if self.rising and self.slope > 0 else inf
+        return full_at(self.fixed_a, self.slope, self.row.limit_a) if self.rising and self.slope else inf
 
 
 def fill(sessions: Sequence[Session]) -> None:
@@ -287,7 +236,7 @@ def scarce(sessions: Iterable[Session]) -> list[Row]:
     wanted_a: dict[Row, float] = {}
     for session in sessions:
         for row, phases in session.loads:
-            wanted_a[row] = wanted_a.get(row, row.load_a) + phases * session.amps(session.most - session.least)
+            wanted_a[row] = wanted_a.get(row, abs(row.load_a)) + abs(phases) * session.amps(session.most - session.least)
     return [row for row, load_a in wanted_a.items() if load_a > row.limit_a]
 
 
@@ -317,9 +266,9 @@ def reason(session: Session, waits_for: Row | None) -> Reason:
     """Return what stops a session where it is: its own ceiling, the first row that has no room for a step more, or the row it waits for."""
     if waits_for is not None:
         return place(ReasonCode.WAITING, waits_for, others=waits_for.sessions)
-    obstacle = session.obstacle(1) if 0 < session.current < session.most else None
-    if obstacle is not None:
-        return place(ReasonCode.CIRCUIT, obstacle, others=obstacle.sessions - 1)
+    full = session.obstacle(1) if 0 < session.current < session.most else None
+    if full is not None:
+        return place(ReasonCode.CIRCUIT, full, others=full.sessions - 1)
     return Reason(code=session.request.ceiling)
 
 
