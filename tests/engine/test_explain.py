@@ -19,6 +19,16 @@ NAMES = {"g": "Garage", "main": "Main"}
             Reason(code=ReasonCode.WAITING, circuit_id="main", phase=Phase.L1, others=2),
             "0 A: waits its turn, Main L1 has no room for its least current, shared with 2 others",
         ),
+        (
+            7.0,
+            Reason(code=ReasonCode.IMBALANCE, circuit_id="g", phase=Phase.L3, against=Phase.L1, others=1),
+            "7 A: Garage L3 would rise too far above L1, shared with 1 other",
+        ),
+        (
+            0.0,
+            Reason(code=ReasonCode.WAITING, circuit_id="g", phase=Phase.L2, against=Phase.L1),
+            "0 A: waits its turn, Garage L2, which may not rise too far above L1, has no room for its least current",
+        ),
         (16.0, Reason(code=ReasonCode.CAR), "16 A: the car takes no more"),
         (6.0, Reason(code=ReasonCode.CIRCUIT, circuit_id="removed", phase=Phase.L3), "6 A: removed L3 is full"),
         (6.0, Reason(code=ReasonCode.CIRCUIT), "6 A: the site (all phases together) is full"),
@@ -31,7 +41,7 @@ def test_a_driver_reads_what_stops_the_car(limit_a: float, reason: Reason, sente
 
 @pytest.mark.parametrize("code", ReasonCode)
 def test_every_code_has_a_sentence_of_its_own(code: ReasonCode) -> None:
-    sentence = explain(6.0, Reason(code=code, circuit_id="g", phase=Phase.L1), NAMES)
+    sentence = explain(6.0, Reason(code=code, circuit_id="g", phase=Phase.L1, against=Phase.L2), NAMES)
     assert sentence.startswith("6 A: ")
     assert "{" not in sentence
     assert [other for other, words in SENTENCES.items() if words == SENTENCES[code]] == [code]

@@ -1,81 +1,89 @@
 """The allocation: who charges now, and with how many amps.
 
-Definitions. A **row** is a conductor of a circuit (or the sum of its phases) with the amps left for charging on it; a session
-loads every row of its circuit and of all circuits above it, with its current on each of its phases, and with that times the
-number of its phases on a row that is a sum. A current is a whole number of the station's **steps**.
+Definitions. A **row** (rows.py) is a conductor of a circuit, the sum of its conductors or the difference of two, with the amps
+left for charging on it; a session loads rows of its circuit and of all circuits above it. A current is a whole number of the
+station's **steps**. A **goal** is a current that sessions are raised towards: what they are guaranteed, what a plan wants for
+them, and in the end the most they may have.
 
-Steps. (a) `admit` the sessions at their least current, in order of tier and queue; (b) tier by tier, `fill` what is left so
-that weighted shares are max-min fair over the tree; (c) `quantise` to the stations' steps, leaving nothing unused that
-someone could take; (d) `reason`: say of each what stops it there.
+Steps. (a) `admit` the sessions at their least current, in order of tier and queue; (b) `serve` goal after goal, tier by tier:
+`fill` (filling.py) what is left so that weighted shares are max-min fair over the tree, then (c) `hand_round`, in the stations'
+steps, leaving nothing unused that someone could take; (d) `reason`: say of each what stops it there.
+
+Where one's current relieves what another's loads (`Row.relievable`) somebody may fit only after others have grown. So nobody who
+was refused there is refused for good: (a) to (c) go on until none of them can be admitted or given a step more.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import groupby
-from math import ceil, floor, inf, isfinite
+from math import ceil, floor, isfinite
 
+from .filling import Share, fill
 from .model import Allocation, Headroom, Phase, Reason, ReasonCode, Request
-from .rows import Loads, Row, full_at, loads_of, obstacle, put, rows_of
+from .rows import Loads, Row, loads_of, obstacle, put, rows_of
 
 TOLERANCE_STEPS = 1e-9
 """How near to a whole number of steps is one."""
+TOLERANCE_GOAL_STEPS = 1e-6
+"""As TOLERANCE_STEPS, for a goal: a plan's numbers come out of a solver."""
 
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """A request, the rows it loads (its own circuit's first) with their coefficients, and its current in steps."""
+    """A request, the rows it loads (its own circuit's first) with their coefficients, and its current in steps.
+
+    `goal` is how far it may be raised now, and `ideal_a` its fair current on the way there. `stuck` says that a row which
+    nothing relieves has no room for a step more. `waits_for` is the row that was in the way of its admission.
+    """
 
     request: Request
     loads: Loads
     least: int
     most: int
     current: int = 0
+    goal: int = 0
     ideal_a: float = 0.0
+    stuck: bool = False
+    waits_for: Row | None = None
 
     def amps(self, steps: int) -> float:
         """Return the current of so many steps."""
         return steps * self.request.step_a
 
-    def level(self, steps: int) -> float:
-        """Return the level of the filling at which the weighted share is so many steps."""
-        return self.amps(steps) / self.request.weight
-
     def surplus_a(self) -> float:
         """Return by how much the current is above the ideal one; rounded, so that equals are ordered by their place in the queue."""
-        return round(self.amps(self.current) - self.ideal_a, 6)
+        return round(self.current * self.request.step_a - self.ideal_a, 6)
 
     def obstacle(self, steps: int) -> Row | None:
         """Return the first row that has no room for so many steps more, None where they fit."""
-        return obstacle(self.loads, self.amps(steps))
+        return obstacle(self.loads, steps * self.request.step_a)
 
     def grow(self, steps: int) -> None:
         """Take so many steps more."""
         self.current += steps
-        put(self.loads, self.amps(steps))
+        put(self.loads, steps * self.request.step_a)
 
 
 def allocate(headrooms: Sequence[Headroom], requests: Sequence[Request]) -> dict[str, Allocation]:
     """Return the allocation of each request by its id.
 
     Every limit is 0 A or at least the request's `min_a`, a multiple of its `step_a`, and at most its `max_a`; no row carries
-    more than its headroom; nobody could be given a step more, nor be admitted beside the others. The result does not depend
-    on the order of the arguments. Raises ValueError where they make no sense: an unknown circuit, a cycle of parents, an id
-    used twice, a number that is none.
+    more than its headroom, or than it carries without any session; nobody could be given a step more, nor be admitted beside the
+    others. The result does not depend on the order of the arguments. Raises ValueError where they make no sense: an unknown
+    circuit, a cycle of parents, an id used twice, a number that is none, a session that its circuit's wiring has no place for.
     """
-    rows = rows_of(headrooms)
-    sessions = sessions_of(requests, rows)
-    waiting = admit(sessions)
-    for _, tier in groupby((session for session in sessions if session.current), key=lambda session: session.request.tier):
-        members = tuple(tier)
-        fill(members)
-        quantise(members)
+    sessions = sessions_of(requests, rows_of(headrooms))
+    admit(session for session in sessions if not postponed(session))
+    serve(sessions, guarantee_a)
+    serve(sessions, target_a)
+    admit(sessions)
+    serve(sessions, most_a)
+    while admit(sessions):
+        serve(sessions, most_a)
     return {
         session.request.request_id: Allocation(
-            request_id=session.request.request_id,
-            limit_a=round(session.amps(session.current), 9),
-            reason=reason(session, waiting.get(session.request.request_id)),
+            request_id=session.request.request_id, limit_a=round(session.amps(session.current), 9), reason=reason(session)
         )
         for session in sessions
     }
@@ -107,171 +115,144 @@ def check(request: Request, rows: Mapping[str, tuple[Row, ...]]) -> None:
         raise ValueError(f"request {request.request_id!r} names the unknown circuit {request.circuit_id!r}")
     if not request.phases or len(set(request.phases)) < len(request.phases):
         raise ValueError(f"request {request.request_id!r} has phases {request.phases}")
-    numbers = (request.min_a, request.max_a, request.step_a, request.weight, request.queue_key)
-    if not all(isfinite(number) for number in numbers) or request.step_a <= 0 or request.weight <= 0:
+    numbers = (
+        request.min_a,
+        request.max_a,
+        request.step_a,
+        request.weight,
+        request.queue_key,
+        request.guarantee_a,
+        request.target_a or 0.0,
+    )
+    if not all(map(isfinite, numbers)) or request.step_a <= 0 or request.weight <= 0:
         raise ValueError(f"request {request.request_id!r} has a current, step, weight or queue key that is none")
+
+
+def guarantee_a(session: Session) -> float:
+    """Return what a session is served before anything is shared."""
+    return session.request.guarantee_a
+
+
+def target_a(session: Session) -> float:
+    """Return what a plan wants for a session, 0 A where there is no plan."""
+    return session.request.target_a or 0.0
+
+
+def most_a(session: Session) -> float:
+    """Return the most that a session may have."""
+    return session.amps(session.most)
+
+
+def postponed(session: Session) -> bool:
+    """Tell whether a plan would rather give a session nothing now: it charges with what the others' targets leave."""
+    target = session.request.target_a
+    return target is not None and target < session.amps(session.least) * (1 - TOLERANCE_GOAL_STEPS)
 
 
 # (a) Admission
 
 
-def admit(sessions: Iterable[Session]) -> dict[str, Row]:
-    """Give each session in turn its least current where that fits; return, for each that waits, the row that is in its way.
+def admit(sessions: Iterable[Session]) -> bool:
+    """Give each session in turn its least current where that fits, and tell whether any was admitted.
 
-    A session that does not fit is passed over: a later one on other conductors, or a smaller one, may still fit.
+    A session that does not fit is passed over: a later one on other conductors, or a smaller one, may still fit. What relieves a
+    row may let in an earlier one, which is asked again.
     """
-    waiting: dict[str, Row] = {}
-    for session in sessions:
-        if session.most < session.least:
-            continue
-        full = session.obstacle(session.least)
-        if full is not None:
-            waiting[session.request.request_id] = full
-            continue
-        session.grow(session.least)
-        for row, _ in session.loads:
-            row.sessions += 1
-    return waiting
+    asking = [
+        session
+        for session in sessions
+        if not session.current and session.most >= session.least and (session.waits_for is None or session.waits_for.relievable)
+    ]
+    admitted, before = 0, -1
+    while admitted > before:
+        before, refused = admitted, []
+        for session in asking:
+            session.waits_for = session.obstacle(session.least)
+            if session.waits_for is None:
+                session.grow(session.least)
+                for row, _ in session.loads:
+                    row.sessions += 1
+                admitted += 1
+            elif session.waits_for.relievable:
+                refused.append(session)
+        asking = refused
+    return admitted > 0
 
 
-# (b) Weighted max-min fairness
+# (b) Goals
 
 
-class Event(IntEnum):
-    """What changes the slope of a row's load while the level rises."""
+def serve(sessions: Iterable[Session], goal_a: Callable[[Session], float]) -> None:
+    """Raise the sessions that charge towards a goal: tier by tier, by fair shares of what is left, floored to the stations' steps.
 
-    START = 0
-    """The level reaches a session's least current: it begins to rise."""
-    MOST = 1
-    """The level reaches a session's most current."""
-    FULL = 2
-    """A row is full."""
-
-
-@dataclass(slots=True, eq=False)
-class Line:
-    """A row's load while the level rises: `fixed_a` + `slope` · level, and the sessions (by index) that make it rise.
-
-    `version` counts the changes: what was foretold before the last one is void.
+    What one leaves to its step is handed round in its tier; what a later tier relieved, among all.
     """
-
-    row: Row
-    fixed_a: complex
-    slope: complex = 0.0
-    rising: dict[int, None] = field(default_factory=dict)
-    version: int = 0
-
-    def full_at(self) -> float:
-        """Return the level at which the row is full, as things stand."""
-        return full_at(self.fixed_a, self.slope, self.row.limit_a) if self.rising and self.slope else inf
-
-
-def fill(sessions: Sequence[Session]) -> None:
-    """Give each session its `ideal_a`: clip(weight · level, least, most), at the level at which one of its rows is full.
-
-    The level rises from 0 for all at once. Between two events each row's load is a straight line of the level, so the next
-    event is known beforehand: exact, and O(n log n) for n sessions on a tree of bounded depth.
-    """
-    filling = Filling(sessions)
-    while filling.events:
-        level, event, index, version = heappop(filling.events)
-        if event is Event.START:
-            filling.start(index)
-        elif event is Event.MOST and not sessions[index].ideal_a:
-            filling.stop(index, level)
-        elif event is Event.FULL and version == filling.lines[index].version:
-            for member in tuple(filling.lines[index].rising):
-                filling.stop(member, level)
-        if not filling.events or filling.events[0][0] > level:
-            filling.foretell(level)  # once for all that happens at one level
-
-
-class Filling:
-    """The state of `fill`: the lines of the scarce rows, and a heap of events (level, event, index of session or line, version)."""
-
-    def __init__(self, sessions: Sequence[Session]) -> None:
-        """Start at level 0 with every session at its least current."""
-        self.sessions = sessions
-        self.lines = [Line(row, row.load_a) for row in scarce(sessions)]
-        index_of = {line.row: index for index, line in enumerate(self.lines)}
-        self.loads = [[(index_of[row], phases) for row, phases in session.loads if row in index_of] for session in sessions]
-        self.events = [(session.level(session.least), Event.START, index, 0) for index, session in enumerate(sessions)]
-        self.changed: set[int] = set()
-        heapify(self.events)
-
-    def start(self, index: int) -> None:
-        """Let a session rise from its least current."""
-        session = self.sessions[index]
-        for number, phases in self.loads[index]:
-            line = self.lines[number]
-            line.fixed_a -= phases * session.amps(session.least)
-            line.slope += phases * session.request.weight
-            line.rising[index] = None
-            self.changed.add(number)
-        heappush(self.events, (session.level(session.most), Event.MOST, index, 0))
-
-    def stop(self, index: int, level: float) -> None:
-        """Fix a session at its current at this level."""
-        session = self.sessions[index]
-        weighted_a = session.request.weight * level
-        session.ideal_a = min(max(weighted_a, session.amps(session.least)), session.amps(session.most))
-        for number, phases in self.loads[index]:
-            line = self.lines[number]
-            line.fixed_a += phases * session.ideal_a
-            line.slope -= phases * session.request.weight
-            del line.rising[index]
-            self.changed.add(number)
-
-    def foretell(self, level: float) -> None:
-        """Say of each line that changed when it will be full."""
-        for number in sorted(self.changed):
-            line = self.lines[number]
-            line.version += 1
-            heappush(self.events, (max(level, line.full_at()), Event.FULL, number, line.version))
-        self.changed.clear()
-
-
-def scarce(sessions: Iterable[Session]) -> list[Row]:
-    """Return the rows that could not carry every session at its most: no other row can stop one."""
-    wanted_a: dict[Row, float] = {}
-    for session in sessions:
-        for row, phases in session.loads:
-            wanted_a[row] = wanted_a.get(row, abs(row.load_a)) + abs(phases) * session.amps(session.most - session.least)
-    return [row for row, load_a in wanted_a.items() if load_a > row.limit_a]
+    raised: list[Session] = []
+    for _, tier in groupby((session for session in sessions if session.current), key=lambda session: session.request.tier):
+        members: list[Session] = []
+        shares: list[Share] = []
+        for session in tier:
+            low_a, high_a, step_a = session.amps(session.current), min(goal_a(session), session.amps(session.most)), session.request.step_a
+            session.goal = ceil(high_a / step_a - TOLERANCE_GOAL_STEPS)
+            if session.goal > session.current and not session.stuck:
+                members.append(session)
+                shares.append(Share(session.loads, session.request.weight, low_a, high_a))
+        fill(shares)
+        for session, share in zip(members, shares, strict=True):
+            session.ideal_a = share.current_a
+            steps = floor(share.current_a / session.request.step_a) - session.current
+            if steps > 0 and session.obstacle(steps) is None:  # an ideal is a float: the rows have the last word
+                session.grow(steps)
+        hand_round(members)
+        raised += members
+    hand_round(raised)
 
 
 # (c) Steps
 
 
-def quantise(sessions: Sequence[Session]) -> None:
-    """Floor each ideal current to the station's step, then hand what is left round, a step at a time, to the largest residual."""
-    for session in sessions:
-        steps = floor(session.ideal_a / session.request.step_a) - session.current
-        if steps > 0 and session.obstacle(steps) is None:  # an ideal is a float: the rows have the last word
-            session.grow(steps)
-    residuals = [(session.surplus_a(), index) for index, session in enumerate(sessions)]
-    heapify(residuals)
-    while residuals:
-        _, index = heappop(residuals)
-        session = sessions[index]
-        if session.current < session.most and session.obstacle(1) is None:
-            session.grow(1)
-            heappush(residuals, (session.surplus_a(), index))
+def hand_round(sessions: Sequence[Session]) -> None:
+    """Hand what is left round, a step at a time, to the largest residual, until nobody below the goal can take one."""
+    asking: Sequence[int] = range(len(sessions))
+    grown = True
+    while grown and asking:
+        queue = [(sessions[index].surplus_a(), index) for index in asking if not sessions[index].stuck]
+        heapify(queue)
+        refused: list[int] = []
+        grown = False
+        while queue:
+            _, index = heappop(queue)
+            session = sessions[index]
+            if session.current >= session.goal:
+                continue
+            full = session.obstacle(1)
+            if full is None:
+                session.grow(1)
+                heappush(queue, (session.surplus_a(), index))
+                grown = True
+            elif full.relievable:
+                refused.append(index)
+            else:
+                session.stuck = True
+        asking = refused
 
 
 # (d) Reasons
 
 
-def reason(session: Session, waits_for: Row | None) -> Reason:
+def reason(session: Session) -> Reason:
     """Return what stops a session where it is: its own ceiling, the first row that has no room for a step more, or the row it waits for."""
-    if waits_for is not None:
-        return place(ReasonCode.WAITING, waits_for, others=waits_for.sessions)
+    if session.waits_for is not None:
+        return place(ReasonCode.WAITING, session, session.waits_for, others=session.waits_for.sessions)
     full = session.obstacle(1) if 0 < session.current < session.most else None
     if full is not None:
-        return place(ReasonCode.CIRCUIT, full, others=full.sessions - 1)
+        return place(ReasonCode.CIRCUIT if full.against is None else ReasonCode.IMBALANCE, session, full, others=full.sessions - 1)
     return Reason(code=session.request.ceiling)
 
 
-def place(code: ReasonCode, row: Row, *, others: int) -> Reason:
+def place(code: ReasonCode, session: Session, row: Row, *, others: int) -> Reason:
     """Return a reason that lies in a row, shared with so many other sessions that charge."""
-    return Reason(code=code, circuit_id=row.circuit_id, phase=row.phase, others=others)
+    phase, against = row.phase, row.against
+    if against is not None and (against in session.request.phases):
+        phase, against = against, phase  # the difference that this session would widen
+    return Reason(code=code, circuit_id=row.circuit_id, phase=phase, against=against, others=others)

@@ -6,6 +6,7 @@ from .model import Reason, ReasonCode
 
 SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.CIRCUIT: "{place} is full{shared}",
+    ReasonCode.IMBALANCE: "{place} would rise too far above {against}{shared}",
     ReasonCode.WAITING: "waits its turn, {place} has no room for its least current{shared}",
     ReasonCode.STATION: "the station, its cable or its connection allows no more",
     ReasonCode.USER: "the maximum current that was set by hand",
@@ -22,7 +23,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.DISOBEDIENT: "the station does not follow its limit, what it draws is reserved for it",
     ReasonCode.OTHER_SYSTEM: "another system's charging profile leads at the station, no new car may charge until it is gone",
 }
-"""One sentence for each code. `circuit` is its name, `place` the circuit and its phase, `source` who set it, `shared` tells of the other sessions there."""
+"""One sentence for each code. `circuit` is its name, `place` the circuit and its phase, `against` another phase of it, `source` who set it, `shared` tells of the other sessions there."""
 
 
 def explain(allocation_limit_a: float, reason: Reason, circuit_names: Mapping[str, str]) -> str:
@@ -32,8 +33,15 @@ def explain(allocation_limit_a: float, reason: Reason, circuit_names: Mapping[st
     """
     circuit = "the site" if reason.circuit_id is None else circuit_names.get(reason.circuit_id, reason.circuit_id)
     place = f"{circuit} (all phases together)" if reason.phase is None else f"{circuit} {reason.phase.name}"
+    against = "" if reason.against is None else reason.against.name
+    if reason.code is ReasonCode.WAITING and reason.against is not None:
+        place = f"{place}, which may not rise too far above {against},"
     why = SENTENCES[reason.code].format(
-        circuit=circuit, place=place, shared=_shared(reason.others), source="" if reason.source is None else f" ({reason.source})"
+        circuit=circuit,
+        place=place,
+        against=against,
+        shared=_shared(reason.others),
+        source="" if reason.source is None else f" ({reason.source})",
     )
     return f"{allocation_limit_a:g} A: {why}"
 

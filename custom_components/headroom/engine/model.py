@@ -81,7 +81,8 @@ class Imbalance:
 class Headroom:
     """What is left for charging on one circuit: per phase, and over all phases together where there is a power ceiling.
 
-    `sum_a` is a ceiling on the sum of the phase currents (a power ceiling divided by the phase voltage).
+    `sum_a` is a ceiling on the sum of the phase currents: a power ceiling divided by the voltage between conductor and neutral, also
+    where there is no neutral. `imbalance` may be limited in a STAR only.
     A negative value means that the circuit is over its limit already.
     """
 
@@ -98,6 +99,8 @@ class ReasonCode(StrEnum):
 
     CIRCUIT = "circuit"
     """A circuit is full (`Reason.circuit_id`, and `Reason.phase` or all phases together)."""
+    IMBALANCE = "imbalance"
+    """A conductor (`Reason.phase`) may not rise further above another one (`Reason.against`) of its circuit."""
     WAITING = "waiting"
     """The least current does not fit beside the others: the car waits its turn."""
     STATION = "station"
@@ -132,11 +135,15 @@ class ReasonCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A reason with the place it comes from; `others` counts the sessions that share the binding circuit."""
+    """A reason with the place it comes from; `others` counts the sessions that share the binding circuit.
+
+    `against` is the conductor that `phase` would rise too far above, where it is the circuit's imbalance that stops a session.
+    """
 
     code: ReasonCode
     circuit_id: str | None = None
     phase: Phase | None = None
+    against: Phase | None = None
     others: int = 0
     source: str | None = None
     """Who set a limit from outside, where that is known."""
@@ -177,8 +184,10 @@ class Request:
     `phases` are the grid conductors it loads, each with the same current; where they are unknown, all of them.
     `max_a` is the lowest of the session's own ceilings and `ceiling` names that one. A session gets 0 A, or at least `min_a`.
     `step_a` is the station's resolution; `voltage_v` stands between its conductors, or a conductor and neutral.
-    `tier` 0 is served first. `queue_key` orders admission inside a tier: the lowest first. `guarantee_a` is served before the
-    share of anyone in its tier is filled; `target_a` is what a plan wants for it now: served next, and before more is shared.
+    `tier` 0 is served first. `queue_key` orders admission inside a tier: the lowest first.
+    `guarantee_a` is served, tier by tier, before anything is shared. `target_a` is what a plan wants for it now: served next,
+    tier by tier, before what is left is shared by weight; a plan has one for every session. A session whose target is below
+    its least current is admitted only after that, with what is left.
     `pausable` is False for a car that must not be paused once it charges.
     """
 

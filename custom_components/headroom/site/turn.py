@@ -287,7 +287,7 @@ def _reason(
         return Reason(code=ReasonCode.USER) if source == SOURCE else Reason(code=ReasonCode.EXTERNAL, source=source)
     if reason.code is ReasonCode.EXTERNAL:
         return Reason(code=ReasonCode.EXTERNAL, source=evse.external_a(now)[1])
-    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in lost:
+    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.IMBALANCE, ReasonCode.WAITING) and reason.circuit_id in lost:
         return Reason(code=ReasonCode.METER_LOST, circuit_id=reason.circuit_id)
     if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in outside:
         return Reason(code=ReasonCode.EXTERNAL, circuit_id=reason.circuit_id)
