@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from custom_components.headroom.engine.model import ALL_PHASES, Allocation, Headroom, Reason, ReasonCode, Request
+from custom_components.headroom.engine.model import ALL_PHASES, Allocation, Headroom, Imbalance, Phase, Reason, ReasonCode, Request, Wiring
 from custom_components.headroom.engine.stability import DEAD_BAND_S, RAISE_EVERY_S, Holding, steady
 
 NOW = 1000.0
@@ -63,6 +63,44 @@ def test_raises_keep_their_distance_in_time() -> None:
 
 def test_nothing_is_raised_on_stale_readings() -> None:
     assert told({"a": 20.0, "b": 6.0}, {"a": long_held(10.0), "b": long_held(10.0)}, 40.0, may_raise=set()) == {"a": 10.0, "b": 6.0}
+
+
+def test_a_raise_between_conductors_takes_what_is_free_at_its_angle() -> None:
+    """16 A from L1 to L2 and 9 A from L3 to L1 put √(16² + 9² + 16·9) = 21.9 A on L1."""
+    cars = {"a": (Phase.L1, Phase.L2), "b": (Phase.L3, Phase.L1)}
+    result = steady(
+        [Request(request_id=name, circuit_id="pod", phases=phases, max_a=32.0) for name, phases in cars.items()],
+        {"a": given_a("a", 16.0), "b": given_a("b", 16.0)},
+        {"a": long_held(16.0), "b": long_held(6.0)},
+        [
+            Headroom(circuit_id="site", parent_id=None, available_a=(90.0,) * 3, sum_a=90.0),
+            Headroom(circuit_id="pod", parent_id="site", available_a=(22.0, 40.0, 40.0), wiring=Wiring.DELTA),
+        ],
+        now=NOW,
+        may_raise=cars,
+    )
+    assert result == {"a": 16.0, "b": 9.0}
+
+
+def test_a_raise_waits_for_current_that_evens_it_out() -> None:
+    cars = {"a": (Phase.L1,), "b": (Phase.L2,)}
+    for held_by_b_a, expected_a in ((6.0, 14.0), (12.0, 20.0)):
+        result = steady(
+            [Request(request_id=name, circuit_id="main", phases=phases, max_a=32.0) for name, phases in cars.items()],
+            {"a": given_a("a", 20.0), "b": given_a("b", held_by_b_a)},
+            {"a": long_held(6.0), "b": long_held(held_by_b_a)},
+            [
+                Headroom(
+                    circuit_id="main",
+                    parent_id=None,
+                    available_a=(40.0,) * 3,
+                    imbalance=Imbalance(limit_a=8.0, unmanaged_a=(0.0, 0.0, 16.0)),
+                )
+            ],
+            now=NOW,
+            may_raise=cars,
+        )
+        assert result["a"] == expected_a
 
 
 @given(

@@ -23,7 +23,7 @@ from ..csms.needs import MOST_SCHEDULES
 from ..csms.profile_builder import Period
 from ..csms.values import Inventory
 from ..diagnostics import as_json
-from ..engine.deadman import path
+from ..engine.tree import path
 from ..errors import invalid, profile_refused, translated_errors
 from ..persons_profile import PURPOSES, RECURRENCES, WEEKDAYS, Asked, recurring
 from ..site.config import EvseKey, Mode

@@ -10,6 +10,7 @@ import math
 
 from .breaker import carried_load, carried_s
 from .model import NONE_A, Circuit, PerPhase, Phase
+from .tree import path
 from .unmanaged import add
 
 SAFETY = 0.75
@@ -39,15 +40,6 @@ class Violation:
     phase: Phase
     excess_a: float = 0.0
     excess_s: float = 0.0
-
-
-def path(circuits: Mapping[str, Circuit], circuit_id: str) -> Iterable[Circuit]:
-    """Yield a circuit and all above it, up to the root."""
-    current: str | None = circuit_id
-    while current is not None:
-        circuit = circuits[current]
-        yield circuit
-        current = circuit.parent_id
 
 
 def sums(circuits: Mapping[str, Circuit], loads: Iterable[tuple[str, PerPhase]]) -> dict[str, PerPhase]:

@@ -14,11 +14,12 @@ where √3 is the winding that leaves a balanced current as it is. In P, what ha
 """
 
 from cmath import rect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isnan, pi, sqrt
+from math import inf, isnan, pi, sqrt
 
 from .model import ALL_PHASES, Headroom, Phase, Wiring
+from .tree import path
 
 TOLERANCE_A = 1e-7
 """By how much a row may be exceeded, over all its sessions, so that rounding of floats costs nobody a step."""
@@ -65,7 +66,7 @@ def rows_of(headrooms: Iterable[Headroom]) -> dict[str, tuple[Row, ...]]:
             raise ValueError(f"circuit {headroom.circuit_id!r} is given twice")
         circuits[headroom.circuit_id] = headroom
         own[headroom.circuit_id] = _own_rows(headroom)
-    return {circuit_id: tuple(row for ancestor in path(circuit_id, circuits) for row in own[ancestor]) for circuit_id in circuits}
+    return {circuit_id: tuple(row for above in path(circuits, circuit_id) for row in own[above.circuit_id]) for circuit_id in circuits}
 
 
 def _own_rows(headroom: Headroom) -> list[Row]:
@@ -83,20 +84,6 @@ def _own_rows(headroom: Headroom) -> list[Row]:
     if any(isnan(row.limit_a) or isnan(abs(row.load_a)) for row in rows):
         raise ValueError(f"the headroom of circuit {circuit_id!r} is not a number")
     return rows
-
-
-def path(circuit_id: str, circuits: Mapping[str, Headroom]) -> list[str]:
-    """Return the circuits from this one up to the root."""
-    ancestors: dict[str, None] = {}
-    current: str | None = circuit_id
-    while current is not None:
-        if current not in circuits:
-            raise ValueError(f"unknown circuit {current!r} above {circuit_id!r}")
-        if current in ancestors:
-            raise ValueError(f"circuit {current!r} is its own ancestor")
-        ancestors[current] = None
-        current = circuits[current].parent_id
-    return list(ancestors)
 
 
 def loads_of(rows: Iterable[Row], phases: Sequence[Phase]) -> Loads:
@@ -143,6 +130,11 @@ def put(loads: Loads, more_a: float) -> None:
     """Load the rows with so much more."""
     for row, load in loads:
         row.load_a += load * more_a
+
+
+def room_a(loads: Loads) -> float:
+    """Return how much more the rows can take; 0 A where one is full."""
+    return max(0.0, min((full_at(row.load_a, load, row.limit_a) for row, load in loads), default=inf))
 
 
 def full_at(load_a: complex, slope: complex, limit_a: float) -> float:

@@ -3,11 +3,12 @@
 A freed amp is handed on only when it is seen to be gone: until then it stays reserved for the car that had it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 import math
 
 from .model import Allocation, Headroom, Request
+from .rows import loads_of, put, room_a, rows_of
 
 RAISE_EVERY_S = 3.0
 """A car's limit is raised at most this often."""
@@ -43,13 +44,14 @@ def steady(
 
     `may_raise` holds the ids of those whose circuits have fresh readings.
     """
-    rows = _Rows(headrooms)
+    rows = rows_of(headrooms)
+    loads = {request.request_id: loads_of(rows[request.circuit_id], request.phases) for request in requests}
     told: dict[str, float] = {}
     raises: list[Request] = []
     for request in requests:
         holding, target_a = holdings[request.request_id], allocations[request.request_id].limit_a
         told[request.request_id] = min(holding.limit_a, target_a)
-        rows.take(request, holding.reserved_a)
+        put(loads[request.request_id], holding.reserved_a)
         if target_a > holding.limit_a + EPSILON_A and request.request_id in may_raise:
             raises.append(request)
 
@@ -60,39 +62,9 @@ def steady(
         wanted_a = target_a - holding.limit_a
         if held_s < RAISE_EVERY_S or (wanted_a < DEAD_BAND_A and held_s < DEAD_BAND_S and holding.limit_a > 0):
             continue
-        reachable_a = min(target_a, holding.reserved_a + rows.free(request))
+        reachable_a = min(target_a, holding.reserved_a + room_a(loads[request.request_id]))
         limit_a = math.floor(reachable_a / request.step_a + EPSILON_A) * request.step_a
         if limit_a > holding.limit_a + EPSILON_A and limit_a >= request.min_a - EPSILON_A:
             told[request.request_id] = limit_a
-            rows.take(request, max(0.0, limit_a - holding.reserved_a))
+            put(loads[request.request_id], max(0.0, limit_a - holding.reserved_a))
     return told
-
-
-class _Rows:
-    """What is still free on each circuit's phases, and over all its phases together."""
-
-    def __init__(self, headrooms: Sequence[Headroom]) -> None:
-        self._parent = {row.circuit_id: row.parent_id for row in headrooms}
-        self._phases = {row.circuit_id: list(row.available_a) for row in headrooms}
-        self._sum = {row.circuit_id: math.inf if row.sum_a is None else row.sum_a for row in headrooms}
-
-    def take(self, request: Request, current_a: float) -> None:
-        for circuit_id in self._path(request):
-            for phase in request.phases:
-                self._phases[circuit_id][phase] -= current_a
-            self._sum[circuit_id] -= current_a * len(request.phases)
-
-    def free(self, request: Request) -> float:
-        return max(
-            0.0,
-            min(
-                min(self._sum[circuit_id] / len(request.phases), *(self._phases[circuit_id][phase] for phase in request.phases))
-                for circuit_id in self._path(request)
-            ),
-        )
-
-    def _path(self, request: Request) -> Iterable[str]:
-        circuit_id: str | None = request.circuit_id
-        while circuit_id is not None:
-            yield circuit_id
-            circuit_id = self._parent[circuit_id]

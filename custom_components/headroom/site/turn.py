@@ -7,9 +7,10 @@ import math
 from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.allocate import allocate
-from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, path, sums, violations
+from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, sums, violations
 from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Circuit, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
 from ..engine.stability import Holding, steady
+from ..engine.tree import path
 from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract, total
 from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
