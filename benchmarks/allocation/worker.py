@@ -1,0 +1,132 @@
+"""Headroom's engine at its end of the pipe: JSON lines on stdin, an answer to each on stdout.
+
+The first line tells the site and the policy. Each further line is a turn of five minutes: the time and the sessions that still need
+energy; the answer holds the amps of each, and how long the engine took for them, the reading and writing of lines left out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+import json
+import sys
+from time import perf_counter
+from typing import Any
+
+from custom_components.headroom.engine.allocate import allocate
+from custom_components.headroom.engine.model import Allocation, Headroom, Need, Past, Phase, Request, Wiring
+
+POLICIES = ("most_cars_ready", "most_energy", "max_min")
+"""What `share` knows by these names; `max_min` is the filling alone, without a look ahead."""
+
+
+def share(headrooms: list[Headroom], requests: list[Request], policy: str, now_s: float) -> dict[str, Allocation]:
+    """Return the allocations of the whole engine."""
+    return allocate(headrooms, requests)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What is known of a session from turn to turn."""
+
+    past: Past
+    remaining_wh: float
+    told_a: float = 0.0
+
+
+@dataclass(slots=True)
+class Worker:
+    """A site with its sessions' pasts."""
+
+    headrooms: list[Headroom]
+    stations: dict[str, dict[str, Any]]
+    policy: str
+    seen: dict[str, Seen] = field(default_factory=dict)
+
+    @classmethod
+    def from_line(cls, line: dict[str, Any]) -> Worker:
+        """Return the worker for a site as it was told."""
+        headrooms = [
+            Headroom(
+                circuit_id=circuit["circuit_id"],
+                parent_id=circuit["parent_id"],
+                available_a=tuple(circuit["available_a"]),
+                wiring=Wiring(circuit["wiring"]),
+            )
+            for circuit in line["site"]["circuits"]
+        ]
+        if line["policy"] not in POLICIES:
+            raise ValueError(f"unknown policy {line['policy']!r}")
+        return cls(headrooms, line["site"]["stations"], line["policy"])
+
+    def turn(self, line: dict[str, Any]) -> dict[str, Any]:
+        """Return the amps of each session, and what the whole engine and its filling alone took for the same requests."""
+        now_s = line["now_s"]
+        self._look(line["sessions"])
+        requests = [self._request(session) for session in line["sessions"]]
+        began = perf_counter()
+        allocate(self.headrooms, requests)
+        filled = perf_counter()
+        allocations = share(self.headrooms, requests, self.policy, now_s)
+        ended = perf_counter()
+        amps = {request.request_id: allocations[request.request_id].limit_a for request in requests}
+        self._tell(amps, now_s)
+        return {"amps": amps, "filling_s": filled - began, "whole_s": ended - filled}
+
+    def _look(self, sessions: list[dict[str, Any]]) -> None:
+        """Take note of what each session has had since the last turn, against the mean of all; forget those that ended."""
+        had_wh = {
+            session["session_id"]: self.seen[session["session_id"]].remaining_wh - session["remaining_wh"]
+            for session in sessions
+            if session["session_id"] in self.seen
+        }
+        mean_wh = sum(had_wh.values()) / len(had_wh) if had_wh else 0.0
+        seen: dict[str, Seen] = {}
+        for session in sessions:
+            name = session["session_id"]
+            known = self.seen.get(name) or Seen(Past(arrived_at=session["arrived_at"]), session["remaining_wh"])
+            if name in had_wh:
+                known.past = replace(known.past, short_wh=known.past.short_wh + mean_wh - had_wh[name])
+            known.remaining_wh = session["remaining_wh"]
+            seen[name] = known
+        self.seen = seen
+
+    def _request(self, session: dict[str, Any]) -> Request:
+        """Return what a session asks of the engine."""
+        station = self.stations[session["station"]]
+        return Request(
+            request_id=session["session_id"],
+            circuit_id=station["circuit_id"],
+            phases=tuple(Phase(phase) for phase in station["phases"]),
+            min_a=station["min_a"],
+            max_a=station["max_a"],
+            step_a=station["step_a"],
+            voltage_v=station["voltage_v"],
+            queue_key=session["arrived_at"],
+            need=Need(energy_wh=session["remaining_wh"], departs_at=session["departs_at"]),
+            past=self.seen[session["session_id"]].past,
+        )
+
+    def _tell(self, amps: dict[str, float], now_s: float) -> None:
+        """Take note of what each session is told."""
+        for name, limit_a in amps.items():
+            known = self.seen[name]
+            past, charges = known.past, limit_a > 0
+            if charges != past.charging:
+                pauses_at = past.pauses_at if charges else (*past.pauses_at, now_s)
+                known.past = replace(past, charging=charges, changed_at=now_s, pauses_at=pauses_at)
+            known.told_a = limit_a
+
+
+def main(lines: Iterable[str]) -> None:
+    """Answer line by line, until there are no more."""
+    worker: Worker | None = None
+    for line in lines:
+        question = json.loads(line)
+        if worker is None:
+            worker, answer = Worker.from_line(question), {"ready": True}
+        else:
+            answer = worker.turn(question)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.stdin)
