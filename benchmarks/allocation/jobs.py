@@ -15,6 +15,9 @@ from .environment import REPOSITORY
 OPTIMUM = "optimum"
 BASELINES = ("fcfs", "edf", "llf", "round_robin")
 OURS = ("most_cars_ready", "most_energy")
+FILLING_ALONE = "max_min"
+"""The engine without its look ahead: max-min fair at each moment."""
+WORKER = (sys.executable, "-m", "benchmarks.allocation.launch")
 CAPACITIES_KW = (20.0, 30.0, 40.0, 50.0, 70.0)
 TAPER_KW = (30.0, 50.0)
 NOISE_KW = (20.0, 30.0, 40.0, 50.0)
@@ -44,8 +47,7 @@ class Job:
 
     def run(self, python: Path, data: Path | None) -> Result:
         """Return the job with its figures."""
-        worker = [sys.executable, "-m", "benchmarks.allocation.worker"]
-        question = {**asdict(self), "data": str(data) if data else None, "worker": worker}
+        question = {**asdict(self), "data": str(data) if data else None, "worker": WORKER}
         command = [python, "-W", "ignore", "-m", "benchmarks.allocation.simulated.run"]
         done = subprocess.run(command, input=json.dumps(question), cwd=REPOSITORY, stdout=subprocess.PIPE, encoding="utf-8", check=True)
         # HiGHS prints its name first, whatever it is told.

@@ -7,15 +7,15 @@ energy; the answer holds the amps of each, and how long the engine took for them
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 import json
-import sys
 from time import perf_counter
 from typing import Any
 
 from custom_components.headroom.engine.allocate import allocate
 from custom_components.headroom.engine.model import Allocation, Headroom, Need, Past, Phase, Request, Wiring
 
-POLICIES = ("most_cars_ready", "most_energy", "max_min")
-"""What `share` knows by these names; `max_min` is the filling alone, without a look ahead."""
+from .jobs import FILLING_ALONE, OURS
+
+POLICIES = (*OURS, FILLING_ALONE)
 
 
 def share(headrooms: list[Headroom], requests: list[Request], policy: str, now_s: float) -> dict[str, Allocation]:
@@ -126,7 +126,3 @@ def main(lines: Iterable[str]) -> None:
         else:
             answer = worker.turn(question)
         print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.stdin)

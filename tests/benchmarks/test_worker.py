@@ -1,0 +1,94 @@
+"""The engine at its end of a real pipe, with a garage of three EVSEs behind one fuse."""
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import subprocess
+from typing import Any
+
+import pytest
+
+from benchmarks.allocation.jobs import FILLING_ALONE, OURS, WORKER
+
+REPOSITORY = Path(__file__).parents[2]
+STATION = {"circuit_id": "main", "phases": [0, 1, 2], "min_a": 6.0, "step_a": 1.0, "max_a": 16.0, "voltage_v": 230.0}
+SITE = {
+    "circuits": [{"circuit_id": "main", "parent_id": None, "available_a": [15.0, 15.0, 15.0], "wiring": "star"}],
+    "stations": {"E1": STATION, "E2": STATION | {"min_a": 8.0, "step_a": 8.0}, "E3": STATION},
+}
+PERIOD_S = 300.0
+
+
+def session(station: str, remaining_wh: float = 5000.0) -> dict[str, Any]:
+    return {
+        "session_id": f"car at {station}",
+        "station": station,
+        "arrived_at": 0.0,
+        "departs_at": 7200.0,
+        "remaining_wh": remaining_wh,
+        "drawn_a": 0.0,
+    }
+
+
+class Pipe:
+    """The simulator's side."""
+
+    def __init__(self, policy: str) -> None:
+        self.process = subprocess.Popen(
+            WORKER,
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        assert self.ask({"site": SITE, "policy": policy}) == {"ready": True}
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def close(self) -> int:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        return self.process.wait(timeout=10)
+
+
+@pytest.fixture(params=(*OURS, FILLING_ALONE))
+def pipe(request: pytest.FixtureRequest) -> Iterator[Pipe]:
+    pipe = Pipe(request.param)
+    yield pipe
+    assert pipe.close() == 0
+
+
+def test_each_turn_is_answered_with_amps_that_the_evses_can_offer_and_the_fuse_can_carry(pipe: Pipe) -> None:
+    for turn in range(3):
+        sessions = [session("E1"), session("E2"), session("E3")]
+        answer = pipe.ask({"now_s": turn * PERIOD_S, "sessions": sessions})
+        amps = {name.removeprefix("car at "): limit_a for name, limit_a in answer["amps"].items()}
+        assert amps["E1"] in {0, *range(6, 17)} and amps["E3"] in {0, *range(6, 17)}
+        assert amps["E2"] in {0, 8, 16}
+        assert 12 <= sum(amps.values()) <= 15
+        assert answer["filling_s"] > 0 and answer["whole_s"] > 0
+
+
+def test_a_car_alone_gets_all_and_another_later_its_share(pipe: Pipe) -> None:
+    assert pipe.ask({"now_s": 0.0, "sessions": [session("E1")]})["amps"] == {"car at E1": 15.0}
+    both = pipe.ask({"now_s": PERIOD_S, "sessions": [session("E1", 4000.0), session("E3")]})["amps"]
+    assert sum(both.values()) == 15.0
+    assert pipe.ask({"now_s": 2 * PERIOD_S, "sessions": [session("E3")]})["amps"] == {"car at E3": 15.0}
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    done = subprocess.run(
+        WORKER,
+        cwd=REPOSITORY,
+        input=json.dumps({"site": SITE, "policy": "guess"}) + "\n",
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode != 0 and "unknown policy 'guess'" in done.stderr
