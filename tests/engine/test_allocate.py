@@ -1,15 +1,11 @@
-"""The allocation: by example first, then what holds on every site."""
+"""The allocation by example. What holds on every site: test_properties.py and test_fairness.py."""
 
 from dataclasses import replace
 
-from hypothesis import event, given, settings, strategies as st
 import pytest
 
 from custom_components.headroom.engine.allocate import allocate
 from custom_components.headroom.engine.model import ALL_PHASES, Allocation, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
-
-from . import oracle
-from .strategies import SiteCase, sites
 
 L1, L2, L3 = Phase
 
@@ -31,9 +27,6 @@ def car(
 def limits(allocations: dict[str, Allocation]) -> dict[str, float]:
     """Return the limits alone."""
     return {request_id: allocation.limit_a for request_id, allocation in allocations.items()}
-
-
-# By example
 
 
 def test_a_car_alone_takes_what_its_ceiling_allows() -> None:
@@ -173,139 +166,3 @@ def test_nobody_asks() -> None:
 def test_nonsense_is_refused(headrooms: list[Headroom], requests: list[Request], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         allocate(headrooms, requests)
-
-
-# On every site
-
-
-@given(sites())
-@settings(max_examples=400, deadline=None)
-def test_no_circuit_carries_more_than_its_headroom(site: SiteCase) -> None:
-    currents_a = limits(allocate(site.headrooms, site.requests))
-    event(f"charging: {sum(current > 0 for current in currents_a.values())} of {len(currents_a)}")
-    assert not oracle.too_full(site.headrooms, site.requests, currents_a)
-
-
-@given(sites())
-@settings(max_examples=300, deadline=None)
-def test_every_limit_is_0_or_between_least_and_most_on_the_stations_scale(site: SiteCase) -> None:
-    allocations = allocate(site.headrooms, site.requests)
-    assert allocations.keys() == {request.request_id for request in site.requests}
-    for request in site.requests:
-        limit_a = allocations[request.request_id].limit_a
-        assert limit_a == 0 or request.min_a <= limit_a <= request.max_a
-        assert limit_a / request.step_a == pytest.approx(round(limit_a / request.step_a))
-
-
-@given(sites())
-@settings(max_examples=300, deadline=None)
-def test_who_charges_is_who_fits_in_the_order_of_tier_and_queue(site: SiteCase) -> None:
-    charging = {request_id for request_id, limit_a in limits(allocate(site.headrooms, site.requests)).items() if limit_a > 0}
-    assert charging == oracle.admitted(site.headrooms, site.requests).keys()
-
-
-@given(sites())
-@settings(max_examples=400, deadline=None)
-def test_nothing_is_left_that_someone_could_take(site: SiteCase) -> None:
-    currents_a = limits(allocate(site.headrooms, site.requests))
-    for request in site.requests:
-        current_a, most_a, least_a = currents_a[request.request_id], oracle.most_a(request), oracle.least_a(request)
-        if most_a < least_a or current_a >= most_a - 1e-6:
-            continue
-        more_a = request.step_a if current_a else least_a
-        assert oracle.in_the_way(site.headrooms, site.requests, currents_a, request, more_a), request
-
-
-@given(sites())
-@settings(max_examples=400, deadline=None)
-def test_reasons_are_true(site: SiteCase) -> None:
-    allocations = allocate(site.headrooms, site.requests)
-    currents_a = limits(allocations)
-    for request in site.requests:
-        allocation = allocations[request.request_id]
-        reason, current_a = allocation.reason, allocation.limit_a
-        sharing = sum(
-            1
-            for other in site.requests
-            if other is not request
-            and currents_a[other.request_id] > 0
-            and (reason.circuit_id, reason.phase) in oracle.places(site.headrooms, other)
-        )
-        most_a, least_a = oracle.most_a(request), oracle.least_a(request)
-        if most_a < least_a or current_a >= most_a - 1e-6:
-            assert reason == Reason(code=request.ceiling)
-            assert current_a == pytest.approx(most_a if most_a >= least_a else 0.0)
-            continue
-        assert reason.circuit_id is not None
-        more_a = request.step_a if current_a else least_a
-        assert reason.code is (ReasonCode.CIRCUIT if current_a else ReasonCode.WAITING)
-        assert (reason.circuit_id, reason.phase) in oracle.in_the_way(site.headrooms, site.requests, currents_a, request, more_a)
-        assert reason.others == sharing
-
-
-@given(sites(), st.data())
-@settings(max_examples=200, deadline=None)
-def test_the_order_of_the_arguments_does_not_matter(site: SiteCase, data: st.DataObject) -> None:
-    shuffled = allocate(data.draw(st.permutations(site.headrooms)), data.draw(st.permutations(site.requests)))
-    assert shuffled == allocate(site.headrooms, site.requests)
-
-
-@given(sites())
-@settings(max_examples=250, deadline=None)
-def test_nobody_gets_less_than_the_fair_share_floored(site: SiteCase) -> None:
-    """Weighted max-min: tier by tier, beside what the tiers above got and the least current of those below."""
-    allocations = allocate(site.headrooms, site.requests)
-    others_a = oracle.admitted(site.headrooms, site.requests)
-    for tier in range(3):
-        members = [request for request in site.requests if request.tier == tier and request.request_id in others_a]
-        for request_id, fair_a in oracle.max_min(site.headrooms, site.requests, others_a, members).items():
-            step_a = next(request.step_a for request in members if request.request_id == request_id)
-            assert allocations[request_id].limit_a > fair_a - step_a - 1e-5
-        others_a |= {request.request_id: allocations[request.request_id].limit_a for request in members}
-
-
-@given(sites(ample=True, step_a=0.001, min_a=6.0, tier=0))
-@settings(max_examples=250, deadline=None)
-def test_with_fine_steps_everyone_gets_the_fair_share(site: SiteCase) -> None:
-    allocations = allocate(site.headrooms, site.requests)
-    others_a = oracle.admitted(site.headrooms, site.requests)
-    members = [request for request in site.requests if request.request_id in others_a]
-    for request_id, fair_a in oracle.max_min(site.headrooms, site.requests, others_a, members).items():
-        assert allocations[request_id].limit_a == pytest.approx(fair_a, abs=0.03)
-
-
-@given(sites(ample=True, step_a=1.0, tier=0, weight=1.0))
-@settings(max_examples=300, deadline=None)
-def test_among_equals_no_whole_amps_leave_the_worst_off_better(site: SiteCase) -> None:
-    """Everybody that charges at the least whole current above the worst-off's: if that fitted, it would be better for it."""
-    currents_a = {request_id: limit_a for request_id, limit_a in limits(allocate(site.headrooms, site.requests)).items() if limit_a > 0}
-    charging = [request for request in site.requests if request.request_id in currents_a]
-    if not charging or any(currents_a[request.request_id] == oracle.most_a(request) == min(currents_a.values()) for request in charging):
-        return
-    better_a = {request.request_id: max(oracle.least_a(request), min(currents_a.values()) + 1) for request in charging}
-    event(f"{len(charging)} cars charge")
-    assert oracle.too_full(site.headrooms, site.requests, better_a)
-
-
-@given(sites(ample=True, step_a=1.0, tier=0, weight=1.0), st.data())
-@settings(max_examples=300, deadline=None)
-def test_more_headroom_never_lowers_the_worst_off(site: SiteCase, data: st.DataObject) -> None:
-    index = data.draw(st.integers(0, len(site.headrooms) - 1))
-    more_a = data.draw(st.integers(1, 200)) / 10
-    l1, l2, l3 = site.headrooms[index].available_a
-    sum_a = site.headrooms[index].sum_a
-    raised = replace(
-        site.headrooms[index], available_a=(l1 + more_a, l2 + more_a, l3 + more_a), sum_a=None if sum_a is None else sum_a + more_a
-    )
-    before = limits(allocate(site.headrooms, site.requests))
-    after = limits(allocate([*site.headrooms[:index], raised, *site.headrooms[index + 1 :]], site.requests))
-    event(f"all charge: {all(before.values())}")
-    assert min(after.values(), default=0.0) >= min(before.values(), default=0.0)
-
-
-@given(sites())
-@settings(max_examples=100, deadline=None)
-def test_what_was_decided_is_decided_again_once_it_is_the_ceiling(site: SiteCase) -> None:
-    currents_a = limits(allocate(site.headrooms, site.requests))
-    again = [replace(request, max_a=currents_a[request.request_id]) for request in site.requests]
-    assert limits(allocate(site.headrooms, again)) == currents_a

@@ -127,6 +127,12 @@ def test_an_imbalance_beyond_its_limit_only_lets_in_what_evens_it_out() -> None:
     assert limits(allocate([site], cars)) == {"a": 16, "b": 40}
 
 
+def test_a_car_that_only_turns_an_imbalance_round_is_not_in_its_way() -> None:
+    """13.9 − 16.9 is a hair more than −3 in floats."""
+    site = circuit(40, imbalance=Imbalance(limit_a=1, unmanaged_a=(13.9, 16.9, 16.9)))
+    assert limits(allocate([site], [car("a", L1, max_a=6.0)])) == {"a": 6}
+
+
 @pytest.mark.parametrize(
     ("headroom", "request_", "message"),
     [

@@ -23,6 +23,8 @@ from .tree import path
 
 TOLERANCE_A = 1e-7
 """By how much a row may be exceeded, over all its sessions, so that rounding of floats costs nobody a step."""
+NO_MORE_A = 1e-9
+"""What a row over its limit may rise by: a current that only turns its load round is not in its way."""
 
 TURN = rect(1.0, -2 * pi / 3)
 """From one conductor's angle to the next one's."""
@@ -121,7 +123,7 @@ def obstacle(loads: Loads, more_a: float) -> Row | None:
     """Return the first row that has no room for so much more and is not relieved by it, None where it fits."""
     for row, load in loads:
         after_a = abs(row.load_a + load * more_a)
-        if after_a > row.limit_a and after_a > abs(row.load_a):
+        if after_a > row.limit_a and after_a > abs(row.load_a) + NO_MORE_A:
             return row
     return None
 
