@@ -29,7 +29,6 @@ class Seen:
 
     past: Past
     remaining_wh: float
-    told_a: float = 0.0
 
 
 @dataclass(slots=True)
@@ -110,10 +109,10 @@ class Worker:
         for name, limit_a in amps.items():
             known = self.seen[name]
             past, charges = known.past, limit_a > 0
-            if charges != past.charging:
+            if charges != (past.limit_a > 0):
                 pauses_at = past.pauses_at if charges else (*past.pauses_at, now_s)
-                known.past = replace(past, charging=charges, changed_at=now_s, pauses_at=pauses_at)
-            known.told_a = limit_a
+                past = replace(past, changed_at=now_s, pauses_at=pauses_at)
+            known.past = replace(past, limit_a=limit_a)
 
 
 def main(lines: Iterable[str]) -> None:

@@ -103,6 +103,8 @@ class ReasonCode(StrEnum):
     """A conductor (`Reason.phase`) may not rise further above another one (`Reason.against`) of its circuit."""
     WAITING = "waiting"
     """The least current does not fit beside the others: the car waits its turn."""
+    RESTING = "resting"
+    """The car was paused a moment ago and starts again after a least time only."""
     STATION = "station"
     """The EVSE's own rating, its cable or its connection."""
     USER = "user"
@@ -165,13 +167,13 @@ class Need:
 class Past:
     """What a session has had so far.
 
-    `charging` tells whether it holds a limit above 0 A, `changed_at` since when it does or does not, and `pauses_at` when it was
-    last paused, the latest last. `short_wh` is its fairness debt: by how much it has had less than the mean of those that asked
+    `limit_a` is the limit that it holds, `changed_at` since when that is above 0 A or is not, and `pauses_at` when it was last
+    paused, the latest last. `short_wh` is its fairness debt: by how much it has had less than the mean of those that asked
     at the same time.
     """
 
     arrived_at: float = 0.0
-    charging: bool = False
+    limit_a: float = 0.0
     changed_at: float = -inf
     pauses_at: tuple[float, ...] = ()
     short_wh: float = 0.0

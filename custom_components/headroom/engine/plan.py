@@ -1,0 +1,217 @@
+"""The look-ahead: what should each session have now, so that as much as possible is charged until all have left?
+
+A linear programme over the departures and needs that are known; of arrivals to come it knows nothing, and it is made anew every
+few minutes and whenever something changes. Time is cut into **blocks**: the one that is decided now, then on to the departures.
+Its variables are each session's current in each block while it is there. Its rows are what each session still needs, and each
+row of the tree (rows.py) in each block. A row where currents meet at angles is a circle; the programme has tangents of it.
+
+What it maximises is energy, in watts and not in amps, each watt hour weighted by
+
+    weight · tier · (1 + SOON / (1 + hours left) + ready / energy left) · (1 + EARLY · share of the stay that is still to come)
+
+- SOON prefers who leaves soon where not all can be served: those who can wait may still profit from what comes free.
+- `ready`, in watt hours, is what a car that gets all it needs is worth beside its energy; dividing it by the energy left is the
+  linear relaxation of counting the cars that are ready. It is what most cars ready and most energy differ in.
+- EARLY charges early what could be charged late: a car may leave before its time, and others may come.
+- KEEP, on what a session has already, avoids changes that win nothing.
+
+The first block is the target; `allocate` makes it exactly feasible, in whole steps.
+"""
+
+from cmath import exp, phase as angle
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import ceil, inf, pi, sqrt
+
+from .model import Headroom, Phase, Request, Wiring
+from .programme import Programme
+from .rows import Loads, Row, loads_of, rows_of
+
+PERIOD_S = 300.0
+"""The first block: how long a plan is meant to hold."""
+BLOCKS = 12
+"""The most blocks after the first. They end at departures, the early ones more finely."""
+FINENESS = 1.5
+USUAL_STAY_S = 4 * 3600.0
+"""How long a session is planned for whose departure nobody knows."""
+SOON = 0.15
+EARLY = 0.2
+EARLY_SLACK_S = 1800.0
+"""By how much a stay may turn out longer than it was said: even its last minute is worth a little less than the next one."""
+KEEP = 0.03
+LEAST_ENERGY_WH = 50.0
+"""Less than this counts as this: the smallest rest must not outweigh everything."""
+TIER = 30.0
+"""By how much a tier outweighs the next."""
+FIRST_TANGENTS = pi / 18
+"""The angle between tangents in the first block: the corners lie 0.4 % outside of the circle."""
+LATER_TANGENTS = pi / 6
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The sessions that load the same rows alike: the rows see but their sum."""
+
+    loads: Loads
+    watts_per_a: float
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """A session as the plan sees it: its group, how long it stays, and what it is worth."""
+
+    request: Request
+    group: Group
+    stay_s: float
+    energy_wh: float
+    worth: float
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A span of time from now on, in seconds."""
+
+    start_s: float
+    end_s: float
+
+    def within(self, stay_s: float) -> float:
+        """Return how many seconds of a stay lie in the block."""
+        return max(0.0, min(self.end_s, stay_s) - self.start_s)
+
+
+def plan(headrooms: Sequence[Headroom], requests: Sequence[Request], *, ready_wh: float, now: float) -> dict[str, float]:
+    """Return for each request that wants current the target, in amps, for the period from now on.
+
+    `ready_wh` is what a car that gets all it needs is worth beside its energy. Raises NoOptimumError, and ValueError as `rows_of`.
+    """
+    candidates = candidates_of(headrooms, requests, ready_wh, now)
+    if not candidates or not scarce([(each.group, each.request.max_a) for each in candidates]):
+        return {each.request.request_id: each.request.max_a for each in candidates}
+    blocks = blocks_of([each.stay_s for each in candidates])
+    programme = Programme()
+    totals = [Totals(programme, FIRST_TANGENTS if block is blocks[0] else LATER_TANGENTS) for block in blocks]
+    now_columns = [columns(programme, candidate, blocks, totals) for candidate in candidates]
+    for total in totals:
+        total.limit()
+    values = programme.maximise()
+    return {
+        candidate.request.request_id: sum(values[column] for column in mine)
+        for candidate, mine in zip(candidates, now_columns, strict=True)
+    }
+
+
+def candidates_of(headrooms: Sequence[Headroom], requests: Sequence[Request], ready_wh: float, now: float) -> list[Candidate]:
+    """Return the sessions that want current, those of one place and the same phases in one group; in the order of their ids."""
+    rows = rows_of(headrooms)
+    wiring = {headroom.circuit_id: headroom.wiring for headroom in headrooms}
+    tiers = sorted({request.tier for request in requests})
+    groups: dict[tuple[str, tuple[Phase, ...], float], Group] = {}
+    candidates: list[Candidate] = []
+    for request in sorted(requests, key=lambda request: request.request_id):
+        if request.max_a < request.min_a:
+            continue
+        place = (request.circuit_id, request.phases, request.voltage_v)
+        if place not in groups:
+            groups[place] = Group(loads_of(rows[request.circuit_id], request.phases), watts_per_a(request, wiring[request.circuit_id]))
+        need = request.need
+        stay_s = USUAL_STAY_S if need.departs_at is None else max(PERIOD_S, need.departs_at - now)
+        energy_wh = inf if need.energy_wh is None else max(0.0, need.energy_wh)
+        worth = request.weight * TIER ** -tiers.index(request.tier)
+        worth *= 1 + SOON / (1 + stay_s / 3600) + ready_wh / max(LEAST_ENERGY_WH, energy_wh)
+        candidates.append(Candidate(request, groups[place], stay_s, energy_wh, worth))
+    return candidates
+
+
+def watts_per_a(request: Request, wiring: Wiring) -> float:
+    """Return the power of each amp that a session draws from each of its conductors."""
+    if wiring is Wiring.STAR:
+        return len(request.phases) * request.voltage_v
+    return request.voltage_v * (1.0 if len(request.phases) == 2 else sqrt(3))
+
+
+def blocks_of(stays_s: Sequence[float]) -> list[Block]:
+    """Return the blocks: the period that is decided now, then up to each departure, or to some of them where they are many."""
+    departures_s = sorted({stay_s for stay_s in stays_s if stay_s > PERIOD_S})
+    last = len(departures_s) - 1
+    if len(departures_s) > BLOCKS:
+        chosen = sorted({round(last * (number / BLOCKS) ** FINENESS) for number in range(1, BLOCKS + 1)})
+        departures_s = [departures_s[index] for index in chosen]
+    ends_s = [PERIOD_S, *departures_s]
+    return [Block(start_s, end_s) for start_s, end_s in zip([0.0, *ends_s], ends_s, strict=False)]
+
+
+def columns(programme: Programme, candidate: Candidate, blocks: Sequence[Block], totals: Sequence[Totals]) -> list[int]:
+    """Add a session's currents, block by block, and return the columns of the first: what it has already, and more."""
+    request, watts = candidate.request, candidate.group.watts_per_a
+    need = programme.row(candidate.energy_wh / 1000)
+    first: list[int] = []
+    for block, total in zip(blocks, totals, strict=True):
+        length_s = block.end_s - block.start_s
+        present = block.within(candidate.stay_s) / length_s
+        if present <= 0:
+            break
+        middle_s = block.start_s + present * length_s / 2
+        energy_kwh = watts * length_s / 3.6e6
+        reward = energy_kwh * candidate.worth * (1 + EARLY * (1 - middle_s / (candidate.stay_s + EARLY_SLACK_S)))
+        entries = [(need, energy_kwh), (total.row(candidate.group, request.max_a), 1.0)]
+        if first:
+            programme.column(request.max_a * present, reward, entries)
+            continue
+        kept_a = min(request.past.limit_a, request.max_a)
+        first.append(programme.column(kept_a, reward + energy_kwh * candidate.worth * KEEP, entries))
+        first.append(programme.column(request.max_a - kept_a, reward, entries))
+    return first
+
+
+@dataclass(slots=True, eq=False)
+class Totals:
+    """The sum of each group's currents in one block."""
+
+    programme: Programme
+    tangents: float
+    sums: dict[Group, int] = field(default_factory=dict)
+    most_a: dict[Group, float] = field(default_factory=dict)
+
+    def row(self, group: Group, more_a: float) -> int:
+        """Return the row that makes a group's sum, for a session that may draw so much more."""
+        self.most_a[group] = self.most_a.get(group, 0.0) + more_a
+        if group not in self.sums:
+            self.sums[group] = self.programme.row(0.0, 0.0)
+        return self.sums[group]
+
+    def limit(self) -> None:
+        """Keep the sums inside all rows that they could fill."""
+        entries: dict[Group, list[tuple[int, float]]] = {group: [(row, -1.0)] for group, row in self.sums.items()}
+        for row, loads in scarce(self.most_a.items()).items():
+            for direction in tangents(row, [load for _, load in loads], self.tangents):
+                base_a = (row.load_a * direction).real
+                # A row that is full already holds up nobody who would relieve it, and lets nobody in who would not.
+                number = self.programme.row(max(0.0, row.limit_a - base_a))
+                for group, load in loads:
+                    entries[group].append((number, (load * direction).real))
+        for of_group in entries.values():
+            self.programme.column(inf, 0.0, of_group)
+
+
+def scarce(wanted: Iterable[tuple[Group, float]]) -> dict[Row, list[tuple[Group, complex]]]:
+    """Return the rows that could not carry so much of each group, and what each group puts on them."""
+    wanted_a: dict[Row, float] = {}
+    loads: dict[Row, list[tuple[Group, complex]]] = {}
+    for group, current_a in wanted:
+        for row, load in group.loads:
+            wanted_a[row] = wanted_a.get(row, abs(row.load_a)) + abs(load) * current_a
+            loads.setdefault(row, []).append((group, load))
+    return {row: loads[row] for row, load_a in wanted_a.items() if load_a > row.limit_a}
+
+
+def tangents(row: Row, loads: Sequence[complex], apart: float) -> list[complex]:
+    """Return the directions, as factors that turn them onto the real axis, in which a row's load is held below its limit.
+
+    The load lies between the directions of what loads the row, so that is the arc which needs tangents; the middle is one.
+    """
+    if all(load.imag == 0 for load in loads):
+        return [1.0, -1.0] if row.relievable else [1.0]
+    middle = sum(loads) / abs(sum(loads))
+    half = max(abs(angle(load / middle)) for load in loads)
+    each_side = ceil(half / apart - 1e-9)
+    return [exp(-1j * half * number / max(1, each_side)) / middle for number in range(-each_side, each_side + 1)]
