@@ -120,6 +120,13 @@ def test_a_car_that_was_refused_is_let_in_by_what_others_grow_to() -> None:
     assert limits(allocate([site], [late, car("b", L2, step_a=1.0), car("c", L3, step_a=1.0)])) == {"late": 40, "b": 40, "c": 40}
 
 
+def test_who_was_stopped_rises_again_with_the_others_once_the_row_is_relieved() -> None:
+    """a has 16 A and b 6 A when L1 is 10 A above the others; then c rises by 4 A, and they go on to where a has thrice b's."""
+    site = circuit(40, imbalance=Imbalance(limit_a=10))
+    cars = [car("a", L1, weight=3), car("b", L1), car("c", L2, L3, min_a=12.0, max_a=16.0)]
+    assert limits(allocate([site], cars)) == pytest.approx({"a": 19.5, "b": 6.5, "c": 16}, abs=2e-3)
+
+
 def test_an_imbalance_beyond_its_limit_only_lets_in_what_evens_it_out() -> None:
     site = circuit((20, 40, 40), imbalance=Imbalance(limit_a=16, unmanaged_a=(30, 0, 30)))
     cars = [car("a", L1, step_a=1.0), car("b", L2, step_a=1.0)]

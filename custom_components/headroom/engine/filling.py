@@ -5,8 +5,8 @@ events each row's load is a straight line of the level, in the plane of phasors 
 next event is known beforehand. Exact, and O(n log n) for n shares on a tree of bounded depth.
 
 On rows that nobody's current relieves this is *the* weighted max-min fair filling: whoever is stopped could only rise at the cost
-of someone no better off. A row that can be relieved stops those who push it when it is full; that they might rise again
-once others have relieved it is not pursued, so there the filling is a good one, not always the fairest.
+of someone no better off. A row that can be relieved stops those who push it when it is full, and where others have relieved
+it in the end, they rise again, the lowest first. There the filling is a good one, not always the fairest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +17,16 @@ from math import inf
 
 from .rows import Loads, Row, full_at
 
+WORTHWHILE_A = 0.5
+"""A share that was stopped rises again if it can rise by so much."""
+
 
 @dataclass(slots=True, eq=False)
 class Share:
-    """What rises: the rows that it loads, what it has at least, on them already, and at most, and its current in the end."""
+    """What rises: the rows that it loads, what it has at least, on them already, and at most.
+
+    In the end `current_a` is what it gets, and `stopped_by` (an index of the filling's lines) the row that was full.
+    """
 
     loads: Loads
     weight: float
@@ -28,6 +34,7 @@ class Share:
     high_a: float
     current_a: float = 0.0
     rising: bool = True
+    stopped_by: int | None = None
 
     def at(self, level: float) -> float:
         """Return the current at a level."""
@@ -74,7 +81,7 @@ def fill(shares: Sequence[Share]) -> None:
     """Give each share its `current_a`; what it has at least must be on its rows already."""
     filling = Filling(shares)
     events = filling.events
-    while events:
+    while events or filling.resume():
         level, event, index, version = heappop(events)
         if event is Event.START:
             filling.start(index)
@@ -82,7 +89,7 @@ def fill(shares: Sequence[Share]) -> None:
             filling.stop(index, level)
         elif version == filling.lines[index].version:
             for pushing in filling.lines[index].pushing(level):
-                filling.stop(pushing, level)
+                filling.stop(pushing, level, index)
         if filling.changed and (not events or events[0][0] > level):
             filling.foretell(level)  # once for all that happens at one level
 
@@ -111,12 +118,12 @@ class Filling:
             self.changed.add(number)
         heappush(self.events, (share.high_a / share.weight, Event.MOST, index, 0))
 
-    def stop(self, index: int, level: float) -> None:
-        """Fix a share that still rises at its current at this level."""
+    def stop(self, index: int, level: float, full: int | None = None) -> None:
+        """Fix a share that still rises at its current at this level; `full` is the line that stops it, None at the most current."""
         share = self.shares[index]
         if not share.rising:
             return
-        share.rising = False
+        share.rising, share.stopped_by = False, full
         share.current_a = share.at(level)
         for number, load in self.loads[index]:
             line = self.lines[number]
@@ -124,6 +131,19 @@ class Filling:
             line.slope -= load * share.weight
             del line.rising[index]
             self.changed.add(number)
+
+    def resume(self) -> bool:
+        """Let those rise again whose row has been relieved since it stopped them; tell whether there are any."""
+        for index, share in enumerate(self.shares):
+            if share.stopped_by is None or not self.lines[share.stopped_by].row.relievable:
+                continue
+            if share.current_a + WORTHWHILE_A <= share.high_a and all(
+                abs(self.lines[number].fixed_a + load * WORTHWHILE_A) <= self.lines[number].row.limit_a
+                for number, load in self.loads[index]
+            ):
+                share.rising, share.stopped_by, share.low_a = True, None, share.current_a
+                heappush(self.events, (share.low_a / share.weight, Event.START, index, 0))
+        return bool(self.events)
 
     def foretell(self, level: float) -> None:
         """Say of each line that changed when it will be full."""
