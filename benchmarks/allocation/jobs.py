@@ -78,7 +78,7 @@ def crowds(*, policies: Sequence[str], quick: bool) -> list[Job]:
             ours = policy in OURS
             if policy == OPTIMUM or (active == SLOW_CROWD and not ours and policy != "llf"):
                 continue
-            periods = 3 if active == SLOW_CROWD and not ours else 12
+            periods = 4 if active == SLOW_CROWD and not ours else 12
             count = 1 if active == SLOW_CROWD or quick else 10
             found.append(
                 Job(part="speed", policy=policy, site="crowd", capacity_kw=kw, timed=True, active=active, periods=periods, crowds=count)

@@ -12,6 +12,8 @@ PRIMARY_V, SECONDARY_V = 277, 120
 
 MAIN_A, SUB_CIRCUIT_A = 60.0, 63.0
 EVSES_ON_SUB_CIRCUIT = 10
+SINGLE_PHASES = (L1, L1, L2, L1, L2, L3)
+"""Where single-phase EVSEs hang, over and over: unevenly, as garages are."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,12 @@ def caltech(capacity_kw: float, copies: int = 1) -> Site:
 
 
 def europe(evses: int = 50) -> Site:
-    """Return a European garage: in turns three-phase EVSEs of 11 kW and single-phase ones of 7.4 kW, these on each phase in turn."""
+    """Return a European garage: of three EVSEs two with three phases, 11 kW, and one with a single phase, 7.4 kW."""
     circuits = [Circuit("main", None, (MAIN_A,) * 3)]
     circuits += [Circuit(f"board{board}", "main", (SUB_CIRCUIT_A,) * 3) for board in range(-(-evses // EVSES_ON_SUB_CIRCUIT))]
     stations: dict[str, Station] = {}
     for number in range(evses):
-        board = f"board{number // EVSES_ON_SUB_CIRCUIT}"
-        phases, most_a = ((L1, L2, L3), 16.0) if number % 2 == 0 else (((L1, L2, L3)[number // 2 % 3],), 32.0)
-        stations[f"E{number:02}"] = Station(board, phases, 6.0, 1.0, most_a, 230.0)
+        single = SINGLE_PHASES[number // 3 % len(SINGLE_PHASES)]
+        phases, most_a = ((single,), 32.0) if number % 3 == 0 else ((L1, L2, L3), 16.0)
+        stations[f"E{number:02}"] = Station(f"board{number // EVSES_ON_SUB_CIRCUIT}", phases, 6.0, 1.0, most_a, 230.0)
     return Site("europe", tuple(circuits), stations)
