@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from .environment import REPOSITORY, NotReadyError, interpreter, say
-from .jobs import BASELINES, CAPACITIES_KW, FILLING_ALONE, OPTIMUM, OURS, Result, crowds, months, run_all
+from .jobs import BASELINES, CAPACITIES_KW, OPTIMUM, OUR_OTHERS, OURS, Result, crowds, months, run_all
 from .proof import misses
 from .report import tables, with_share
 
@@ -32,7 +32,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="the first five days at 30 kW, and fewer calls to time")
     parser.add_argument("--days", choices=("all", "tune", "score"), help="all days, the five that constants are tuned on, or the others")
     parser.add_argument("--capacity", type=float, nargs="*", metavar="KW", help="only these capacities of Caltech's transformer")
-    parser.add_argument("--policy", nargs="*", choices=(*POLICIES, FILLING_ALONE), help="only these policies")
+    parser.add_argument("--policy", nargs="*", choices=(*POLICIES, *OUR_OTHERS), help="only these policies")
     parser.add_argument("--part", nargs="*", choices=PARTS, default=PARTS, help="only these tables")
     parser.add_argument("--data", type=Path, help="a file of ACN-Data (default: ../shared/data)")
     parser.add_argument("--generated", action="store_true", help="the month drawn by a seed, also where there are data")

@@ -15,8 +15,8 @@ from .environment import REPOSITORY
 OPTIMUM = "optimum"
 BASELINES = ("fcfs", "edf", "llf", "round_robin")
 OURS = ("most_cars_ready", "most_energy")
-FILLING_ALONE = "max_min"
-"""The engine without its look ahead: max-min fair at each moment."""
+OUR_OTHERS = ("equal_current", "equal_power", "proportional", "priority", "first_come")
+"""The engine's policies that promise nothing here; they run where they are asked for."""
 WORKER = (sys.executable, "-m", "benchmarks.allocation.launch")
 CAPACITIES_KW = (20.0, 30.0, 40.0, 50.0, 70.0)
 TAPER_KW = (30.0, 50.0)

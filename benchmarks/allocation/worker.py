@@ -7,20 +7,17 @@ energy; the answer holds the amps of each, and how long the engine took for them
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 import json
+from math import ceil
 from time import perf_counter
 from typing import Any
 
 from custom_components.headroom.engine.allocate import allocate
-from custom_components.headroom.engine.model import Allocation, Headroom, Need, Past, Phase, Request, Wiring
+from custom_components.headroom.engine.demand import Demand, observe
+from custom_components.headroom.engine.model import Headroom, Need, Past, Phase, Request, Wiring
+from custom_components.headroom.engine.share import Policy, share
 
-from .jobs import FILLING_ALONE, OURS
-
-POLICIES = (*OURS, FILLING_ALONE)
-
-
-def share(headrooms: list[Headroom], requests: list[Request], policy: str, now_s: float) -> dict[str, Allocation]:
-    """Return the allocations of the whole engine."""
-    return allocate(headrooms, requests)
+TURN_S = 300.0
+"""How long what was told holds."""
 
 
 @dataclass(slots=True)
@@ -29,6 +26,7 @@ class Seen:
 
     past: Past
     remaining_wh: float
+    demand: Demand = Demand()
 
 
 @dataclass(slots=True)
@@ -37,7 +35,7 @@ class Worker:
 
     headrooms: list[Headroom]
     stations: dict[str, dict[str, Any]]
-    policy: str
+    policy: Policy
     seen: dict[str, Seen] = field(default_factory=dict)
 
     @classmethod
@@ -52,9 +50,7 @@ class Worker:
             )
             for circuit in line["site"]["circuits"]
         ]
-        if line["policy"] not in POLICIES:
-            raise ValueError(f"unknown policy {line['policy']!r}")
-        return cls(headrooms, line["site"]["stations"], line["policy"])
+        return cls(headrooms, line["site"]["stations"], Policy(line["policy"]))
 
     def turn(self, line: dict[str, Any]) -> dict[str, Any]:
         """Return the amps of each session, and what the whole engine and its filling alone took for the same requests."""
@@ -64,7 +60,7 @@ class Worker:
         began = perf_counter()
         allocate(self.headrooms, requests)
         filled = perf_counter()
-        allocations = share(self.headrooms, requests, self.policy, now_s)
+        allocations = share(self.headrooms, requests, self.policy, now=now_s)
         ended = perf_counter()
         amps = {request.request_id: allocations[request.request_id].limit_a for request in requests}
         self._tell(amps, now_s)
@@ -85,23 +81,28 @@ class Worker:
             if name in had_wh:
                 known.past = replace(known.past, short_wh=known.past.short_wh + mean_wh - had_wh[name])
             known.remaining_wh = session["remaining_wh"]
+            if known.past.limit_a:
+                currents_a = (session["drawn_a"],)
+                known.demand = observe(
+                    known.demand, current_a=currents_a, limit_a=known.past.limit_a, limit_held_s=TURN_S, drawing_s=TURN_S
+                )
             seen[name] = known
         self.seen = seen
 
     def _request(self, session: dict[str, Any]) -> Request:
         """Return what a session asks of the engine."""
-        station = self.stations[session["station"]]
+        station, seen = self.stations[session["station"]], self.seen[session["session_id"]]
         return Request(
             request_id=session["session_id"],
             circuit_id=station["circuit_id"],
             phases=tuple(Phase(phase) for phase in station["phases"]),
             min_a=station["min_a"],
-            max_a=station["max_a"],
+            max_a=most_a(station, seen.demand) if seen.past.limit_a else station["max_a"],
             step_a=station["step_a"],
             voltage_v=station["voltage_v"],
             queue_key=session["arrived_at"],
             need=Need(energy_wh=session["remaining_wh"], departs_at=session["departs_at"]),
-            past=self.seen[session["session_id"]].past,
+            past=seen.past,
         )
 
     def _tell(self, amps: dict[str, float], now_s: float) -> None:
@@ -113,6 +114,14 @@ class Worker:
                 pauses_at = past.pauses_at if charges else (*past.pauses_at, now_s)
                 past = replace(past, changed_at=now_s, pauses_at=pauses_at)
             known.past = replace(past, limit_a=limit_a)
+
+
+def most_a(station: dict[str, Any], demand: Demand) -> float:
+    """Return what a car takes at most as far as its draw tells, a whole step of its EVSE and never less than it draws."""
+    if demand.ceiling_a is None:
+        return station["max_a"]
+    steps = ceil((demand.ceiling_a - station["min_a"]) / station["step_a"])
+    return min(station["max_a"], station["min_a"] + max(0, steps) * station["step_a"])
 
 
 def main(lines: Iterable[str]) -> None:

@@ -16,11 +16,11 @@ from acnportal.acnsim.models.battery import batt_cap_fn
 import numpy as np
 
 from .algorithms import BASELINES, Engine
-from .feasibility import in_one_product
 from .metrics import Record, overload_as, percentiles, summary, times
 from .network import caltech_copies, caltech_network, star_network
 from .optimum import optimum_kwh
 from .sessions import PERIOD_MIN, STATIONS, Session, crowd, generate, moved, prepare, read
+from .shortcuts import shortcuts
 from .sites import Site, Station, caltech, europe
 
 OPTIMUM = "optimum"
@@ -94,7 +94,7 @@ def play(scene: Scene, job: dict) -> Played:
     algorithm = BASELINES[policy]() if policy in BASELINES else Engine(scene.site, policy, job["worker"])
     events = EventQueue([PluginEvent(car.arrival, car) for car in cars])
     simulator = Simulator(scene.network, algorithm, events, STARTS, period=PERIOD_MIN, verbose=False)
-    with nullcontext() if job["timed"] else in_one_product(), warnings.catch_warnings():
+    with nullcontext() if job["timed"] else shortcuts(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is too much is counted, see `excess`
         simulator.run()
     if isinstance(algorithm, Engine):
