@@ -14,7 +14,7 @@ from typing import Any
 from custom_components.headroom.engine.allocate import allocate
 from custom_components.headroom.engine.demand import Demand, observe
 from custom_components.headroom.engine.model import Headroom, Need, Past, Phase, Request, Wiring
-from custom_components.headroom.engine.share import Policy, share
+from custom_components.headroom.engine.share import Policy, look_ahead, share
 
 TURN_S = 300.0
 """How long what was told holds."""
@@ -60,7 +60,8 @@ class Worker:
         began = perf_counter()
         allocate(self.headrooms, requests)
         filled = perf_counter()
-        allocations = share(self.headrooms, requests, self.policy, now=now_s)
+        planned = look_ahead(self.headrooms, requests, self.policy, now=now_s)
+        allocations = share(self.headrooms, requests, self.policy, planned, now=now_s)
         ended = perf_counter()
         amps = {request.request_id: allocations[request.request_id].limit_a for request in requests}
         self._tell(amps, now_s)

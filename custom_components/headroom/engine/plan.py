@@ -19,13 +19,13 @@ The first block is the target; `allocate` makes it exactly feasible, in whole st
 """
 
 from cmath import exp, phase as angle
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, inf, pi, sqrt
 
 from .model import Headroom, Phase, Request, Wiring
 from .programme import Programme
-from .rows import Loads, Row, loads_of, rows_of
+from .rows import Loads, Row, loads_of, put, rows_of
 
 PERIOD_S = 300.0
 """The first block: how long a plan is meant to hold."""
@@ -43,9 +43,25 @@ LEAST_ENERGY_WH = 50.0
 """Less than this counts as this: the smallest rest must not outweigh everything."""
 TIER = 30.0
 """By how much a tier outweighs the next."""
+NEARLY = 0.99
+"""A car that gets this share of what it needs is ready."""
+STARTS = 3 / 4
+"""A car starts where it is given this share of its least current."""
 FIRST_TANGENTS = pi / 18
 """The angle between tangents in the first block: the corners lie 0.4 % outside of the circle."""
 LATER_TANGENTS = pi / 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a plan gives a session: its current for the first period, and, as things stand, what comes of it.
+
+    `starts_at` is when it first has its least current, `ready_at` when it has all it needs; None where it does not come to that.
+    """
+
+    target_a: float
+    starts_at: float | None = None
+    ready_at: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -58,13 +74,17 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Candidate:
-    """A session as the plan sees it: its group, how long it stays, and what it is worth."""
+    """A session as the plan sees it: its group, how long it stays, what it needs and what that is worth."""
 
     request: Request
     group: Group
     stay_s: float
     energy_wh: float
     worth: float
+
+    def energy_kwh(self, current_a: float, length_s: float) -> float:
+        """Return what a current charges in a time."""
+        return self.group.watts_per_a * current_a * length_s / 3.6e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,51 +94,57 @@ class Block:
     start_s: float
     end_s: float
 
+    @property
+    def length_s(self) -> float:
+        """Return how long it is."""
+        return self.end_s - self.start_s
+
     def within(self, stay_s: float) -> float:
         """Return how many seconds of a stay lie in the block."""
         return max(0.0, min(self.end_s, stay_s) - self.start_s)
 
 
-def plan(headrooms: Sequence[Headroom], requests: Sequence[Request], *, ready_wh: float, now: float) -> dict[str, float]:
-    """Return for each request that wants current the target, in amps, for the period from now on.
+def plan(
+    headrooms: Sequence[Headroom], requests: Sequence[Request], *, ready_wh: float, now: float, besides_a: Mapping[str, float] | None = None
+) -> dict[str, Planned]:
+    """Return what each session whose need is known should have, by the request's id.
 
-    `ready_wh` is what a car that gets all it needs is worth beside its energy. Raises NoOptimumError, and ValueError as `rows_of`.
+    `ready_wh` is what a car that gets all it needs is worth beside its energy. `besides_a` is what is left to the sessions whose
+    need is not known. Raises NoOptimumError where HiGHS is not to be had, and ValueError as `rows_of`.
     """
-    candidates = candidates_of(headrooms, requests, ready_wh, now)
-    if not candidates or not scarce([(each.group, each.request.max_a) for each in candidates]):
-        return {each.request.request_id: each.request.max_a for each in candidates}
-    blocks = blocks_of([each.stay_s for each in candidates])
-    programme = Programme()
-    totals = [Totals(programme, FIRST_TANGENTS if block is blocks[0] else LATER_TANGENTS) for block in blocks]
-    now_columns = [columns(programme, candidate, blocks, totals) for candidate in candidates]
-    for total in totals:
-        total.limit()
-    values = programme.maximise()
+    candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, now)
+    blocks = blocks_of([candidate.stay_s for candidate in candidates])
+    if not scarce((candidate.group, candidate.request.max_a) for candidate in candidates):
+        currents = [[candidate.request.max_a] * len(blocks) for candidate in candidates]
+    else:
+        currents = solve(candidates, blocks)
     return {
-        candidate.request.request_id: sum(values[column] for column in mine)
-        for candidate, mine in zip(candidates, now_columns, strict=True)
+        candidate.request.request_id: planned(candidate, blocks, current_a, now)
+        for candidate, current_a in zip(candidates, currents, strict=True)
     }
 
 
-def candidates_of(headrooms: Sequence[Headroom], requests: Sequence[Request], ready_wh: float, now: float) -> list[Candidate]:
-    """Return the sessions that want current, those of one place and the same phases in one group; in the order of their ids."""
+def candidates_of(
+    headrooms: Sequence[Headroom], requests: Sequence[Request], besides_a: Mapping[str, float], ready_wh: float, now: float
+) -> list[Candidate]:
+    """Return the sessions that want current and whose need is known, in the order of their ids; the rows carry the others'."""
     rows = rows_of(headrooms)
     wiring = {headroom.circuit_id: headroom.wiring for headroom in headrooms}
     tiers = sorted({request.tier for request in requests})
     groups: dict[tuple[str, tuple[Phase, ...], float], Group] = {}
     candidates: list[Candidate] = []
     for request in sorted(requests, key=lambda request: request.request_id):
-        if request.max_a < request.min_a:
-            continue
         place = (request.circuit_id, request.phases, request.voltage_v)
         if place not in groups:
             groups[place] = Group(loads_of(rows[request.circuit_id], request.phases), watts_per_a(request, wiring[request.circuit_id]))
         need = request.need
-        stay_s = USUAL_STAY_S if need.departs_at is None else max(PERIOD_S, need.departs_at - now)
-        energy_wh = inf if need.energy_wh is None else max(0.0, need.energy_wh)
-        worth = request.weight * TIER ** -tiers.index(request.tier)
-        worth *= 1 + SOON / (1 + stay_s / 3600) + ready_wh / max(LEAST_ENERGY_WH, energy_wh)
-        candidates.append(Candidate(request, groups[place], stay_s, energy_wh, worth))
+        if need.energy_wh is None:
+            put(groups[place].loads, besides_a.get(request.request_id, 0.0))
+        elif request.max_a >= request.min_a:
+            stay_s = USUAL_STAY_S if need.departs_at is None else max(PERIOD_S, need.departs_at - now)
+            worth = request.weight * TIER ** -tiers.index(request.tier)
+            worth *= 1 + SOON / (1 + stay_s / 3600) + ready_wh / max(LEAST_ENERGY_WH, need.energy_wh)
+            candidates.append(Candidate(request, groups[place], stay_s, max(0.0, need.energy_wh), worth))
     return candidates
 
 
@@ -140,27 +166,52 @@ def blocks_of(stays_s: Sequence[float]) -> list[Block]:
     return [Block(start_s, end_s) for start_s, end_s in zip([0.0, *ends_s], ends_s, strict=False)]
 
 
-def columns(programme: Programme, candidate: Candidate, blocks: Sequence[Block], totals: Sequence[Totals]) -> list[int]:
-    """Add a session's currents, block by block, and return the columns of the first: what it has already, and more."""
-    request, watts = candidate.request, candidate.group.watts_per_a
+def solve(candidates: Sequence[Candidate], blocks: Sequence[Block]) -> list[list[float]]:
+    """Return each session's current in each block of its stay; NoOptimumError where HiGHS is not to be had."""
+    programme = Programme()
+    totals = [Totals(programme, FIRST_TANGENTS if block is blocks[0] else LATER_TANGENTS) for block in blocks]
+    columns = [add(programme, candidate, blocks, totals) for candidate in candidates]
+    for total in totals:
+        total.limit()
+    values = programme.maximise()
+    return [[sum(values[column] for column in of_block) for of_block in of_session] for of_session in columns]
+
+
+def add(programme: Programme, candidate: Candidate, blocks: Sequence[Block], totals: Sequence[Totals]) -> list[list[int]]:
+    """Add a session's currents and return their columns, block by block: in the first, what it has already, and more."""
+    request = candidate.request
     need = programme.row(candidate.energy_wh / 1000)
-    first: list[int] = []
+    columns: list[list[int]] = []
     for block, total in zip(blocks, totals, strict=True):
-        length_s = block.end_s - block.start_s
-        present = block.within(candidate.stay_s) / length_s
+        present = block.within(candidate.stay_s) / block.length_s
         if present <= 0:
             break
-        middle_s = block.start_s + present * length_s / 2
-        energy_kwh = watts * length_s / 3.6e6
+        middle_s = block.start_s + present * block.length_s / 2
+        energy_kwh = candidate.energy_kwh(1.0, block.length_s)
         reward = energy_kwh * candidate.worth * (1 + EARLY * (1 - middle_s / (candidate.stay_s + EARLY_SLACK_S)))
         entries = [(need, energy_kwh), (total.row(candidate.group, request.max_a), 1.0)]
-        if first:
-            programme.column(request.max_a * present, reward, entries)
-            continue
-        kept_a = min(request.past.limit_a, request.max_a)
-        first.append(programme.column(kept_a, reward + energy_kwh * candidate.worth * KEEP, entries))
-        first.append(programme.column(request.max_a - kept_a, reward, entries))
-    return first
+        if columns:
+            columns.append([programme.column(request.max_a * present, reward, entries)])
+        else:
+            kept_a = min(request.past.limit_a, request.max_a)
+            kept = programme.column(kept_a, reward + energy_kwh * candidate.worth * KEEP, entries)
+            columns.append([kept, programme.column(request.max_a - kept_a, reward, entries)])
+    return columns
+
+
+def planned(candidate: Candidate, blocks: Sequence[Block], currents_a: Sequence[float], now: float) -> Planned:
+    """Return what comes of a session's currents."""
+    starts_at: float | None = None
+    had_kwh, need_kwh = 0.0, candidate.energy_wh / 1000
+    for block, current_a in zip(blocks, currents_a, strict=False):
+        if starts_at is None and current_a >= STARTS * candidate.request.min_a:
+            starts_at = now + block.start_s
+        more_kwh = candidate.energy_kwh(current_a, block.length_s)
+        if had_kwh + more_kwh >= NEARLY * need_kwh:
+            share = (need_kwh - had_kwh) / more_kwh if more_kwh > 0 else 0.0
+            return Planned(target_a=currents_a[0], starts_at=starts_at, ready_at=now + block.start_s + min(1.0, share) * block.length_s)
+        had_kwh += more_kwh
+    return Planned(target_a=currents_a[0], starts_at=starts_at)
 
 
 @dataclass(slots=True, eq=False)

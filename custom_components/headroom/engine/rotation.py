@@ -11,6 +11,7 @@ from enum import IntEnum
 from math import inf
 
 from .model import ReasonCode, Request
+from .plan import STARTS
 
 LEAST_ON_S = 300.0
 LEAST_OFF_S = 120.0
@@ -21,9 +22,7 @@ TURN_S = 1800.0
 URGENCY_S = 1800.0
 """Laxities are compared in steps of this, so that two cars do not take turns by the minute."""
 GOES_ON = 1 / 3
-"""The share of the least current that a plan must give a car that charges, for it to go on."""
-STARTS = 3 / 4
-"""The share of the least current that a plan must give a car that waits, for it to start."""
+"""The share of the least current that a plan must give a car that charges, for it to go on; `STARTS` of the plan, to start."""
 
 
 class Turn(IntEnum):

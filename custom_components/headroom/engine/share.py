@@ -6,8 +6,7 @@ from enum import StrEnum
 
 from .allocate import allocate
 from .model import Allocation, Headroom, Request
-from .plan import plan, watts_per_a
-from .programme import NoOptimumError
+from .plan import Planned, plan, watts_per_a
 from .rotation import line_up
 
 READY_WH = 1500.0
@@ -37,27 +36,31 @@ PLANNED = {Policy.MOST_CARS_READY: READY_WH, Policy.MOST_ENERGY: 0.0}
 """The policies that look ahead, with what a car that is ready is worth to them."""
 
 
-def targets(headrooms: Sequence[Headroom], requests: Sequence[Request], policy: Policy, *, now: float) -> dict[str, float]:
-    """Return what a plan gives to each session now, in amps; nothing under policies without one, or where there is no optimum."""
-    if policy not in PLANNED:
+def look_ahead(headrooms: Sequence[Headroom], requests: Sequence[Request], policy: Policy, *, now: float) -> dict[str, Planned]:
+    """Return what a plan gives each session whose need is known; nothing under policies without one.
+
+    Those whose need nobody knows keep what is fair, and the others are planned in what that leaves. Raises NoOptimumError.
+    """
+    if policy not in PLANNED or all(request.need.energy_wh is None for request in requests):
         return {}
-    try:
-        return plan(headrooms, requests, ready_wh=PLANNED[policy], now=now)
-    except NoOptimumError:
-        return {}
+    besides_a: dict[str, float] = {}
+    if any(request.need.energy_wh is None for request in requests):
+        besides_a = {name: each.limit_a for name, each in share(headrooms, requests, Policy.EQUAL_CURRENT, {}, now=now).items()}
+    return plan(headrooms, requests, ready_wh=PLANNED[policy], now=now, besides_a=besides_a)
 
 
 def share(
-    headrooms: Sequence[Headroom], requests: Sequence[Request], policy: Policy, *, now: float, targets_a: Mapping[str, float] | None = None
+    headrooms: Sequence[Headroom], requests: Sequence[Request], policy: Policy, planned: Mapping[str, Planned], *, now: float
 ) -> dict[str, Allocation]:
-    """Return the allocation of each request by its id, as `allocate` does; `targets_a` is a plan made before, None: it is made now."""
-    if targets_a is None:
-        targets_a = targets(headrooms, requests, policy, now=now)
+    """Return the allocation of each request by its id, as `allocate` does; `planned` is what `look_ahead` said, a while ago at most.
+
+    A session that the plan does not know, or any where there is none, gets what is fair.
+    """
     wiring = {headroom.circuit_id: headroom.wiring for headroom in headrooms}
     watts = {request.request_id: watts_per_a(request, wiring[request.circuit_id]) for request in requests}
     shaped = shape(requests, policy, watts)
     powers_w = {request.request_id: watts[request.request_id] * request.max_a for request in requests}
-    return allocate(headrooms, line_up(shaped, targets_a, powers_w, now))
+    return allocate(headrooms, line_up(shaped, {name: each.target_a for name, each in planned.items()}, powers_w, now))
 
 
 def shape(requests: Sequence[Request], policy: Policy, watts: Mapping[str, float]) -> Sequence[Request]:
