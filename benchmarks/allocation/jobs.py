@@ -95,5 +95,10 @@ def run_all(jobs: Sequence[Job], python: Path, data: Path | None, told: Callable
         return result
 
     with ThreadPoolExecutor(process_cpu_count() or 1) as executor:
-        results = list(executor.map(run, (job for job in jobs if not job.timed)))
+        futures = [executor.submit(run, job) for job in jobs if not job.timed]
+        try:
+            results = [future.result() for future in futures]
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
     return results + [run(job) for job in jobs if job.timed]

@@ -90,7 +90,7 @@ def generate(days: int = 31, seed: int = 2019) -> list[Visit]:
             if vacant:
                 station = random.choice(vacant)
                 free_from[station] = arrival_min + stay_min + PERIOD_MIN
-                requested_kwh = 0.8 + random.gammavariate(1.4, 6.2)
+                requested_kwh = 0.8 + random.gammavariate(1.4, 6.9)
                 visits.append(Visit(round(arrival_min), round(arrival_min + stay_min), round(requested_kwh, 3), station))
     return visits
 
