@@ -47,6 +47,8 @@ NEARLY = 0.99
 """A car that gets this share of what it needs is ready."""
 STARTS = 3 / 4
 """A car starts where it is given this share of its least current."""
+SOMETHING_A = 0.5
+"""Who is given this on the average of a later block charges some time in it, with more."""
 FIRST_TANGENTS = pi / 18
 """The angle between tangents in the first block: the corners lie 0.4 % outside of the circle."""
 LATER_TANGENTS = pi / 6
@@ -56,7 +58,7 @@ LATER_TANGENTS = pi / 6
 class Planned:
     """What a plan gives a session: its current for the first period, and, as things stand, what comes of it.
 
-    `starts_at` is when it first has its least current, `ready_at` when it has all it needs; None where it does not come to that.
+    `starts_at` is when it may start, `ready_at` by when it has all it needs; None where it does not come to that.
     """
 
     target_a: float
@@ -99,9 +101,9 @@ class Block:
         """Return how long it is."""
         return self.end_s - self.start_s
 
-    def within(self, stay_s: float) -> float:
-        """Return how many seconds of a stay lie in the block."""
-        return max(0.0, min(self.end_s, stay_s) - self.start_s)
+    def present(self, stay_s: float) -> float:
+        """Return for which share of the block a session is there."""
+        return max(0.0, min(self.end_s, stay_s) - self.start_s) / self.length_s
 
 
 def plan(
@@ -115,7 +117,7 @@ def plan(
     candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, now)
     blocks = blocks_of([candidate.stay_s for candidate in candidates])
     if not scarce((candidate.group, candidate.request.max_a) for candidate in candidates):
-        currents = [[candidate.request.max_a] * len(blocks) for candidate in candidates]
+        currents = [[each.request.max_a * block.present(each.stay_s) for block in blocks] for each in candidates]
     else:
         currents = solve(candidates, blocks)
     return {
@@ -183,7 +185,7 @@ def add(programme: Programme, candidate: Candidate, blocks: Sequence[Block], tot
     need = programme.row(candidate.energy_wh / 1000)
     columns: list[list[int]] = []
     for block, total in zip(blocks, totals, strict=True):
-        present = block.within(candidate.stay_s) / block.length_s
+        present = block.present(candidate.stay_s)
         if present <= 0:
             break
         middle_s = block.start_s + present * block.length_s / 2
@@ -204,7 +206,7 @@ def planned(candidate: Candidate, blocks: Sequence[Block], currents_a: Sequence[
     starts_at: float | None = None
     had_kwh, need_kwh = 0.0, candidate.energy_wh / 1000
     for block, current_a in zip(blocks, currents_a, strict=False):
-        if starts_at is None and current_a >= STARTS * candidate.request.min_a:
+        if starts_at is None and current_a >= (STARTS * candidate.request.min_a if block is blocks[0] else SOMETHING_A):
             starts_at = now + block.start_s
         more_kwh = candidate.energy_kwh(current_a, block.length_s)
         if had_kwh + more_kwh >= NEARLY * need_kwh:
@@ -260,8 +262,8 @@ def tangents(row: Row, loads: Sequence[complex], apart: float) -> list[complex]:
 
     The load lies between the directions of what loads the row, so that is the arc which needs tangents; the middle is one.
     """
-    if all(load.imag == 0 for load in loads):
-        return [1.0, -1.0] if row.relievable else [1.0]
+    if row.relievable and all(load.imag == 0 for load in loads):
+        return [1.0, -1.0]
     middle = sum(loads) / abs(sum(loads))
     half = max(abs(angle(load / middle)) for load in loads)
     each_side = ceil(half / apart - 1e-9)

@@ -91,7 +91,8 @@ def line_up(requests: Iterable[Request], targets_a: Mapping[str, float], powers_
             target_a = max(target_a, request.min_a) if charges else min(target_a, request.min_a / 2)
             urgency, owed = 0.0, target_a
         else:
-            urgency = laxity_s(request, powers_w[request.request_id], now) // URGENCY_S
+            lax_s = laxity_s(request, powers_w[request.request_id], now)
+            urgency = lax_s // URGENCY_S if lax_s < inf else inf
             owed = request.past.short_wh
         keyed.append(((turn_now, urgency, -owed, request.queue_key), replace(request, target_a=target_a)))
     keyed.sort(key=lambda each: (each[0], each[1].request_id))
