@@ -140,6 +140,18 @@ def test_without_a_solver_there_is_no_optimum(monkeypatch: pytest.MonkeyPatch) -
         plan([main(16)], [car("a", 2, 9), car("b", 2, 9)], ready_wh=0.0, now=NOW)
 
 
+def test_without_a_solver_the_earliest_departures_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "highspy", None)
+    tree = [main(40), Headroom(circuit_id="garage", parent_id="main", available_a=(20, 20, 20))]
+    requests = [car("a", 3, 9), car("b", 1, 9, circuit_id="garage"), car("c", 2, 9), car("d", 9, 9, tier=-1, max_a=6.0)]
+    assert targets(tree, requests, solver=False) == {"a": 0, "b": 20, "c": 14, "d": 6}
+
+
+def test_without_a_solver_a_rest_is_not_given_a_whole_least_current() -> None:
+    requests = [car("a", 1, 0.02), car("b", 2, 9)]
+    assert targets([main(16)], requests, solver=False) == {"a": 0, "b": 16}
+
+
 def test_no_cars_no_plan() -> None:
     assert targets([main(16)], []) == {}
 

@@ -15,7 +15,8 @@ What it maximises is energy, in watts and not in amps, each watt hour weighted b
 - EARLY charges early what could be charged late: a car may leave before its time, and others may come.
 - KEEP, on what a session has already, avoids changes that win nothing.
 
-The first block is the target; `allocate` makes it exactly feasible, in whole steps.
+The first block is the target; `allocate` makes it exactly feasible, in whole steps. Where there is no solver, the target is what
+earliest departure first gives, which lies between sharing alike and the optimum.
 """
 
 from cmath import exp, phase as angle
@@ -25,7 +26,7 @@ from math import ceil, inf, pi, sqrt
 
 from .model import Headroom, Phase, Request, Wiring
 from .programme import Programme
-from .rows import Loads, Row, loads_of, put, rows_of
+from .rows import Loads, Row, loads_of, put, room_a, rows_of
 
 PERIOD_S = 300.0
 """The first block: how long a plan is meant to hold."""
@@ -47,6 +48,8 @@ NEARLY = 0.99
 """A car that gets this share of what it needs is ready."""
 STARTS = 3 / 4
 """A car starts where it is given this share of its least current."""
+WORTH_IT = 1 / 3
+"""Without a solver, less than this share of the least current is left to others."""
 SOMETHING_A = 0.5
 """Who is given this on the average of a later block charges some time in it, with more."""
 FIRST_TANGENTS = pi / 18
@@ -107,19 +110,26 @@ class Block:
 
 
 def plan(
-    headrooms: Sequence[Headroom], requests: Sequence[Request], *, ready_wh: float, now: float, besides_a: Mapping[str, float] | None = None
+    headrooms: Sequence[Headroom],
+    requests: Sequence[Request],
+    *,
+    ready_wh: float,
+    now: float,
+    besides_a: Mapping[str, float] | None = None,
+    solver: bool = True,
 ) -> dict[str, Planned]:
     """Return what each session whose need is known should have, by the request's id.
 
     `ready_wh` is what a car that gets all it needs is worth beside its energy. `besides_a` is what is left to the sessions whose
-    need is not known. Raises NoOptimumError where HiGHS is not to be had, and ValueError as `rows_of`.
+    need is not known. Without a solver the earliest departures come first. Raises NoOptimumError where HiGHS is not to be had,
+    and ValueError as `rows_of`.
     """
     candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, now)
     blocks = blocks_of([candidate.stay_s for candidate in candidates])
     if not scarce((candidate.group, candidate.request.max_a) for candidate in candidates):
         currents = [[each.request.max_a * block.present(each.stay_s) for block in blocks] for each in candidates]
     else:
-        currents = solve(candidates, blocks)
+        currents = optimum(candidates, blocks) if solver else by_departure(candidates)
     return {
         candidate.request.request_id: planned(candidate, blocks, current_a, now)
         for candidate, current_a in zip(candidates, currents, strict=True)
@@ -168,7 +178,7 @@ def blocks_of(stays_s: Sequence[float]) -> list[Block]:
     return [Block(start_s, end_s) for start_s, end_s in zip([0.0, *ends_s], ends_s, strict=False)]
 
 
-def solve(candidates: Sequence[Candidate], blocks: Sequence[Block]) -> list[list[float]]:
+def optimum(candidates: Sequence[Candidate], blocks: Sequence[Block]) -> list[list[float]]:
     """Return each session's current in each block of its stay; NoOptimumError where HiGHS is not to be had."""
     programme = Programme()
     totals = [Totals(programme, FIRST_TANGENTS if block is blocks[0] else LATER_TANGENTS) for block in blocks]
@@ -177,6 +187,18 @@ def solve(candidates: Sequence[Candidate], blocks: Sequence[Block]) -> list[list
         total.limit()
     values = programme.maximise()
     return [[sum(values[column] for column in of_block) for of_block in of_session] for of_session in columns]
+
+
+def by_departure(candidates: Sequence[Candidate]) -> list[list[float]]:
+    """Return each session's current in the first block, as much as it can use to who leaves first, then to the next."""
+    currents_a: dict[str, float] = {}
+    for candidate in sorted(candidates, key=lambda each: (each.request.tier, each.stay_s, each.request.request_id)):
+        request = candidate.request
+        usable_a = min(request.max_a, candidate.energy_wh / 1000 / candidate.energy_kwh(1.0, PERIOD_S), room_a(candidate.group.loads))
+        current_a = usable_a if usable_a >= WORTH_IT * request.min_a else 0.0
+        put(candidate.group.loads, current_a)
+        currents_a[request.request_id] = current_a
+    return [[currents_a[candidate.request.request_id]] for candidate in candidates]
 
 
 def add(programme: Programme, candidate: Candidate, blocks: Sequence[Block], totals: Sequence[Totals]) -> list[list[int]]:

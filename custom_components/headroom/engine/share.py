@@ -36,17 +36,20 @@ PLANNED = {Policy.MOST_CARS_READY: READY_WH, Policy.MOST_ENERGY: 0.0}
 """The policies that look ahead, with what a car that is ready is worth to them."""
 
 
-def look_ahead(headrooms: Sequence[Headroom], requests: Sequence[Request], policy: Policy, *, now: float) -> dict[str, Planned]:
+def look_ahead(
+    headrooms: Sequence[Headroom], requests: Sequence[Request], policy: Policy, *, now: float, solver: bool = True
+) -> dict[str, Planned]:
     """Return what a plan gives each session whose need is known; nothing under policies without one.
 
-    Those whose need nobody knows keep what is fair, and the others are planned in what that leaves. Raises NoOptimumError.
+    Those whose need nobody knows keep what is fair, and the others are planned in what that leaves. Raises NoOptimumError where
+    HiGHS is not to be had; without `solver` it is not asked.
     """
     if policy not in PLANNED or all(request.need.energy_wh is None for request in requests):
         return {}
     besides_a: dict[str, float] = {}
     if any(request.need.energy_wh is None for request in requests):
         besides_a = {name: each.limit_a for name, each in share(headrooms, requests, Policy.EQUAL_CURRENT, {}, now=now).items()}
-    return plan(headrooms, requests, ready_wh=PLANNED[policy], now=now, besides_a=besides_a)
+    return plan(headrooms, requests, ready_wh=PLANNED[policy], now=now, besides_a=besides_a, solver=solver)
 
 
 def share(
