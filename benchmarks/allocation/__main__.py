@@ -17,7 +17,7 @@ from typing import Any
 from .environment import REPOSITORY, NotReadyError, interpreter, say
 from .jobs import BASELINES, CAPACITIES_KW, OPTIMUM, OUR_OTHERS, OURS, Result, crowds, months, run_all
 from .proof import misses
-from .report import tables, with_share
+from .report import compared, tables
 
 DATA = REPOSITORY.parent / "shared" / "data" / "acn_caltech_2019_03.csv"
 POLICIES = (OPTIMUM, *BASELINES, *OURS)
@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace, data: Path | None) -> dict[str, Any]:
         "python": platform.python_version(),
         "data": data.name if data else "generated",
         "days": options.days,
-        "results": with_share([result for result in results if result["part"] != "speed"]),
+        "results": compared([result for result in results if result["part"] != "speed"]),
         "speed": [result for result in results if result["part"] == "speed"],
     }
 

@@ -111,17 +111,11 @@ def taper_misses(by_key: Mapping[Key, Result]) -> Iterator[str]:
 def noise_misses(by_key: Mapping[Key, Result]) -> Iterator[str]:
     """Yield where wrong departures cost ours more than they cost EDF."""
     for kw in CAPACITIES_KW:
-        others = noise_loss(by_key, kw, "edf")
+        others = by_key.get(("noise", kw, "edf"), {}).get("lost_points")
         for policy in OURS:
-            ours = noise_loss(by_key, kw, policy)
+            ours = by_key.get(("noise", kw, policy), {}).get("lost_points")
             if ours is not None and others is not None and ours > others:
                 yield f"{policy}, departures wrong by {NOISE_MIN} minutes, {kw:g} kW: loses {ours} points, EDF {others}"
-
-
-def noise_loss(by_key: Mapping[Key, Result], kw: float, policy: str) -> float | None:
-    """Return how many points of energy met wrong departures cost, None where that was not measured."""
-    told, wrong = by_key.get(("caltech", kw, policy)), by_key.get(("noise", kw, policy))
-    return round(told["met_percent"] - wrong["met_percent"], 3) if told and wrong else None
 
 
 def speed_misses(speed: Sequence[Result]) -> Iterator[str]:

@@ -11,19 +11,28 @@ TITLES = {
     "noise": "Caltech's garage, departures told wrong by up to 45 minutes",
     "speed": "Time of one call",
 }
-COLUMNS = ("kW", "policy", "met %", "of optimum", "short", "Jain", "pauses", "writes", "overload A·s", "p50 ms", "p99 ms")
+IDEAL_PARTS = ("caltech", "europe", "noise")
+"""Where batteries take what they are offered, as the optimum reckons."""
+COLUMNS = ("kW", "policy", "met %", "lost", "of optimum", "short", "Jain", "pauses", "writes", "overload A·s", "p50 ms", "p99 ms")
 SPEED_COLUMNS = ("active", "policy", "calls", "p50 ms", "p99 ms", "filling p50", "filling p99")
 
 
-def with_share(results: Sequence[Result]) -> list[Result]:
-    """Return the results, each with its share of the optimum where that is known: of its own site, capacity and days."""
+def compared(results: Sequence[Result]) -> list[Result]:
+    """Return the results with what others say of them: the share of the optimum, and the points that wrong departures cost.
+
+    Both are of the same site, capacity and days; neither is there where the other one was not measured.
+    """
     best = {key_of(result): result["delivered_kwh"] for result in results if result["policy"] == OPTIMUM}
-    return [
-        {**result, "of_optimum_percent": round(100 * result["delivered_kwh"] / best[key_of(result)], 3)}
-        if result["part"] in ("caltech", "europe", "noise") and key_of(result) in best
-        else result
-        for result in results
-    ]
+    plain = {(key_of(result), result["policy"]): result["met_percent"] for result in results if result["part"] == "caltech"}
+    found: list[Result] = []
+    for result in results:
+        key, more = key_of(result), {}
+        if result["part"] in IDEAL_PARTS and key in best:
+            more["of_optimum_percent"] = round(100 * result["delivered_kwh"] / best[key], 3)
+        if result["part"] == "noise" and (key, result["policy"]) in plain:
+            more["lost_points"] = round(plain[key, result["policy"]] - result["met_percent"], 3)
+        found.append({**result, **more})
+    return found
 
 
 def key_of(result: Result) -> tuple[str, float, str]:
@@ -48,6 +57,7 @@ def row(result: Result) -> tuple[str, ...]:
         f"{result['capacity_kw']:g}" if result["capacity_kw"] else "",
         result["policy"],
         f"{result['met_percent']:.2f}",
+        cell(result, "lost_points", ".2f"),
         cell(result, "of_optimum_percent", ".2f"),
         cell(result, "short", "d"),
         cell(result, "jain", ".3f"),

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.allocation.jobs import BASELINES, CAPACITIES_KW, NOISE_KW, OPTIMUM, OURS, TAPER_KW, Result, crowds, months
 from benchmarks.allocation.proof import OPTIMUM_PERCENT, misses
-from benchmarks.allocation.report import tables, with_share
+from benchmarks.allocation.report import compared, tables
 
 NEED_KWH = 8893.4
 BEST_BASELINE = {"met_percent": 75.0, "short": 200, "jain": 0.95}
@@ -62,7 +62,7 @@ def timings() -> list[Result]:
 
 
 def found(results: list[Result], speed: list[Result], *, whole_march: bool = True) -> list[str]:
-    return misses(with_share(results), speed, whole_march=whole_march)
+    return misses(compared(results), speed, whole_march=whole_march)
 
 
 @pytest.mark.parametrize("whole_march", [True, False])
@@ -124,7 +124,7 @@ def test_what_was_not_measured_is_not_missed() -> None:
 
 
 def test_the_tables_have_a_row_for_each_month_and_each_crowd() -> None:
-    results, speed = with_share(good()), timings()
+    results, speed = compared(good()), timings()
     lines = [line for line in tables(results, speed) if any(policy in line for policy in (OPTIMUM, *BASELINES, *OURS))]
     headings = sum("policy" in line for line in tables(results, speed))
     assert headings == 5
