@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.headroom.engine.model import ALL_PHASES, Headroom, Imbalance, Phase, Wiring
-from custom_components.headroom.engine.rows import full_at, loads_of, obstacle, put, rows_of
+from custom_components.headroom.engine.rows import full_at, loads_of, obstacle, put, room_a, rows_of
 
 L1, L2, L3 = Phase
 PAIRS = ((L1, L2), (L2, L3), (L3, L1))
@@ -107,6 +107,14 @@ def test_a_row_takes_its_limit_and_not_a_step_more() -> None:
     loads = loads_of(rows_of([site(Wiring.STAR, available_a=32)])["main"], (L2,))
     assert obstacle(loads, 32) is None
     assert obstacle(loads, 32.001) is loads[0][0]
+
+
+def test_the_room_of_rows_is_that_of_the_fullest_and_never_less_than_none() -> None:
+    loads = loads_of(rows_of([site(Wiring.STAR, 40, available_a=32)])["main"], (L1, L2))
+    assert room_a(loads) == pytest.approx(20)
+    put(loads[:1], 40)
+    assert room_a(loads) == 0
+    assert room_a(()) == inf
 
 
 @pytest.mark.parametrize("wiring", [Wiring.DELTA, Wiring.DELTA_BEHIND_TRANSFORMER])

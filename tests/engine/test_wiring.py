@@ -6,6 +6,7 @@ from math import sqrt
 import pytest
 
 from custom_components.headroom.engine.allocate import allocate
+from custom_components.headroom.engine.filling import Line
 from custom_components.headroom.engine.model import (
     ALL_PHASES,
     Allocation,
@@ -18,6 +19,7 @@ from custom_components.headroom.engine.model import (
     Request,
     Wiring,
 )
+from custom_components.headroom.engine.rows import rows_of
 
 L1, L2, L3 = Phase
 DELTA, BEHIND = Wiring.DELTA, Wiring.DELTA_BEHIND_TRANSFORMER
@@ -125,6 +127,21 @@ def test_who_was_stopped_rises_again_with_the_others_once_the_row_is_relieved() 
     site = circuit(40, imbalance=Imbalance(limit_a=10))
     cars = [car("a", L1, weight=3), car("b", L1), car("c", L2, L3, min_a=12.0, max_a=16.0)]
     assert limits(allocate([site], cars)) == pytest.approx({"a": 19.5, "b": 6.5, "c": 16}, abs=2e-3)
+
+
+def test_a_row_that_is_full_stops_who_pushes_it_and_not_who_relieves_it() -> None:
+    """At level 10 a is 10 A above b. b relieves that, so it goes on, and shares with x what the sum has left."""
+    main = circuit(90, sum_a=60)
+    garage = circuit(90, circuit_id="garage", parent_id="main", imbalance=Imbalance(limit_a=10, unmanaged_a=(0, 0, 15)))
+    cars = [car("a", L1, circuit_id="garage", weight=2), car("b", L2, circuit_id="garage"), car("x", L2)]
+    assert limits(allocate([main, garage], cars)) == pytest.approx({"a": 20, "b": 20, "x": 20}, abs=2e-3)
+
+
+def test_who_pushes_a_phasor_is_who_points_the_same_way() -> None:
+    row = rows_of([circuit(10, wiring=BEHIND)])["main"][0]
+    line = Line(row, 8j, 1j, {0: 1j, 1: -1j, 2: 1 + 0.1j, 3: 1 - 0.1j})
+    assert line.pushing(2.0) == [0, 2]
+    assert Line(rows_of([circuit(10, wiring=DELTA)])["main"][0], 8j, 1j, {0: 1j, 1: 1}).pushing(2.0) == [0, 1]
 
 
 def test_an_imbalance_beyond_its_limit_only_lets_in_what_evens_it_out() -> None:

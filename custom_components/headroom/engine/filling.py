@@ -23,10 +23,7 @@ WORTHWHILE_A = 0.5
 
 @dataclass(slots=True, eq=False)
 class Share:
-    """What rises: the rows that it loads, what it has at least, on them already, and at most.
-
-    In the end `current_a` is what it gets, and `stopped_by` (an index of the filling's lines) the row that was full.
-    """
+    """What rises: the rows that it loads, what it has at least, on them already, and at most, and its current in the end."""
 
     loads: Loads
     weight: float
@@ -34,7 +31,6 @@ class Share:
     high_a: float
     current_a: float = 0.0
     rising: bool = True
-    stopped_by: int | None = None
 
     def at(self, level: float) -> float:
         """Return the current at a level."""
@@ -89,7 +85,7 @@ def fill(shares: Sequence[Share]) -> None:
             filling.stop(index, level)
         elif version == filling.lines[index].version:
             for pushing in filling.lines[index].pushing(level):
-                filling.stop(pushing, level, index)
+                filling.stop(pushing, level)
         if filling.changed and (not events or events[0][0] > level):
             filling.foretell(level)  # once for all that happens at one level
 
@@ -118,12 +114,12 @@ class Filling:
             self.changed.add(number)
         heappush(self.events, (share.high_a / share.weight, Event.MOST, index, 0))
 
-    def stop(self, index: int, level: float, full: int | None = None) -> None:
-        """Fix a share that still rises at its current at this level; `full` is the line that stops it, None at the most current."""
+    def stop(self, index: int, level: float) -> None:
+        """Fix a share that still rises at its current at this level."""
         share = self.shares[index]
         if not share.rising:
             return
-        share.rising, share.stopped_by = False, full
+        share.rising = False
         share.current_a = share.at(level)
         for number, load in self.loads[index]:
             line = self.lines[number]
@@ -133,15 +129,15 @@ class Filling:
             self.changed.add(number)
 
     def resume(self) -> bool:
-        """Let those rise again whose row has been relieved since it stopped them; tell whether there are any."""
+        """Let those rise again whose rows have been relieved since they were stopped; tell whether there are any."""
+        if not any(line.row.relievable for line in self.lines):
+            return False
         for index, share in enumerate(self.shares):
-            if share.stopped_by is None or not self.lines[share.stopped_by].row.relievable:
-                continue
             if share.current_a + WORTHWHILE_A <= share.high_a and all(
                 abs(self.lines[number].fixed_a + load * WORTHWHILE_A) <= self.lines[number].row.limit_a
                 for number, load in self.loads[index]
             ):
-                share.rising, share.stopped_by, share.low_a = True, None, share.current_a
+                share.rising, share.low_a = True, share.current_a
                 heappush(self.events, (share.low_a / share.weight, Event.START, index, 0))
         return bool(self.events)
 
