@@ -8,6 +8,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.CIRCUIT: "{place} is full{shared}",
     ReasonCode.IMBALANCE: "{place} would rise too far above {against}{shared}",
     ReasonCode.WAITING: "waits its turn, {place} has no room for its least current{shared}",
+    ReasonCode.RESTING: "rests, it was paused a moment ago",
     ReasonCode.STATION: "the station, its cable or its connection allows no more",
     ReasonCode.USER: "the maximum current that was set by hand",
     ReasonCode.CAR: "the car takes no more",

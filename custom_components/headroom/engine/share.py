@@ -29,7 +29,7 @@ class Policy(StrEnum):
     PRIORITY = "priority"
     """By tier and weight: as much as it can take to the first, then to the next."""
     FIRST_COME = "first_come"
-    """As much as it can take to who came first, then to the next."""
+    """As much as it can take to who came first, then to the next, inside a tier."""
 
 
 PLANNED = {Policy.MOST_CARS_READY: READY_WH, Policy.MOST_ENERGY: 0.0}
@@ -76,7 +76,7 @@ def shape(requests: Sequence[Request], policy: Policy, watts: Mapping[str, float
         case Policy.PRIORITY:
             return one_by_one(sorted(requests, key=lambda each: (each.tier, -each.weight, each.past.arrived_at, each.request_id)))
         case Policy.FIRST_COME:
-            return one_by_one(sorted(requests, key=lambda each: (each.past.arrived_at, each.request_id)))
+            return one_by_one(sorted(requests, key=lambda each: (each.tier, each.past.arrived_at, each.request_id)))
         case _:
             return requests
 
