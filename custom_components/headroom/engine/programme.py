@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from math import inf
 
-TIME_LIMIT_S = 1.0
-"""A plan that takes longer is worth less than the next turn."""
+TIME_LIMIT_S = 5.0
+"""It takes milliseconds; a plan that takes longer than this comes too late to be worth it."""
 
 
 class NoOptimumError(Exception):
