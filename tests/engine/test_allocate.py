@@ -103,6 +103,16 @@ def test_tier_0_is_filled_before_tier_1_which_keeps_its_least_current() -> None:
     assert limits(allocate([circuit("main", 30)], [car("a", tier=1), car("b", tier=0)])) == {"a": 6, "b": 24}
 
 
+def test_what_tier_0_leaves_to_its_steps_is_handed_round_in_tier_0() -> None:
+    requests = [car("a", queue_key=1), car("b", queue_key=2), car("c", tier=1)]
+    assert limits(allocate([circuit("main", 31)], requests)) == {"a": 13, "b": 12, "c": 6}
+
+
+def test_a_ceiling_a_hair_below_a_step_is_the_step_below() -> None:
+    assert limits(allocate([circuit("main", 40)], [car("a", max_a=15.9999)])) == {"a": 15}
+    assert limits(allocate([circuit("main", 6.5)], [car("a", min_a=6.0001)])) == {"a": 0}
+
+
 def test_tier_0_is_admitted_before_tier_1() -> None:
     requests = [car("a", tier=1, queue_key=0), car("b", tier=0, queue_key=9)]
     assert limits(allocate([circuit("main", 11)], requests)) == {"a": 0, "b": 11}

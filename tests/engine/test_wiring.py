@@ -144,6 +144,12 @@ def test_who_pushes_a_phasor_is_who_points_the_same_way() -> None:
     assert Line(rows_of([circuit(10, wiring=DELTA)])["main"][0], 8j, 1j, {0: 1j, 1: 1}).pushing(2.0) == [0, 1]
 
 
+def test_what_one_loses_to_its_step_another_that_leant_on_it_gives_up() -> None:
+    """Ideally a has 21.9 A and b 11.9 A; b's step makes that 10 A."""
+    site = circuit((40, 11.9, 40), imbalance=Imbalance(limit_a=10, unmanaged_a=(0, 0, 12)))
+    assert limits(allocate([site], [car("a", L1, step_a=1.0), car("b", L2, step_a=2.0)])) == {"a": 20, "b": 10}
+
+
 def test_an_imbalance_beyond_its_limit_only_lets_in_what_evens_it_out() -> None:
     site = circuit((20, 40, 40), imbalance=Imbalance(limit_a=16, unmanaged_a=(30, 0, 30)))
     cars = [car("a", L1, step_a=1.0), car("b", L2, step_a=1.0)]

@@ -253,6 +253,6 @@ def reason(session: Session) -> Reason:
 def place(code: ReasonCode, session: Session, row: Row, *, others: int) -> Reason:
     """Return a reason that lies in a row, shared with so many other sessions that charge."""
     phase, against = row.phase, row.against
-    if against is not None and (against in session.request.phases):
+    if against in session.request.phases:
         phase, against = against, phase  # the difference that this session would widen
     return Reason(code=code, circuit_id=row.circuit_id, phase=phase, against=against, others=others)
