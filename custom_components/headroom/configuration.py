@@ -126,6 +126,7 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         circuits=tuple(_circuits(entry)),
         stations={station.identity: station for station in _stations(entry)},
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
+        time_zone=dt_util.get_default_time_zone(),
         authorization=_authorization(entry),
     )
 

@@ -10,7 +10,15 @@ from datetime import datetime
 from typing import Any
 import uuid
 
-from ..csms.authorization import NO_AUTHORIZATION, AuthorizationStatus, IdToken, IdTokenInfo, OfflineAuthorization, ReservationEnded
+from ..csms.authorization import (
+    NO_AUTHORIZATION,
+    AuthorizationStatus,
+    IdToken,
+    IdTokenInfo,
+    OfflineAuthorization,
+    ReservationEnded,
+    normalised,
+)
 from ..csms.events import StationEvent, TransactionEvent
 from ..csms.values import Inventory, TransactionPhase
 from .config import AuthorizationPolicy, EvseKey, KnownToken
@@ -19,6 +27,8 @@ from .reservations import Reservation, Reservations, closed_to
 from .tokens import REMEMBERED_FOR, Stranger, TokenBook, read, written
 
 MASTER_PASS_GROUP = "HEADROOM-MASTER-PASS"
+ISSUED_TYPE = "Central"
+"""The type of a token that the site makes up for a start."""
 MOST_RUNNING = 1000
 """Transactions that are remembered as accepted."""
 
@@ -79,7 +89,7 @@ class Authorization:
 
     def issue(self, at: EvseKey, token: IdToken | None = None) -> IdToken:
         """Return a token that may charge once, at one EVSE, the one given or a new one: a person at the controls has decided so."""
-        issued = token or IdToken(value=str(uuid.uuid4()), type="Central")
+        issued = token or IdToken(value=str(uuid.uuid4()), type=ISSUED_TYPE)
         self.book.issue(issued, at, self.now())
         return issued
 
@@ -252,6 +262,13 @@ class Authorization:
         if evse is None or evse.session is None:
             return None
         return evse.session.id_token or self._running.get((key.station, evse.session.transaction_id))
+
+    def driver_key(self, token: IdToken) -> str | None:
+        """Return what a token is called however a reader spells it; None for one that was made for a single start."""
+        known = self.book.find(token)
+        if known is not None:
+            return normalised(known.value)
+        return None if token.type == ISSUED_TYPE else token.key
 
     def driver(self, key: EvseKey) -> str | None:
         """Return who charges at an EVSE, as far as the site knows."""

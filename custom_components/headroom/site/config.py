@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -103,6 +103,8 @@ class SiteConfig:
     circuits: tuple[Circuit, ...]
     stations: Mapping[str, StationConfig] = field(default_factory=dict)
     voltage_v: float = 230.0
+    time_zone: tzinfo = UTC
+    """By whose clocks people come and go."""
     meter_stale_after_s: float = 10.0
     """Older readings allow no increase."""
     meter_lost_after_s: float = 30.0

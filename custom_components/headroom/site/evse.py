@@ -127,6 +127,7 @@ class EvseState(EvseHoldings):
         self.session = None
         self.served_since = None
         self.charging_state = None
+        self.soc_pct = None
         if self.lease is not None and self.dialect.overwrites:
             # It lies where the fallback did, and stays.
             self.fallback_a, self.fallback_current = max(self.lease.limit_a, self.unanswered_lease_a), False

@@ -12,7 +12,9 @@ from ..engine.demand import Demand
 from ..engine.model import ALL_PHASES, NONE_A, PerPhase, Phase
 from .config import EvseConfig, EvseKey
 from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
+from .needs import Needed
 from .session import Session, energy_of
+from .wish import Wish
 
 IDLE_A = 1.0
 """A car that draws less does not charge."""
@@ -129,6 +131,11 @@ class EvseFacts:
     """…and its station does not let it be cleared."""
     overruled: bool = False
     """…which is a TxProfile: no lease of ours leads."""
+
+    wish: Wish | None = None
+    """What a driver said of the session that runs, or of the next one."""
+    needed: Needed = Needed()
+    """What its session needs, as of the last turn."""
 
     allowed: bool = True
     user_max_a: float = math.inf

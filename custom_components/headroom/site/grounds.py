@@ -19,6 +19,8 @@ from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
 from .standing import StandingLimits
 from .stations import StationState
+from .visits import Visits
+from .wish import Wish
 
 
 class Grounds(ABC):
@@ -52,6 +54,8 @@ class Grounds(ABC):
         self._confirmation = asyncio.Event()
         self.authorization = Authorization(evses=self._evses, inventory_of=self._inventory_of, now=self._clock.utcnow)
         self.authorization.recall(memory.authorization)
+        self._visits = Visits(self.authorization.token_of, self.authorization.driver_key)
+        self._visits.recall(memory.visits)
         self.standing = StandingLimits()
         self.standing.recall(memory.standing)
         self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
@@ -102,6 +106,7 @@ class Grounds(ABC):
         keys = {EvseKey(identity, evse.evse_id) for identity, station in config.stations.items() for evse in station.evses}
         for key in self._evses.keys() - keys:
             del self._evses[key]
+        self._visits.of_evses(keys)
         for identity, station_config in config.stations.items():
             ready = identity in self._installers and self._installers[identity].station is not None
             for evse_config in station_config.evses:
@@ -163,17 +168,20 @@ class Grounds(ABC):
                     user_max_a=evse.user_max_a,
                     first_lease_a=evse.first_a,
                     first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
+                    wish=None if evse.wish is None else evse.wish.document(),
                 )
                 for key, evse in self._evses.items()
             },
             standing=self.standing.documents(),
             authorization=self.authorization.document(),
+            visits=self._visits.document(),
         )
 
     def _recall(self, evse: EvseState) -> None:
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:
             evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
             evse.user_max_a = kept.user_max_a
+            evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
             if kept.first_lease_a > 0:
                 # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
                 ends_at = kept.first_lease_until - self._posix_zero_s()

@@ -51,7 +51,8 @@ class Intake:
         """Take in what a car needs; a limit is told at once, changed or not, for the car waits for one (K15.FR.07)."""
         evse = self._evses.get(EvseKey(identity, needs.evse_id))
         if evse is not None and evse.session is not None:
-            evse.session, evse.resend = replace(evse.session, needs=needs), True
+            evse.session = replace(evse.session, needs=needs, needs_from_wh=evse.session_energy_wh or 0.0)
+            evse.resend = True
 
     def lost(self, identity: str, event: EventsLost) -> None:
         """Take note that a station will not deliver some events of a transaction: its record shows it."""

@@ -18,6 +18,8 @@ class EvseMemory:
     """What a start from afar took along whose transaction had not begun."""
     first_lease_until: float = 0.0
     """…and until when it holds (POSIX time)."""
+    wish: Mapping[str, Any] | None = None
+    """What a driver said, as `Wish.document` gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class SiteMemory:
     """As `StandingLimits.documents` gives them."""
     authorization: Mapping[str, Any] = field(default_factory=dict)
     """As `Authorization.document` gives it."""
+    visits: Mapping[str, Any] = field(default_factory=dict)
+    """As `Visits.document` gives it."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -38,6 +42,7 @@ class SiteMemory:
             "evses": {key: asdict(evse) for key, evse in self.evses.items()},
             "standing": list(self.standing),
             "authorization": dict(self.authorization),
+            "visits": dict(self.visits),
         }
 
     @classmethod
@@ -53,10 +58,12 @@ class SiteMemory:
                     user_max_a=evse["user_max_a"],
                     first_lease_a=evse.get("first_lease_a", 0.0),
                     first_lease_until=evse.get("first_lease_until", 0.0),
+                    wish=evse.get("wish"),
                 )
                 for key, evse in document.get("evses", {}).items()
                 if "user_max_a" in evse
             },
             standing=document.get("standing", ()),
             authorization=document.get("authorization", {}),
+            visits=document.get("visits", {}),
         )

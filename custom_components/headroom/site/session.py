@@ -40,6 +40,8 @@ class Session:
     seq_no: int = -1
     needs: EvNeeds | None = None
     """What its car said it needs."""
+    needs_from_wh: float = 0.0
+    """What it had taken when its car said so."""
 
 
 def record_id(event: TransactionEvent) -> str:

@@ -250,6 +250,8 @@ class Site(Wishes, Access):
         if self.standing.tidy(self._evses, utcnow):
             self._on_memory()
         self.standing.apply(self._evses, self._stations, voltage_v=self.config.voltage_v, utcnow=utcnow, now=now)
+        if self._visits.turn(evses, self.config.time_zone, utcnow, now):
+            self._on_memory()
         read(self._circuits, evses, self.config, now)
         turn = decide(self._circuits, evses, self._external, self.config, self.mode, now)
         self._lease_s = turn.lease_s

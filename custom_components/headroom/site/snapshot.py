@@ -9,6 +9,8 @@ from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
 from ..engine.model import NONE_A, Circuit, PerPhase, Reason
 from .config import EvseKey, Mode
+from .needs import Needed
+from .wish import Wish
 
 
 class MeterHealth(StrEnum):
@@ -153,6 +155,10 @@ class EvseSnapshot:
     """The switch "allow charging"."""
     user_max_a: float = 32.0
     """The number "maximum current"."""
+    wish: Wish | None = None
+    """What a driver said of its session, or of the next one."""
+    needed: Needed = Needed()
+    """What its session needs, and who says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

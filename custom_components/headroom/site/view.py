@@ -165,6 +165,8 @@ def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], authoriz
         reserved_until=reserved_until,
         allowed=evse.allowed,
         user_max_a=evse.user_max_a,
+        wish=evse.wish,
+        needed=evse.needed,
     )
 
 

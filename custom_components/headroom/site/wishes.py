@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 import logging
 import math
 
 from ..csms.errors import CallTimeoutError, StationOfflineError
 from ..demand_response.limits import ExternalLimit
 from .config import EvseKey, Mode
+from .evse import EvseState
 from .grounds import Grounds
 from .limits import LimitsOverTime
 from .standing import StandingLimit, Storing
 from .storing import store, take_away
+from .wish import Wish
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,6 +39,43 @@ class Wishes(Grounds):
     def set_user_max(self, key: EvseKey, limit_a: float) -> None:
         """Cap an EVSE."""
         self._evses[key].user_max_a = limit_a
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_need(
+        self,
+        key: EvseKey,
+        *,
+        energy_wh: float | None = None,
+        departs_at: datetime | None = None,
+        state_of_charge: float | None = None,
+        pausable: bool | None = None,
+    ) -> None:
+        """Take down what a driver says of the session that runs, or of the next one where none does; what is None stays as it was.
+
+        `energy_wh` is wanted from now on, 0: none is; `departs_at` is aware; `state_of_charge` is a share, 0 to 1.
+        """
+        evse = self._evses[key]
+        wish = evse.wish or Wish()
+        if energy_wh is not None:
+            wish = replace(wish, energy_wh=energy_wh, from_wh=evse.session_energy_wh or 0.0)
+        if departs_at is not None:
+            wish = replace(wish, departs_at=departs_at)
+        if state_of_charge is not None:
+            wish = replace(wish, state_of_charge=state_of_charge)
+        if pausable is not None:
+            wish = replace(wish, pausable=pausable)
+        if evse.session is not None:
+            wish = replace(wish, session=evse.session.record_id)
+        self._wish(evse, wish)
+
+    def clear_need(self, key: EvseKey, *, energy_only: bool = False) -> None:
+        """Forget what a driver said, or how much energy."""
+        evse = self._evses[key]
+        self._wish(evse, replace(evse.wish, energy_wh=None, from_wh=0.0) if energy_only and evse.wish is not None else None)
+
+    def _wish(self, evse: EvseState, wish: Wish | None) -> None:
+        evse.wish = wish
         self._on_memory()
         self.request_turn("user")
 

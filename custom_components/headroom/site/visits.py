@@ -1,0 +1,118 @@
+"""Cars come and go: what each session needs is reckoned anew at every turn, a wish ends with its session, and a stay that is over is learnt."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any
+
+from ..csms.authorization import NO_AUTHORIZATION, IdToken
+from .config import EvseKey
+from .evse import EvseState
+from .habits import Habits, Stay, Usual
+from .needs import Needed, needed
+from .session import Session, energy_of
+from .wish import kept
+
+BROKEN_OFF = frozenset({"EmergencyStop", "DeAuthorized", "ImmediateReset", "PowerLoss", "PowerQuality", "Reboot", "GroundFault"})
+"""Sessions that end so were not ended by who came to charge (OCPP 2.0.1, ReasonEnumType)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who charges, and what is usual for that: as long as its session and its token are the same."""
+
+    session: str
+    token: IdToken | None
+    names: tuple[str, ...]
+    usual: Usual
+
+
+@dataclass(slots=True)
+class Visits:
+    """The sessions of a site, as their drivers plan them.
+
+    `token_of` gives the running session's token, `key_of` what a token is called however it is spelt, None for one that will not
+    come again.
+    """
+
+    token_of: Callable[[EvseKey], IdToken | None]
+    key_of: Callable[[IdToken], str | None]
+    habits: Habits = field(default_factory=Habits)
+    _guests: dict[EvseKey, Guest] = field(default_factory=dict)
+    _learnt: dict[EvseKey, str] = field(default_factory=dict)
+    """The last session at each EVSE that was learnt."""
+
+    def turn(self, evses: Iterable[EvseState], zone: tzinfo, utcnow: datetime, now: float) -> bool:
+        """Take note of who came and went, and write down what each needs; True where something is to be kept."""
+        news = False
+        for evse in evses:
+            news |= self._learn(evse)
+            session = evse.session
+            over = session is None and evse.ready and evse.heard
+            wish = kept(evse.wish, None if session is None else session.record_id, over=over, utcnow=utcnow)
+            news |= wish != evse.wish
+            evse.wish = wish
+            if session is None and wish is None:
+                evse.needed = Needed()
+                continue
+            evse.needed = needed(
+                wish=wish,
+                session=session,
+                had_wh=evse.session_energy_wh or 0.0,
+                soc_pct=evse.soc_pct if session is not None else None,
+                usual=Usual() if session is None else self._guest(evse.key, session, zone, utcnow).usual,
+                utcnow=utcnow,
+                now=now,
+                before=evse.needed,
+            )
+        return news
+
+    def _guest(self, key: EvseKey, session: Session, zone: tzinfo, utcnow: datetime) -> Guest:
+        token = self.token_of(key)
+        guest = self._guests.get(key)
+        if guest is None or guest.session != session.record_id or guest.token != token:
+            names = self._names(key, token)
+            # A station whose clock is ahead has nobody arrive in the future.
+            usual = self.habits.usual(names, min(session.started_at, utcnow), zone)
+            guest = self._guests[key] = Guest(session.record_id, token, names, usual)
+        return guest
+
+    def _names(self, key: EvseKey, token: IdToken | None) -> tuple[str, ...]:
+        """Return under which names a stay counts, the most telling first."""
+        place = f"evse {key}"
+        if token is None or token.type == NO_AUTHORIZATION or (token_key := self.key_of(token)) is None:
+            return (place,)
+        return (self.habits.driver(token_key), place)
+
+    def _learn(self, evse: EvseState) -> bool:
+        """Learn the last session once its end was told."""
+        last = evse.last_session
+        if last is None or last.ended_at is None or self._learnt.get(evse.key) == last.record_id:
+            return False
+        self._learnt[evse.key] = last.record_id
+        guest = self._guests.get(evse.key)
+        if guest is None or guest.session != last.record_id or last.stopped_reason in BROKEN_OFF:
+            return False  # it was over before anybody saw it run
+        names = guest.names if last.id_token is None else self._names(evse.key, last.id_token)
+        stay = Stay(
+            arrived_s=last.started_at.timestamp(),
+            stay_s=(last.ended_at - last.started_at).total_seconds(),
+            energy_wh=energy_of(last, last.energy_end_wh),
+        )
+        return self.habits.learn(names, stay)
+
+    def of_evses(self, keys: Iterable[EvseKey]) -> None:
+        """Forget the EVSEs that the site has no more."""
+        present = set(keys)
+        places = {f"evse {key}" for key in present}
+        self.habits.keep(lambda name: not name.startswith("evse ") or name in places)
+        self._guests = {key: guest for key, guest in self._guests.items() if key in present}
+        self._learnt = {key: name for key, name in self._learnt.items() if key in present}
+
+    def document(self) -> dict[str, Any]:
+        """Return what outlives a restart, as JSON-able data."""
+        return self.habits.document()
+
+    def recall(self, document: Mapping[str, Any]) -> None:
+        """Take over what `document` gave."""
+        self.habits.recall(document)
