@@ -95,8 +95,11 @@ def test_laxity_is_the_time_that_can_be_wasted() -> None:
     assert laxity_s(car("b"), 3680.0, NOW) == float("inf")
 
 
-def test_tiers_come_before_turns() -> None:
-    assert who_charges([car("a", past=charging(10), tier=1), car("b", past=waiting())]) == {"b"}
+def test_tiers_come_before_turns_but_pause_nobody_who_must_not_be() -> None:
+    first = car("b", past=waiting())
+    assert who_charges([car("a", past=charging(LEAST_ON_S), tier=1), first]) == {"b"}
+    assert who_charges([car("a", past=charging(LEAST_ON_S - 1), tier=1), first]) == {"a"}
+    assert who_charges([car("a", past=charging(LEAST_ON_S), tier=1, pausable=False), first]) == {"a"}
 
 
 @given(count=st.integers(2, 6), offset=st.integers(0, 1000))

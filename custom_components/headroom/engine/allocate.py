@@ -5,9 +5,9 @@ left for charging on it; a session loads rows of its circuit and of all circuits
 station's **steps**. A **goal** is a current that sessions are raised towards: what they are guaranteed, what a plan wants for
 them, and in the end the most they may have.
 
-Steps. (a) `admit` the sessions at their least current, in order of tier and queue; (b) `serve` goal after goal, tier by tier:
-`fill` (filling.py) what is left so that weighted shares are max-min fair over the tree, then (c) `hand_round`, in the stations'
-steps, leaving nothing unused that someone could take; (d) `reason`: say of each what stops it there.
+Steps. (a) `admit` the sessions at their least current, who is held first, then in order of tier and queue; (b) `serve` goal after goal,
+tier by tier: `fill` (filling.py) what is left so that weighted shares are max-min fair over the tree, then (c) `hand_round`, in the
+stations' steps, leaving nothing unused that someone could take; (d) `reason`: say of each what stops it there.
 
 Where one's current relieves what another's loads (`Row.relievable`) somebody may fit only after others have grown. So nobody who
 was refused there is refused for good: (a) to (c) go on until none of them can be admitted or given a step more.
@@ -74,6 +74,7 @@ def allocate(headrooms: Sequence[Headroom], requests: Sequence[Request]) -> dict
     circuit, a cycle of parents, an id used twice, a number that is none, a session that its circuit's wiring has no place for.
     """
     sessions = sessions_of(requests, rows_of(headrooms))
+    admit(session for session in sessions if session.request.held)
     admit(session for session in sessions if not postponed(session))
     serve(sessions, guarantee_a)
     serve(sessions, target_a)

@@ -190,7 +190,7 @@ class Request:
     `guarantee_a` is served, tier by tier, before anything is shared. `target_a` is what a plan wants for it now: served next,
     tier by tier, before what is left is shared by weight; a plan has one for every session. A session whose target is below
     its least current is admitted only after that, with what is left.
-    `pausable` is False for a car that must not be paused once it charges.
+    `pausable` is False for a car that must not be paused once it charges. `held` says that it is admitted before all tiers.
     """
 
     request_id: str
@@ -207,6 +207,7 @@ class Request:
     target_a: float | None = None
     voltage_v: float = 230.0
     pausable: bool = True
+    held: bool = False
     need: Need = Need()
     past: Past = Past()
 

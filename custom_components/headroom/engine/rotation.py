@@ -26,10 +26,10 @@ GOES_ON = 1 / 3
 
 
 class Turn(IntEnum):
-    """In which order the sessions are admitted inside a tier."""
+    """In which order the sessions are admitted, inside a tier but for the held."""
 
     HELD = 0
-    """It must not be paused now."""
+    """It must not be paused now, whatever its tier."""
     GOES_ON = 1
     """It charges, and the plan or its turn says that it goes on."""
     STARTS = 2
@@ -94,6 +94,7 @@ def line_up(requests: Iterable[Request], targets_a: Mapping[str, float], powers_
             lax_s = laxity_s(request, powers_w[request.request_id], now)
             urgency = lax_s // URGENCY_S if lax_s < inf else inf
             owed = request.past.short_wh
-        keyed.append(((turn_now, urgency, -owed, request.queue_key), replace(request, target_a=target_a)))
+        lined = replace(request, target_a=target_a, held=turn_now is Turn.HELD)
+        keyed.append(((turn_now, urgency, -owed, request.queue_key), lined))
     keyed.sort(key=lambda each: (each[0], each[1].request_id))
     return [replace(request, queue_key=float(place)) for place, (_, request) in enumerate(keyed)]
