@@ -51,6 +51,21 @@ def test_first_come_is_by_arrival_and_the_later_keep_their_least() -> None:
     assert limits(11, requests, Policy.FIRST_COME) == {"early": 11, "late": 0}
 
 
+def test_first_come_does_not_let_a_car_that_sleeps_keep_others_waiting() -> None:
+    requests = [car("late", past=Past(arrived_at=9.0)), car("early", past=Past(arrived_at=1.0), tier=1)]
+    assert limits(6, requests, Policy.FIRST_COME) == {"early": 0, "late": 6}
+
+
+def test_the_odd_amp_stays_where_it_is_whoever_is_owed_more() -> None:
+    for owed_wh in (-5.0, 5.0):
+        early, late = car("b", queue_key=1.0, past=Past(short_wh=owed_wh)), car("a", queue_key=2.0)
+        assert limits(13, [early, late], Policy.EQUAL_CURRENT) == {"a": 6, "b": 7}
+
+
+def test_a_car_that_may_not_be_paused_stops_where_there_is_no_room_for_it() -> None:
+    assert limits(5, [car("a", past=Past(limit_a=6.0), pausable=False)], Policy.EQUAL_CURRENT) == {"a": 0}
+
+
 def test_priority_is_by_tier_then_weight() -> None:
     requests = [car("light"), car("heavy", weight=2.0), car("second", tier=1)]
     assert limits(50, requests, Policy.PRIORITY) == {"heavy": 32, "light": 12, "second": 6}

@@ -22,6 +22,7 @@ from custom_components.headroom.ledger.records import DecisionRecord, SessionRec
 from custom_components.headroom.metering.reading import Reading
 from custom_components.headroom.site.config import AuthorizationPolicy, EvseConfig, EvseKey, Mode, SiteConfig, StationConfig
 from custom_components.headroom.site.memory import SiteMemory
+from custom_components.headroom.site.planning import Made, Work
 from custom_components.headroom.site.site import Site
 from custom_components.headroom.site.snapshot import EvseSnapshot, SiteSnapshot
 from simulator.building import Load, StepLoad
@@ -199,7 +200,15 @@ class Scenario:
     # The machine under test
 
     def _new_site(self, memory: SiteMemory | None) -> Site:
-        site = Site(self.config, station=self._station, clock=_Clock(self._now), memory=memory, journal=self.records, on_turn=self._turned)
+        site = Site(
+            self.config,
+            station=self._station,
+            clock=_Clock(self._now),
+            memory=memory,
+            journal=self.records,
+            on_turn=self._turned,
+            run_plan=self.reckon,
+        )
 
         def heard(identity: str, event: StationEvent) -> None:
             site.handle(identity, event)
@@ -207,6 +216,10 @@ class Scenario:
         kept = {identity: Memory.from_document(document) for identity, document in json.loads(json.dumps(self._kept)).items()}
         self._central_system = CentralSystem(admit=site.admit, authorize=site.authorize, on_event=heard, now=self._now, memories=kept)
         return site
+
+    async def reckon(self, work: Work) -> Made:
+        """Make a plan at once: a thread would take its time in the real world."""
+        return work()
 
     def _station(self, identity: str) -> Any:
         return self._central_system.stations.get(identity) if self._central_system else None

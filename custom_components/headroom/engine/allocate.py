@@ -51,9 +51,13 @@ class Session:
         """Return the current of so many steps."""
         return steps * self.request.step_a
 
-    def surplus_a(self) -> float:
-        """Return by how much the current is above the ideal one; rounded, so that equals are ordered by their place in the queue."""
-        return round(self.current * self.request.step_a - self.ideal_a, 6)
+    def claim(self) -> tuple[float, int, float, str]:
+        """Return what orders who is given a step next: by how much the current is above the ideal one, rounded so that there are equals.
+
+        These go by the queue and not by the place of their admission, which changes as sessions are owed more or less.
+        """
+        request = self.request
+        return (round(self.amps(self.current) - self.ideal_a, 6), request.tier, request.queue_key, request.request_id)
 
     def obstacle(self, steps: int) -> Row | None:
         """Return the first row that has no room for so many steps more, None where they fit."""
@@ -97,7 +101,7 @@ def sessions_of(requests: Iterable[Request], rows: Mapping[str, tuple[Row, ...]]
     """Return the requests as sessions without current, in the order of their admission."""
     sessions: list[Session] = []
     loads: dict[tuple[str, tuple[Phase, ...]], Loads] = {}
-    for request in sorted(requests, key=lambda request: (request.tier, request.queue_key, request.request_id)):
+    for request in sorted(requests, key=lambda request: (request.tier, request.place, request.queue_key, request.request_id)):
         check(request, rows)
         place = (request.circuit_id, request.phases)
         if place not in loads:
@@ -217,19 +221,19 @@ def hand_round(sessions: Sequence[Session]) -> None:
     asking: Sequence[int] = range(len(sessions))
     grown = True
     while grown and asking:
-        queue = [(sessions[index].surplus_a(), index) for index in asking if not sessions[index].stuck]
+        queue = [(*sessions[index].claim(), index) for index in asking if not sessions[index].stuck]
         heapify(queue)
         refused: list[int] = []
         grown = False
         while queue:
-            _, index = heappop(queue)
+            *_, index = heappop(queue)
             session = sessions[index]
             if session.current >= session.goal:
                 continue
             full = session.obstacle(1)
             if full is None:
                 session.grow(1)
-                heappush(queue, (session.surplus_a(), index))
+                heappush(queue, (*session.claim(), index))
                 grown = True
             elif full.relievable:
                 refused.append(index)

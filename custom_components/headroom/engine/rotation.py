@@ -97,4 +97,4 @@ def line_up(requests: Iterable[Request], targets_a: Mapping[str, float], powers_
         lined = replace(request, target_a=target_a, held=turn_now is Turn.HELD)
         keyed.append(((turn_now, urgency, -owed, request.queue_key), lined))
     keyed.sort(key=lambda each: (each[0], each[1].request_id))
-    return [replace(request, queue_key=float(place)) for place, (_, request) in enumerate(keyed)]
+    return [replace(request, place=place) for place, (_, request) in enumerate(keyed)]

@@ -48,7 +48,8 @@ class Access(Grounds):
         self.request_turn("user")
 
     def _first_lease(self, evse: EvseState) -> LeaseOrder | None:
-        return first_lease(self._circuits, list(self._evses.values()), evse, self._external, self.config, self.mode, self._clock)
+        sharing = self._planning.sharing(self.policy)
+        return first_lease(self._circuits, list(self._evses.values()), evse, self._external, self.config, self.mode, sharing, self._clock)
 
     async def _way_made(self, evse: EvseState) -> LeaseOrder | None:
         """Return the lease that a transaction may begin with, once the others have made way for it; None where they don't soon."""

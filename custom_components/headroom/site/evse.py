@@ -6,6 +6,7 @@ import math
 from ..csms.dialect import Dialect, Handle
 from ..csms.values import UNKNOWN, MeterSample
 from ..engine.demand import Demand, observe
+from ..engine.model import Past
 from .evse_facts import IDLE_A, UNSEEN_S
 from .holdings import OVERDRAW_A, REACHED, EvseHoldings
 from .limits import Lease
@@ -119,13 +120,12 @@ class EvseState(EvseHoldings):
         """Send its session to the end of the queue."""
         if self.session is not None:
             self.session = replace(self.session, queued_at=now)
-            self.served_since = None
 
     def end_session(self) -> None:
         """Forget what belonged to the transaction: its lease ended with it."""
         self.last_session = self.session or self.last_session
         self.session = None
-        self.served_since = None
+        self.past = Past()
         self.charging_state = None
         self.soc_pct = None
         if self.lease is not None and self.dialect.overwrites:

@@ -9,7 +9,7 @@ from ..csms.dialect import Dialect, Handle
 from ..csms.values import UNKNOWN, ChargingState, ConnectorStatus, TerminalValues
 from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand
-from ..engine.model import ALL_PHASES, NONE_A, PerPhase, Phase
+from ..engine.model import ALL_PHASES, NONE_A, Past, PerPhase, Phase
 from .config import EvseConfig, EvseKey
 from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
 from .needs import Needed
@@ -50,8 +50,8 @@ class EvseFacts:
     session: Session | None = None
     last_session: Session | None = None
     """The one before: what is still told of it does not start it anew."""
-    served_since: float | None = None
-    """When it was given current in its turn, None while it has none."""
+    past: Past = Past()
+    """What its session has had so far."""
 
     current_a: TerminalValues = UNKNOWN
     voltage_v: TerminalValues = UNKNOWN

@@ -17,6 +17,7 @@ from .installer import Installer
 from .limits import FirstLease
 from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
+from .planning import Planning, Runner
 from .standing import StandingLimits
 from .stations import StationState
 from .visits import Visits
@@ -34,6 +35,7 @@ class Grounds(ABC):
         clock: Clock | None = None,
         memory: SiteMemory | None = None,
         on_memory: Callable[[], None] = lambda: None,
+        run_plan: Runner = asyncio.to_thread,
     ) -> None:
         """`station` looks up the open connection to an identity; `memory` is what was kept over a restart. `configure` comes next."""
         self.config = config
@@ -43,6 +45,8 @@ class Grounds(ABC):
         memory = memory or SiteMemory()
         self._remembered = dict(memory.evses)
         self._chosen_mode = memory.mode
+        self.policy = memory.policy
+        self._planning = Planning(run_plan, lambda: self.request_turn("plan"))
         self._circuits: dict[str, CircuitState] = {}
         self._stations: dict[str, StationState] = {}
         self._evses: dict[EvseKey, EvseState] = {}
@@ -160,6 +164,7 @@ class Grounds(ABC):
         """Return what has to outlive a restart."""
         return SiteMemory(
             mode=self._chosen_mode,
+            policy=self.policy,
             evses=self._remembered
             | {
                 str(key): EvseMemory(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..engine.share import Policy
 from .config import Mode
 
 
@@ -27,6 +28,7 @@ class SiteMemory:
     """Of the site. `mode` None: nobody chose one."""
 
     mode: Mode | None = None
+    policy: Policy = Policy.MOST_CARS_READY
     evses: Mapping[str, EvseMemory] = field(default_factory=dict)
     standing: Sequence[Mapping[str, Any]] = ()
     """As `StandingLimits.documents` gives them."""
@@ -39,6 +41,7 @@ class SiteMemory:
         """Return it as JSON-able data."""
         return {
             "mode": None if self.mode is None else str(self.mode),
+            "policy": str(self.policy),
             "evses": {key: asdict(evse) for key, evse in self.evses.items()},
             "standing": list(self.standing),
             "authorization": dict(self.authorization),
@@ -48,9 +51,10 @@ class SiteMemory:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> SiteMemory:
         """Return what `document` gave."""
-        mode = document.get("mode")
+        mode, policy = document.get("mode"), document.get("policy")
         return cls(
             mode=Mode(mode) if mode in set(Mode) else None,
+            policy=Policy(policy) if policy in set(Policy) else Policy.MOST_CARS_READY,
             evses={
                 key: EvseMemory(
                     fallback_a=evse.get("fallback_a"),

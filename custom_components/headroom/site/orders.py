@@ -1,8 +1,10 @@
 """From what a turn decided to what the installers are to make true."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 import math
 
+from ..engine.past import after, shortfalls_wh
 from .circuit import CircuitState
 from .config import EvseKey, Mode
 from .evse import EvseState
@@ -17,8 +19,6 @@ RENEW_LATENCIES = 3.0
 """…or so many acknowledgement times…"""
 RENEW_MIN_S = 5.0
 """…but not later than this; and never before its half."""
-ROTATE_S = 1800.0
-"""Where not all cars fit, one that has waited so long takes the place of one that had its turn for as long."""
 SAMPLE_EVERY_S = 1.0
 """A car is asked what it draws at most this often."""
 
@@ -76,20 +76,20 @@ def order_lasting(circuits: Mapping[str, CircuitState], evses: Sequence[EvseStat
         installer.wanted_station_a = min(circuit_a, rated_a) if same else rated_a
 
 
-def rotate(evses: Iterable[EvseState], turn: Turn, now: float) -> None:
-    """Where a car waits, send the one that has charged longest to the end of the queue once its turn is over."""
-    evses = list(evses)
-    for evse in evses:
-        if turn.told_a.get(str(evse.key), 0.0) <= 0:
-            evse.served_since = None
-        elif evse.served_since is None:
-            evse.served_since = now
-    waiting = {key for key, allocation in turn.allocations.items() if allocation.limit_a == 0 and turn.requests[key].max_a > 0}
-    if not any(now - turn.requests[key].queue_key > ROTATE_S for key in waiting):
-        return
-    served = [(evse.served_since, evse) for evse in evses if evse.served_since is not None and now - evse.served_since > ROTATE_S]
-    if served:
-        min(served, key=lambda each: (each[0], each[1].key))[1].requeue(now)
+def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: float) -> None:
+    """Write down what each session has now, and by how much it had less than the others in the time since the turn before.
+
+    What counts is what it was offered: one that leaves that unused is owed nothing for it.
+    """
+    led = {str(evse.key): evse for evse in evses if str(evse.key) in turn.requests}
+    wanting = {key for key, evse in led.items() if turn.requests[key].max_a >= turn.requests[key].min_a and not evse.sleeps(now)}
+    offered_w = {key: led[key].past.limit_a * len(turn.requests[key].phases) * turn.requests[key].voltage_v for key in wanting}
+    shortfalls = shortfalls_wh(offered_w, elapsed_s)
+    for key, evse in led.items():
+        limit_a = min(turn.told_a[key], evse.limit_a(now))  # what was told only just may come to nothing yet
+        refused = key in wanting and turn.allocations[key].limit_a <= 0  # a lease that lapsed is no pause
+        past = after(evse.past, limit_a, refused=refused, now=now)
+        evse.past = replace(past, short_wh=past.short_wh + shortfalls.get(key, 0.0))
 
 
 def sample_doubtful(circuits: Mapping[str, CircuitState], evses: Iterable[EvseState], mode: Mode, now: float) -> None:

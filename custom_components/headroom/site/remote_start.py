@@ -20,6 +20,7 @@ from .clock import Clock
 from .config import Mode, SiteConfig
 from .evse import EvseState
 from .limits import FirstLease, LeaseOrder
+from .planning import Sharing
 from .session import Session
 from .turn import dead_man_violations, decide
 
@@ -40,6 +41,7 @@ def first_lease(
     external: ExternalLimits,
     config: SiteConfig,
     mode: Mode,
+    sharing: Sharing,
     clock: Clock,
 ) -> LeaseOrder | None:
     """Return the lease that a transaction would get if it began now; None where it can get none, or none yet.
@@ -53,7 +55,7 @@ def first_lease(
     session = Session(transaction_id="", record_id="", started_at=utcnow, since=now, queued_at=now, last_at=utcnow)
     begun = replace(evse, session=session, exceeding=False)
     others = [each for each in evses if each is not evse]
-    turn = decide(states, [*others, begun], external, config, mode, now)
+    turn = decide(states, [*others, begun], external, config, mode, sharing, now)
     told_a = turn.told_a.get(str(evse.key))
     if told_a is None:
         return None

@@ -40,7 +40,8 @@ from .decision import Decision, DecisionLog, circuit_document, evse_document
 from .evse import EvseState
 from .intake import Intake
 from .memory import SiteMemory
-from .orders import limits_wanted, order_lasting, order_lease, renew_s, rotate, sample_doubtful
+from .orders import limits_wanted, order_lasting, order_lease, remember, renew_s, sample_doubtful
+from .planning import Basis, Runner
 from .snapshot import SiteSnapshot
 from .stations import Journal, StationState
 from .turn import Turn, dead_man_violations, decide, read
@@ -70,18 +71,20 @@ class Site(Wishes, Access):
         on_turn: Callable[[SiteSnapshot], None] = lambda snapshot: None,
         on_memory: Callable[[], None] = lambda: None,
         on_judgement: Callable[[Judgement], None] = lambda judgement: None,
+        run_plan: Runner = asyncio.to_thread,
     ) -> None:
         """`station` looks up the open connection to an identity; `memory` is what was kept over a restart.
 
-        `on_judgement` is told who may charge and who may not, each time somebody asks anew.
+        `run_plan` has a plan reckoned beside the loop. `on_judgement` is told who may charge and who may not, each time somebody asks anew.
         """
-        super().__init__(config, station=station, clock=clock, memory=memory, on_memory=on_memory)
+        super().__init__(config, station=station, clock=clock, memory=memory, on_memory=on_memory, run_plan=run_plan)
         self._journal = journal
         self._on_turn = on_turn
         self._on_judgement = on_judgement
         self._intake = Intake(self._evses, self._clock, journal)
         self._failing = False
         self._lease_s = 0.0
+        self._turned_at = self._clock.monotonic()
         self._writes_day: date | None = None
         self._decisions = DecisionLog()
         self.turns = 0
@@ -189,6 +192,7 @@ class Site(Wishes, Access):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._keeper.stop()
+        await self._planning.stop()
         self._turning = None
         self._installing.clear()
 
@@ -253,13 +257,17 @@ class Site(Wishes, Access):
         if self._visits.turn(evses, self.config.time_zone, utcnow, now):
             self._on_memory()
         read(self._circuits, evses, self.config, now)
-        turn = decide(self._circuits, evses, self._external, self.config, self.mode, now)
+        turn = decide(self._circuits, evses, self._external, self.config, self.mode, self._planning.sharing(self.policy), now)
         self._lease_s = turn.lease_s
         wanted = limits_wanted(evses)
         for evse in evses:
             order_lease(evse, turn, self.mode, self._latency_s(evse), now)
         order_lasting(self._circuits, evses, self._installers.values(), self.mode)
-        rotate(evses, turn, now)
+        remember(evses, turn, now - self._turned_at, now)
+        self._turned_at = now
+        self._planning.look(
+            Basis(policy=self.policy, headrooms=turn.headrooms, requests=turn.requests, limits_a=turn.limits_a, asked_at=now)
+        )
         sample_doubtful(self._circuits, evses, self.mode, now)
         for installer in self._installers.values():
             installer.wake()

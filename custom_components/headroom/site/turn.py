@@ -1,7 +1,7 @@
 """One turn of the control loop as plain functions: readings → headroom → requests → allocations → what to tell each car."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 from ..csms.values import UNKNOWN
@@ -9,6 +9,7 @@ from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, sums, violations
 from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Circuit, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
+from ..engine.share import share
 from ..engine.stability import Holding, steady
 from ..engine.tree import path
 from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract, total
@@ -16,6 +17,7 @@ from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .evse_facts import Problem
+from .planning import Sharing
 from .snapshot import MeterHealth
 from .standing import SOURCE
 
@@ -161,7 +163,7 @@ def _station_rows(evses: Iterable[EvseState], mode: Mode, now: float) -> Iterabl
         yield Headroom(circuit_id=station_row(identity), parent_id=of_station[0].circuit_id, available_a=left)
 
 
-def request(evse: EvseState, now: float) -> Request:
+def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
     """Return what an EVSE's session asks for: the lowest of its own ceilings, and the conductors its car loads."""
     # A car that is offered nothing can't show what it would take.
     offered = evse.limit_a(now) >= evse.config.min_a
@@ -187,6 +189,9 @@ def request(evse: EvseState, now: float) -> Request:
         min_a=max(evse.config.min_a, evse.standing_least_a),
         tier=1 if idle else 0,
         queue_key=evse.session.queued_at if evse.session is not None else 0.0,
+        voltage_v=config.voltage_v,
+        pausable=evse.config.pausable,
+        past=evse.past if evse.session is None else replace(evse.past, arrived_at=evse.session.since),
     )
 
 
@@ -204,14 +209,15 @@ def decide(
     external: ExternalLimits,
     config: SiteConfig,
     mode: Mode,
+    sharing: Sharing,
     now: float,
 ) -> Turn:
     """Return what every car should have and is told now. The states are read, not changed."""
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     rows = headrooms(states, evses, external, config, mode, now)
     sessions = {str(evse.key): evse for evse in evses if led(evse, mode)}
-    requests = {request_id: request(evse, now) for request_id, evse in sessions.items()}
-    allocations = allocate(rows, list(requests.values()))
+    requests = {request_id: request(evse, config, now) for request_id, evse in sessions.items()}
+    allocations = share(rows, list(requests.values()), sharing.policy, sharing.planned, now=now)
     unsure = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE}
     told = steady(
         list(requests.values()),
@@ -229,7 +235,7 @@ def decide(
         now=now,
         may_raise={request_id for request_id, evse in sessions.items() if not unsure & path_ids(states, evse.circuit_id)},
     )
-    told |= {str(evse.key): _held_a(evse, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
+    told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     # The others' leases are short enough for what one in doubt really draws.
     holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key))) for evse in evses]
     length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in _arrivals(evses))])
@@ -256,9 +262,9 @@ def decide(
     )
 
 
-def _held_a(evse: EvseState, now: float) -> float:
+def _held_a(evse: EvseState, config: SiteConfig, now: float) -> float:
     """Return the limit that a car which exceeds it keeps being told: the one it has, or a lower one that somebody set."""
-    return _at_least_or_nothing(min(evse.limit_a(now), request(evse, now).max_a), evse.config.min_a)
+    return _at_least_or_nothing(min(evse.limit_a(now), request(evse, config, now).max_a), evse.config.min_a)
 
 
 def _reason(

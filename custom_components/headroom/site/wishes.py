@@ -8,6 +8,7 @@ import math
 
 from ..csms.errors import CallTimeoutError, StationOfflineError
 from ..demand_response.limits import ExternalLimit
+from ..engine.share import Policy
 from .config import EvseKey, Mode
 from .evse import EvseState
 from .grounds import Grounds
@@ -27,6 +28,12 @@ class Wishes(Grounds):
         if mode is Mode.DYNAMIC and not self.config.root.metered:
             raise ValueError("a site without a meter can't follow it")
         self._chosen_mode = mode
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_policy(self, policy: Policy) -> None:
+        """Share by another policy from the next turn on."""
+        self.policy = policy
         self._on_memory()
         self.request_turn("user")
 
