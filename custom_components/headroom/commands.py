@@ -34,6 +34,22 @@ def token_of(coordinator: HeadroomCoordinator, identity: str, value: str, kind: 
     return book.spelling(identity, known), known.group
 
 
+def set_need(
+    coordinator: HeadroomCoordinator,
+    key: EvseKey,
+    *,
+    energy_wh: float | None = None,
+    departs_at: datetime | None = None,
+    state_of_charge: float | None = None,
+    pausable: bool | None = None,
+) -> None:
+    """Take down what a driver says, as `Site.set_need` does; raises ServiceValidationError for a departure that is not to come."""
+    evse_snapshot(coordinator, key)
+    if departs_at is not None and departs_at <= dt_util.utcnow():
+        raise invalid("departure_passed", at=dt_util.as_local(departs_at).strftime("%Y-%m-%d %H:%M"))
+    coordinator.site.set_need(key, energy_wh=energy_wh, departs_at=departs_at, state_of_charge=state_of_charge, pausable=pausable)
+
+
 async def start_charging(
     coordinator: HeadroomCoordinator, key: EvseKey, id_token: str | None = None, *, kind: str | None = None, group: str | None = None
 ) -> None:

@@ -9,6 +9,7 @@ DOMAIN: Final = "headroom"
 PLATFORMS: Final = (
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
+    Platform.DATETIME,
     Platform.EVENT,
     Platform.NUMBER,
     Platform.SELECT,

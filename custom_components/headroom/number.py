@@ -1,15 +1,16 @@
-"""The most current a person lets an EVSE give, and the numbers among the variables of a station."""
+"""The most current a person lets an EVSE give, the energy a driver needs, and the numbers among the variables of a station."""
 
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, override
 
 from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberEntityDescription, NumberMode
-from homeassistant.const import UnitOfElectricCurrent
+from homeassistant.const import UnitOfElectricCurrent, UnitOfEnergy
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import variables
+from .commands import set_need
 from .const import CONF_MAX_A
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .engine.model import LEAST_CURRENT_A
@@ -32,6 +33,18 @@ class VariableNumberRow(NumberRow[StationSnapshot], VariableRow):
     """A variable of a station that is a number."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnergyNumberRow(NumberRow[EvseSnapshot]):
+    """An energy that a driver asks for."""
+
+    device_class: NumberDeviceClass | None = NumberDeviceClass.ENERGY
+    native_unit_of_measurement: str | None = UnitOfEnergy.KILO_WATT_HOUR
+    native_min_value: float | None = 0
+    native_max_value: float | None = 150
+    native_step: float | None = 0.5
+    mode: NumberMode | None = NumberMode.BOX
+
+
 EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
     NumberRow(
         key="maximum_current",
@@ -42,6 +55,11 @@ EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
         native_step=1,
         mode=NumberMode.BOX,  # a slider leaves its name no room
         value_fn=lambda evse: evse.user_max_a,
+    ),
+    EnergyNumberRow(
+        key="energy_needed",
+        translation_key="energy_needed",
+        value_fn=lambda evse: 0.0 if evse.wish is None or evse.wish.energy_wh is None else evse.wish.energy_wh / 1000,
     ),
 )
 
@@ -56,7 +74,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, asy
 
 
 def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: NumberRow[Any]) -> NumberEntity:
-    return (VariableNumber if isinstance(row, VariableNumberRow) else MaximumCurrentNumber)(coordinator, subject, row)
+    match row:
+        case VariableNumberRow():
+            return VariableNumber(coordinator, subject, row)
+        case EnergyNumberRow():
+            return EnergyNeededNumber(coordinator, subject, row)
+    return MaximumCurrentNumber(coordinator, subject, row)
 
 
 class MaximumCurrentNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
@@ -87,6 +110,27 @@ class MaximumCurrentNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
     async def async_set_native_value(self, value: float) -> None:
         """Set the ceiling."""
         self.coordinator.site.set_user_max(self.snapshot.key, value)
+
+
+class EnergyNeededNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
+    """How much a driver asked for, from when it was said; 0: nothing was said. It is forgotten when its session ends."""
+
+    entity_description: EnergyNumberRow
+
+    @property
+    @override
+    def native_value(self) -> float:
+        """Return the energy in kWh."""
+        value: float = self.row_value
+        return value
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Take it down, for the session that runs or the next one."""
+        if value > 0:
+            set_need(self.coordinator, self.snapshot.key, energy_wh=value * 1000)
+        else:
+            self.coordinator.site.clear_need(self.snapshot.key, energy_only=True)
 
 
 class VariableNumber(VariableEntity, NumberEntity):

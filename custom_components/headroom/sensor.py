@@ -131,6 +131,12 @@ def _reason(site: SiteSnapshot, evse: EvseSnapshot) -> Attributes:
     }
 
 
+def _energy_left(evse: EvseSnapshot) -> float | None:
+    """Return what a session still needs, in steps of 100 Wh: each is written to the recorder."""
+    energy_wh = evse.needed.need.energy_wh
+    return None if energy_wh is None else round(energy_wh, -2)
+
+
 SITE: tuple[SensorRow[SiteSnapshot], ...] = (
     PowerRow(key="charging_power", translation_key="charging_power", value_fn=lambda site: site.charging_power_w),
     DurationRow(
@@ -286,6 +292,25 @@ EVSE: tuple[SensorRow[EvseSnapshot], ...] = (
         translation_key="fallback",
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda evse: evse.fallback_a,
+    ),
+    SensorRow(
+        key="energy_still_needed",
+        translation_key="energy_still_needed",
+        device_class=SensorDeviceClass.ENERGY,
+        native_unit_of_measurement=UnitOfEnergy.WATT_HOUR,
+        suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=1,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=_energy_left,
+        attributes_fn=lambda _, evse: {"source": evse.needed.energy_source.value},
+    ),
+    SensorRow(
+        key="planned_departure",
+        translation_key="planned_departure",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda evse: evse.needed.departs_at,
+        attributes_fn=lambda _, evse: {"source": evse.needed.departure_source.value},
     ),
     SensorRow(
         key="driver",

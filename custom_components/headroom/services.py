@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from homeassistant.core import HomeAssistant, callback
 
-from .actions import authorization, charging, device_model, display, firmware, limits, logs, monitoring, security, standing, vendor
+from .actions import authorization, charging, device_model, display, firmware, limits, logs, monitoring, needs, security, standing, vendor
 from .actions.action import Action
 from .const import DOMAIN
 
-TOPICS = (charging, standing, limits, authorization, security, device_model, monitoring, display, firmware, logs, vendor)
+TOPICS = (charging, needs, standing, limits, authorization, security, device_model, monitoring, display, firmware, logs, vendor)
 
 ACTIONS: Mapping[str, Action] = {name: action for topic in TOPICS for name, action in topic.ACTIONS.items()}
 

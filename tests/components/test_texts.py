@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from custom_components.headroom import binary_sensor, button, event, number, select, sensor, switch, update
+from custom_components.headroom import binary_sensor, button, datetime, event, number, select, sensor, switch, update
 from custom_components.headroom.entity import Row
 from custom_components.headroom.services import ACTIONS
 
@@ -16,7 +16,7 @@ COMPONENT = Path(sensor.__file__).parent
 TEXTS: Mapping[str, Any] = json.loads((COMPONENT / "translations" / "en.json").read_text(encoding="utf-8"))
 ICONS: Mapping[str, Any] = json.loads((COMPONENT / "icons.json").read_text(encoding="utf-8"))
 SERVICES: Mapping[str, Any] = yaml.safe_load((COMPONENT / "services.yaml").read_text(encoding="utf-8"))
-PLATFORMS = (binary_sensor, button, event, number, select, sensor, switch, update)
+PLATFORMS = (binary_sensor, button, datetime, event, number, select, sensor, switch, update)
 
 
 def _rows() -> Iterator[tuple[str, Row[Any]]]:
