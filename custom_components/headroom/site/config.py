@@ -43,8 +43,6 @@ class EvseConfig:
     rotation_known: bool = True
     max_a: float = 32.0
     min_a: float = LEAST_CURRENT_A
-    pausable: bool = True
-    """False: what charges here must not be paused to let others have their turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

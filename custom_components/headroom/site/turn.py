@@ -8,7 +8,7 @@ from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, sums, violations
-from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Circuit, Headroom, PerPhase, Phase, Reason, ReasonCode, Request
+from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Circuit, Headroom, Past, PerPhase, Phase, Reason, ReasonCode, Request
 from ..engine.share import share
 from ..engine.stability import Holding, steady
 from ..engine.tree import path
@@ -190,9 +190,16 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         tier=1 if idle else 0,
         queue_key=evse.session.queued_at if evse.session is not None else 0.0,
         voltage_v=config.voltage_v,
-        pausable=evse.config.pausable,
-        past=evse.past if evse.session is None else replace(evse.past, arrived_at=evse.session.since),
+        pausable=evse.needed.pausable,
+        need=evse.needed.need,
+        past=_past(evse, idle=idle),
     )
+
+
+def _past(evse: EvseState, *, idle: bool) -> Past:
+    """Return what an EVSE's session has had; one that takes nothing of what it is offered can't be paused, and is not held."""
+    arrived_at = 0.0 if evse.session is None else evse.session.since
+    return replace(evse.past, arrived_at=arrived_at, limit_a=0.0 if idle else evse.past.limit_a)
 
 
 def _needed_a(evse: EvseState) -> float:
