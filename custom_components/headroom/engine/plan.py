@@ -114,17 +114,18 @@ def plan(
     requests: Sequence[Request],
     *,
     ready_wh: float,
+    spare_s: float = 0.0,
     now: float,
     besides_a: Mapping[str, float] | None = None,
     solver: bool = True,
 ) -> dict[str, Planned]:
     """Return what each session whose need is known should have, by the request's id.
 
-    `ready_wh` is what a car that gets all it needs is worth beside its energy. `besides_a` is what is left to the sessions whose
-    need is not known. Without a solver the earliest departures come first. Raises NoOptimumError where HiGHS is not to be had,
+    `ready_wh` is what a car that gets all it needs is worth beside its energy, and `spare_s` by how much earlier than it leaves it
+    is to have it. `besides_a` is what is left to the sessions whose need is not known. Without a solver the earliest departures come first. Raises NoOptimumError where HiGHS is not to be had,
     and ValueError as `rows_of`.
     """
-    candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, now)
+    candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, spare_s, now)
     blocks = blocks_of([candidate.stay_s for candidate in candidates])
     if not scarce((candidate.group, candidate.request.max_a) for candidate in candidates):
         currents = [[each.request.max_a * block.present(each.stay_s) for block in blocks] for each in candidates]
@@ -137,7 +138,12 @@ def plan(
 
 
 def candidates_of(
-    headrooms: Sequence[Headroom], requests: Sequence[Request], besides_a: Mapping[str, float], ready_wh: float, now: float
+    headrooms: Sequence[Headroom],
+    requests: Sequence[Request],
+    besides_a: Mapping[str, float],
+    ready_wh: float,
+    spare_s: float,
+    now: float,
 ) -> list[Candidate]:
     """Return the sessions that want current and whose need is known, in the order of their ids; the rows carry the others'."""
     rows = rows_of(headrooms)
@@ -153,7 +159,7 @@ def candidates_of(
         if need.energy_wh is None:
             put(groups[place].loads, besides_a.get(request.request_id, 0.0))
         elif request.max_a >= request.min_a:
-            stay_s = USUAL_STAY_S if need.departs_at is None else max(PERIOD_S, need.departs_at - now)
+            stay_s = USUAL_STAY_S if need.departs_at is None else max(PERIOD_S, need.departs_at - now - spare_s)
             worth = request.weight * TIER ** -tiers.index(request.tier)
             worth *= 1 + SOON / (1 + stay_s / 3600) + ready_wh / max(LEAST_ENERGY_WH, need.energy_wh)
             candidates.append(Candidate(request, groups[place], stay_s, max(0.0, need.energy_wh), worth))

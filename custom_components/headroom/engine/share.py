@@ -1,16 +1,13 @@
 """How the site is shared: the policies, all through the same filling, with the same certificates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .allocate import allocate
 from .model import Allocation, Headroom, Request
 from .plan import Planned, plan, watts_per_a
 from .rotation import line_up
-
-READY_WH = 1500.0
-"""What a car that is ready is worth beside its energy, under the policy that wants most cars ready."""
 
 
 class Policy(StrEnum):
@@ -32,8 +29,16 @@ class Policy(StrEnum):
     """As much as it can take to who came first, then to the next, inside a tier."""
 
 
-PLANNED = {Policy.MOST_CARS_READY: READY_WH, Policy.MOST_ENERGY: 0.0}
-"""The policies that look ahead, with what a car that is ready is worth to them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What a policy looks ahead for: see `plan`."""
+
+    ready_wh: float = 0.0
+    spare_s: float = 0.0
+
+
+PLANNED = {Policy.MOST_CARS_READY: Aim(ready_wh=1500.0, spare_s=1800.0), Policy.MOST_ENERGY: Aim()}
+"""The policies that look ahead. Nobody leaves to the minute: a car that is to be ready is ready half an hour before, where it can be."""
 
 
 def look_ahead(
@@ -49,7 +54,8 @@ def look_ahead(
     besides_a: dict[str, float] = {}
     if any(request.need.energy_wh is None for request in requests):
         besides_a = {name: each.limit_a for name, each in share(headrooms, requests, Policy.EQUAL_CURRENT, {}, now=now).items()}
-    return plan(headrooms, requests, ready_wh=PLANNED[policy], now=now, besides_a=besides_a, solver=solver)
+    aim = PLANNED[policy]
+    return plan(headrooms, requests, ready_wh=aim.ready_wh, spare_s=aim.spare_s, now=now, besides_a=besides_a, solver=solver)
 
 
 def share(
