@@ -128,6 +128,7 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
         time_zone=dt_util.get_default_time_zone(),
         authorization=_authorization(entry),
+        zone=dt_util.get_default_time_zone(),
     )
 
 

@@ -120,15 +120,35 @@ def _evse_voltage(phase: Phase) -> Callable[[EvseSnapshot], float | None]:
     return lambda evse: evse.voltage_v[phase]
 
 
+REASON_ATTRIBUTES = (
+    "text",
+    "circuit",
+    "phase",
+    "against",
+    "limit",
+    "unmanaged",
+    "reserved",
+    "limit_power",
+    "unmanaged_power",
+    "reserved_power",
+    "others",
+    "source",
+    "tier",
+    "tiers",
+    "least",
+    "rises_to",
+    "rounded_from",
+    "next_at",
+    "energy_needed",
+    "departs_at",
+    "ready_at",
+)
+
+
 def _reason(site: SiteSnapshot, evse: EvseSnapshot) -> Attributes:
-    """Say what stops the limit from being higher, in words and by the circuit and phase that bind."""
-    reason = evse.reason
-    circuit = site.circuits.get(reason.circuit_id) if reason and reason.circuit_id else None
-    return {
-        "text": evse.reason_text or None,
-        "circuit": circuit.circuit.name if circuit else None,
-        "phase": reason.phase.name if reason and reason.phase is not None else None,
-    }
+    """Say what stops the limit from being higher, in words and as data; the circuit and the phase are always there, the rest where it is known."""
+    always = {"text": evse.reason_text or None, "circuit": None, "phase": None}
+    return always | {key: evse.circumstances[key] for key in REASON_ATTRIBUTES if key in evse.circumstances}
 
 
 def _energy_left(evse: EvseSnapshot) -> float | None:
@@ -383,7 +403,7 @@ class HeadroomSensor[SnapshotT](HeadroomEntity[SnapshotT], SensorEntity):
     row: SensorRow[SnapshotT]
     entity_description: SensorRow[SnapshotT]
     # They follow every turn of the loop: the state tells the story, the recorder need not keep the prose.
-    _unrecorded_attributes = frozenset({"text", "circuit", "phase"})
+    _unrecorded_attributes = frozenset(REASON_ATTRIBUTES)
 
     @property
     @override

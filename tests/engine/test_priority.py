@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.headroom.engine.model import Headroom, Need, Past, Phase, Request
-from custom_components.headroom.engine.priority import LAST_TIER, Rule, prioritise
+from custom_components.headroom.engine.priority import MOST_TIERS, Rule, prioritise
 from custom_components.headroom.engine.share import Policy, look_ahead, share
 
 NOW = 1_000_000.0
@@ -90,8 +90,8 @@ def test_each_thing_is_given_by_the_first_rule_that_speaks_of_it() -> None:
         {"times_weight": inf},
         {"guarantee_a": -1.0},
         {"guarantee_a": inf},
-        {"tiers_behind": LAST_TIER},
-        {"tiers_behind": -LAST_TIER},
+        {"tiers_behind": MOST_TIERS + 1},
+        {"tiers_behind": -MOST_TIERS - 1},
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused(senseless: dict[str, float]) -> None:

@@ -103,6 +103,8 @@ class ReasonCode(StrEnum):
     """A conductor (`Reason.phase`) may not rise further above another one (`Reason.against`) of its circuit."""
     WAITING = "waiting"
     """The least current does not fit beside the others: the car waits its turn."""
+    POSTPONED = "postponed"
+    """…and the plan has it charge later."""
     RESTING = "resting"
     """The car was paused a moment ago and starts again after a least time only."""
     STATION = "station"
@@ -136,6 +138,29 @@ class ReasonCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What fills the place that a reason lies in, besides the cars that are led: its limit, in amps, and what of that is not for them.
+
+    `reserved_a` is kept for stations that can't be told a limit, and for the time in which nobody could tell them one. Where the
+    limit is one to the power of all phases together, `watts_per_a` makes watts of these amps. Of an imbalance it is the differences.
+    """
+
+    limit_a: float
+    unmanaged_a: float
+    reserved_a: float = 0.0
+    watts_per_a: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a plan makes of a session: what it still needs, when it leaves, and by when it has all; None where it won't, or nobody knows."""
+
+    energy_wh: float
+    departs_at: float | None = None
+    ready_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
     """A reason with the place it comes from; `others` counts the sessions that share the binding circuit.
 
@@ -149,6 +174,20 @@ class Reason:
     others: int = 0
     source: str | None = None
     """Who set a limit from outside, where that is known."""
+    filled: Filled | None = None
+    tier: int = 1
+    """Of `tiers` in use, which one the session is in; 1 is served first. 0: the one behind all, of cars that seem to be full."""
+    tiers: int = 1
+    least_a: float | None = None
+    """The least current of a session that waits for it."""
+    rises_to_a: float | None = None
+    """Where it is on its way to."""
+    rounded_from_a: float | None = None
+    """Its own ceiling, where the station's steps do not reach it."""
+    next_at: float | None = None
+    """When a session without current may be expected to start, where that can be told."""
+    outlook: Outlook | None = None
+    """None where no plan has to do with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,10 @@ from math import isfinite
 from .model import Request
 from .rotation import laxity_s
 
-LAST_TIER = 1000
-"""Behind whatever tier a rule gives."""
+MOST_TIERS = 100
+"""A rule puts a session at most so many tiers behind the others, or before them."""
+LAST_TIER = 10 * MOST_TIERS
+"""Behind all of those: for who asks for current and seems to need none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Rule:
             raise ValueError(f"a weight can't be multiplied by {self.times_weight}")
         if self.guarantee_a is not None and not (isfinite(self.guarantee_a) and self.guarantee_a >= 0):
             raise ValueError(f"{self.guarantee_a} A can't be guaranteed")
-        if self.tiers_behind is not None and abs(self.tiers_behind) >= LAST_TIER:
+        if self.tiers_behind is not None and abs(self.tiers_behind) > MOST_TIERS:
             raise ValueError(f"there are no {self.tiers_behind} tiers")
 
 

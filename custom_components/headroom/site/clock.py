@@ -1,7 +1,8 @@
 """The two clocks the loop goes by, injected so that a year can pass in a minute."""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 
@@ -25,3 +26,9 @@ class LoopClock:
     def utcnow(self) -> datetime:
         """Return the wall clock."""
         return datetime.now(UTC)
+
+
+def wall_clock(clock: Clock, zone: tzinfo) -> Callable[[float], datetime]:
+    """Return what tells the time of day in a zone at a moment of the clock's monotonic time, as the wall clock stands now."""
+    now, utcnow = clock.monotonic(), clock.utcnow()
+    return lambda at: (utcnow + timedelta(seconds=at - now)).astimezone(zone)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ..engine.model import ALL_PHASES, LEAST_CURRENT_A, Circuit, Phase
+from ..engine.priority import Rule
 
 
 class EvseKey(NamedTuple):
@@ -110,6 +111,10 @@ class SiteConfig:
     meter_lost_after_s: float = 30.0
     """Older readings are not believed: the circuit's `unmanaged_worst_a` holds."""
     authorization: AuthorizationPolicy = AuthorizationPolicy()
+    rules: tuple[Rule, ...] = ()
+    """Who comes first and who gets more, the weightiest rule first."""
+    zone: tzinfo = UTC
+    """Where the site's times of day are told."""
 
     @property
     def root(self) -> Circuit:

@@ -1,7 +1,7 @@
 """One turn of the loop, complete: what was read, what was decided and why, and how long it took to take hold."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from ..engine.model import PerPhase
 from .circuit import CircuitState
 from .config import EvseKey
 from .evse import EvseState
+from .reason_document import reason_document
 from .turn import Turn
 
 DECISIONS_KEPT = 500
@@ -28,7 +29,7 @@ class Decision:
     circuits: Mapping[str, Mapping[str, Any]]
     """By circuit: reading_a, reading_age_s, unmanaged_a, headroom_a, meter."""
     evses: Mapping[str, Mapping[str, Any]]
-    """By EVSE: asked_a, allocated_a, told_a, limit_a, draw_a, reason, text."""
+    """By EVSE: asked_a, allocated_a, told_a, limit_a, draw_a, reason, circumstances, text."""
     cut: bool
     """Some car was told less than it had."""
     lease_s: float
@@ -65,7 +66,9 @@ def circuit_document(state: CircuitState, headroom_a: PerPhase, now: float) -> d
     }
 
 
-def evse_document(evse: EvseState, turn: Turn, names: Mapping[str, str], now: float) -> dict[str, Any]:
+def evse_document(
+    evse: EvseState, turn: Turn, names: Mapping[str, str], wall_clock: Callable[[float], datetime], now: float
+) -> dict[str, Any]:
     """Return what a decision keeps of an EVSE."""
     key = str(evse.key)
     request, allocation, told_a = turn.requests.get(key), turn.allocations.get(key), turn.told_a.get(key)
@@ -77,7 +80,8 @@ def evse_document(evse: EvseState, turn: Turn, names: Mapping[str, str], now: fl
         "limit_a": round(limit_a, 1),
         "draw_a": round(evse.draw_a, 1),
         "reason": str(turn.reasons[key].code),
-        "text": explain(limit_a if told_a is None else told_a, turn.reasons[key], names),
+        "circumstances": reason_document(turn.reasons[key], names, wall_clock),
+        "text": explain(limit_a if told_a is None else told_a, turn.reasons[key], names, wall_clock, now),
     }
 
 

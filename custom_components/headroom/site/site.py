@@ -34,7 +34,7 @@ from ..ledger.records import DecisionRecord
 from ..metering.reading import MeterError, Reading
 from .access import Access
 from .authorization import Judgement
-from .clock import Clock
+from .clock import Clock, wall_clock
 from .config import EvseKey, SiteConfig
 from .decision import Decision, DecisionLog, circuit_document, evse_document
 from .evse import EvseState
@@ -310,12 +310,13 @@ class Site(Wishes, Access):
             self._decisions.superseded(key, None if order is None else order.limit_a)
         names = {circuit_id: state.circuit.name for circuit_id, state in self._circuits.items()}
         available = {row.circuit_id: row.available_a for row in turn.headrooms}
+        local = wall_clock(self._clock, self.config.zone)
         decision = Decision(
             number=self.turns,
             at=self._clock.utcnow(),
             trigger=trigger,
             circuits={circuit_id: circuit_document(state, available[circuit_id], now) for circuit_id, state in self._circuits.items()},
-            evses={str(key): evse_document(evse, turn, names, now) for key, evse in self._evses.items()},
+            evses={str(key): evse_document(evse, turn, names, local, now) for key, evse in self._evses.items()},
             cut=bool(cuts),
             lease_s=turn.lease_s,
             dead_man_violations=dead_man_violations(self._circuits, self._evses.values(), now),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
@@ -140,6 +141,8 @@ class EvseSnapshot:
     """What holds there once we are gone."""
     reason: Reason | None = None
     reason_text: str = ""
+    circumstances: Mapping[str, Any] = field(default_factory=dict)
+    """What belongs to the reason, as `reason_document` gives it."""
     current_a: TerminalValues = (None, None, None)
     voltage_v: TerminalValues = (None, None, None)
     power_w: float | None = None

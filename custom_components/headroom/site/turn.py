@@ -7,8 +7,10 @@ import math
 from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.allocate import allocate
+from ..engine.circumstances import Limits, with_circumstances
 from ..engine.deadman import Installed, fallback_room, lease_room, lease_s, sums, violations
 from ..engine.model import LEAST_CURRENT_A, NONE_A, Allocation, Circuit, Headroom, Past, PerPhase, Phase, Reason, ReasonCode, Request
+from ..engine.priority import LAST_TIER, prioritise
 from ..engine.share import share
 from ..engine.stability import Holding, steady
 from ..engine.tree import path
@@ -187,7 +189,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         max_a=max_a,
         ceiling=ceiling,
         min_a=max(evse.config.min_a, evse.standing_least_a),
-        tier=1 if idle else 0,
+        tier=LAST_TIER if idle else 0,
         queue_key=evse.session.queued_at if evse.session is not None else 0.0,
         voltage_v=config.voltage_v,
         pausable=evse.needed.pausable,
@@ -223,7 +225,7 @@ def decide(
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     rows = headrooms(states, evses, external, config, mode, now)
     sessions = {str(evse.key): evse for evse in evses if led(evse, mode)}
-    requests = {request_id: request(evse, config, now) for request_id, evse in sessions.items()}
+    requests = _by_the_rules((request(evse, config, now) for evse in sessions.values()), config, now)
     allocations = share(rows, list(requests.values()), sharing.policy, sharing.planned, now=now)
     unsure = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE}
     told = steady(
@@ -255,6 +257,13 @@ def decide(
         if limits_a[circuit_id] != circuit.limit_a() or external.lowest(circuit_id, now, config.voltage_v).phase_sum is not None
     }
     lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
+    limits = {
+        circuit_id: Limits(
+            limit_a=limits_a[circuit_id], unmanaged_a=state.unmanaged_a(), limit_w=state.circuit.limit_w, voltage_v=config.voltage_v
+        )
+        for circuit_id, state in states.items()
+    }
+    allocations = with_circumstances(allocations, list(requests.values()), rows, limits, sharing.planned, now=now)
     return Turn(
         headrooms=rows,
         requests=requests,
@@ -267,6 +276,13 @@ def decide(
         lease_s=length_s,
         limits_a=limits_a,
     )
+
+
+def _by_the_rules(requests: Iterable[Request], config: SiteConfig, now: float) -> dict[str, Request]:
+    """Return the requests by their ids, with what the site's rules give them."""
+    asked = list(requests)
+    powers_w = {each.request_id: each.max_a * len(each.phases) * each.voltage_v for each in asked}
+    return {each.request_id: each for each in prioritise(asked, config.rules, powers_w, now=now)}
 
 
 def _held_a(evse: EvseState, config: SiteConfig, now: float) -> float:
@@ -301,12 +317,12 @@ def _reason(
         return Reason(code=ReasonCode.USER) if source == SOURCE else Reason(code=ReasonCode.EXTERNAL, source=source)
     if reason.code is ReasonCode.EXTERNAL:
         return Reason(code=ReasonCode.EXTERNAL, source=evse.external_a(now)[1])
-    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.IMBALANCE, ReasonCode.WAITING) and reason.circuit_id in lost:
+    if reason.code is not ReasonCode.RESTING and reason.circuit_id in lost:
         return Reason(code=ReasonCode.METER_LOST, circuit_id=reason.circuit_id)
-    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING) and reason.circuit_id in outside:
-        return Reason(code=ReasonCode.EXTERNAL, circuit_id=reason.circuit_id)
+    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING, ReasonCode.POSTPONED) and reason.circuit_id in outside:
+        return replace(reason, code=ReasonCode.EXTERNAL)
     if told_a < allocation.limit_a:
-        return Reason(code=ReasonCode.RAMP)
+        return replace(reason, code=ReasonCode.RAMP, rises_to_a=allocation.limit_a)
     return reason
 
 

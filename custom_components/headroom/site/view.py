@@ -1,6 +1,6 @@
 """Draws the snapshot the world sees from the loop's state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from ..csms.values import ChargingState, ConnectorStatus
@@ -9,10 +9,11 @@ from ..engine.model import NONE_A, Reason, ReasonCode
 from ..engine.unmanaged import total
 from .authorization import Authorization
 from .circuit import CircuitState
-from .clock import Clock
+from .clock import Clock, wall_clock
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .installer import Installer
+from .reason_document import reason_document
 from .snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, Obeying, PendingStation, SiteSnapshot, StationSnapshot
 from .stations import StationState
 from .turn import Turn, path_ids
@@ -51,6 +52,7 @@ def snapshot_of(
     """Return the whole site as it is now; `turn` is the newest one, None before the first."""
     now = clock.monotonic()
     names = {circuit_id: state.circuit.name for circuit_id, state in circuits.items()}
+    local = wall_clock(clock, config.zone)
     return SiteSnapshot(
         at=clock.utcnow(),
         mode=mode,
@@ -72,7 +74,7 @@ def snapshot_of(
             for identity, state in stations.items()
             if state.config is None and state.online and _introduced(state, clock.utcnow())
         },
-        evses={key: _evse(evse, turn, names, authorization, now) for key, evse in evses.items()},
+        evses={key: _evse(evse, turn, names, authorization, local, now) for key, evse in evses.items()},
         charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
         reaction_s=reaction_s,
     )
@@ -131,7 +133,14 @@ def _problem(evse: EvseState) -> str | None:
     return evse.problem
 
 
-def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], authorization: Authorization, now: float) -> EvseSnapshot:
+def _evse(
+    evse: EvseState,
+    turn: Turn | None,
+    names: Mapping[str, str],
+    authorization: Authorization,
+    local: Callable[[float], datetime],
+    now: float,
+) -> EvseSnapshot:
     key = str(evse.key)
     reason = turn.reasons.get(key) if turn is not None else None
     limit_a = evse.limit_a(now)
@@ -154,7 +163,8 @@ def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], authoriz
         limit_a=limit_a,
         fallback_a=evse.fallback_a,
         reason=reason,
-        reason_text=_text(limit_a, told_a, reason, names),
+        reason_text="" if reason is None else explain(_reasoned_a(limit_a, told_a, reason), reason, names, local, now),
+        circumstances={} if reason is None else reason_document(reason, names, local),
         current_a=evse.current_a,
         voltage_v=evse.voltage_v,
         power_w=evse.power_w,
@@ -170,11 +180,10 @@ def _evse(evse: EvseState, turn: Turn | None, names: Mapping[str, str], authoriz
     )
 
 
-def _text(limit_a: float, told_a: float | None, reason: Reason | None, names: Mapping[str, str]) -> str:
-    if reason is None:
-        return ""
+def _reasoned_a(limit_a: float, told_a: float | None, reason: Reason) -> float:
+    """Return the limit that a reason is about: what is told, or what holds without us."""
     held_back = reason.code in (ReasonCode.OFFLINE, ReasonCode.NOT_CHARGING, ReasonCode.FALLBACK)
-    return explain(limit_a if told_a is None or held_back else told_a, reason, names)
+    return limit_a if told_a is None or held_back else told_a
 
 
 def _session_energy_wh(evse: EvseState) -> float | None:
