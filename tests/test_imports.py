@@ -16,6 +16,7 @@ BELOW_THE_COORDINATOR = (
     "const",
     "configuration",
     "concerns",
+    "solver",
     "firmware",
     "listening",
     "logs",

@@ -53,7 +53,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry) -> 
 
     @callback
     def sync_issues() -> None:
-        async_sync_issues(hass, entry, coordinator.data, coordinator.concerns)
+        async_sync_issues(hass, entry, coordinator.data, coordinator.concerns, solver=coordinator.solver is not False)
 
     entry.async_on_unload(coordinator.async_add_listener(sync_issues))
     sync_issues()

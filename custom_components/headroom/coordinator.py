@@ -34,6 +34,7 @@ from .site.authorization import Judgement
 from .site.memory import SiteMemory
 from .site.site import Site
 from .site.snapshot import SiteSnapshot
+from .solver import async_install_solver
 from .storage import ledger_path, site_store
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._memories = StationMemories(hass, entry.entry_id)
         self.concerns = Concerns()
         self.upgrades = Upgrades(hass, entry.entry_id)
+        self.solver: bool | None = None
+        """Whether plans are made by a solver, None until that is known."""
         self.logs = Logs(hass, entry.entry_id)
         self._vendor_takers: Counter[str] = Counter()
         """How many take what each station's vendor sends."""
@@ -122,6 +125,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         entry.async_on_unload(self.security.async_watch_certificates())
         self._begun.push_async_callback(self.site.stop)
         self.site.start()
+        entry.async_create_background_task(self.hass, self._async_install_solver(), f"{DOMAIN} solver")
         self._begun.push_async_callback(self._stop_meter)
         self._read_meter()
         self._begun.callback(self._listening.stop)
@@ -131,6 +135,10 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     async def _async_update_data(self) -> SiteSnapshot:
         """Return the newest snapshot; only asked for once, at the start."""
         return self.site.snapshot
+
+    async def _async_install_solver(self) -> None:
+        self.solver = await async_install_solver(self.hass)
+        self.async_update_listeners()
 
     def station(self, identity: str) -> Station:
         """Return the open connection to a station; raises StationOfflineError."""

@@ -93,6 +93,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: Headroo
                 {"type": subentry.subentry_type, "title": subentry.title, "data": subentry.data} for subentry in entry.subentries.values()
             ],
             "inventories": {identity: _summary(station.inventory) for identity, station in coordinator.data.stations.items()},
+            "look_ahead": {"solver": coordinator.solver},
             "snapshot": coordinator.data,
             "decisions": coordinator.site.documents(DECISIONS),
         },

@@ -13,8 +13,10 @@ from homeassistant.helpers import issue_registry as ir
 from .concerns import Concerns
 from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
 from .csms.upkeep import FirmwareState
+from .engine.share import PLANNED
 from .issue import Issue
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
+from .site.config import Mode
 from .site.snapshot import MeterHealth, PendingStation, SiteSnapshot
 from .station_access import station_subentry
 from .station_form import StationDraft, pending_stations
@@ -38,6 +40,7 @@ STATION_AWAITS_REBOOT = "station_awaits_reboot"
 STATION_MONITOR = "station_monitor"
 STATION_CLOCK = "station_clock"
 STATION_TOKENS = "station_tokens_outdated"
+NO_SOLVER = "no_solver"
 FIRMWARE_FAILURES: Mapping[FirmwareState, str] = {
     FirmwareState.DOWNLOAD_FAILED: "firmware_download_failed",
     FirmwareState.INVALID_SIGNATURE: "firmware_invalid_signature",
@@ -55,7 +58,9 @@ def pending_issue_id(entry: HeadroomConfigEntry, identity: str) -> str:
 
 
 @callback
-def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot: SiteSnapshot, concerns: Concerns | None = None) -> None:
+def async_sync_issues(
+    hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot: SiteSnapshot, concerns: Concerns | None = None, *, solver: bool = True
+) -> None:
     """Raise the issues that a snapshot gives cause for and clear the site's others. Cheap where nothing changed."""
     issues = {pending_issue_id(entry, pending.identity): _pending_issue(entry, pending) for pending in snapshot.pending.values()}
     for circuit_id, circuit in snapshot.circuits.items():
@@ -66,6 +71,8 @@ def async_sync_issues(hass: HomeAssistant, entry: HeadroomConfigEntry, snapshot:
                 ir.IssueSeverity.WARNING,
                 {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": circuit.meter_error or "–"},
             )
+    if not solver and snapshot.mode is Mode.DYNAMIC and snapshot.policy in PLANNED:
+        issues[f"{NO_SOLVER}_{entry.entry_id}"] = Issue(NO_SOLVER, ir.IssueSeverity.WARNING, {"site": entry.title})
     names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
     for identity, station in snapshot.stations.items():
         if station.problem:

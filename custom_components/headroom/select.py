@@ -1,14 +1,16 @@
-"""What the control loop does with the site, and the variables of a station that take one of a list."""
+"""What the control loop does with the site and what for, and the variables of a station that take one of a list."""
 
 from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import variables
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from .engine.share import Policy
 from .entity import HeadroomEntity, Row, Rows, async_follow
 from .errors import invalid
 from .site.config import Mode
@@ -30,8 +32,20 @@ class VariableSelectRow(SelectRow[StationSnapshot], VariableRow):
     """A variable of a station that takes one of a list."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PolicySelectRow(SelectRow[SiteSnapshot]):
+    """What the site is shared for."""
+
+
 SITE: tuple[SelectRow[SiteSnapshot], ...] = (
     SelectRow(key="mode", translation_key="mode", options=[mode.value for mode in Mode], value_fn=lambda site: site.mode),
+    PolicySelectRow(
+        key="policy",
+        translation_key="policy",
+        entity_category=EntityCategory.CONFIG,
+        options=[policy.value for policy in Policy],
+        value_fn=lambda site: site.policy,
+    ),
 )
 
 STATION = tuple(VariableSelectRow(**variables.row(setting) | {"has_fn": setting.selectable}) for setting in variables.SELECTS)
@@ -45,7 +59,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, asy
 
 
 def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: SelectRow[Any]) -> SelectEntity:
-    return (VariableSelect if isinstance(row, VariableSelectRow) else ModeSelect)(coordinator, subject, row)
+    match row:
+        case VariableSelectRow():
+            return VariableSelect(coordinator, subject, row)
+        case PolicySelectRow():
+            return PolicySelect(coordinator, subject, row)
+        case _:
+            return ModeSelect(coordinator, subject, row)
 
 
 class ModeSelect(HeadroomEntity[SiteSnapshot], SelectEntity):
@@ -66,6 +86,23 @@ class ModeSelect(HeadroomEntity[SiteSnapshot], SelectEntity):
         if mode is Mode.DYNAMIC and not self.snapshot.circuits[self.snapshot.root_id].circuit.metered:
             raise invalid("no_meter")
         self.coordinator.site.set_mode(mode)
+
+
+class PolicySelect(HeadroomEntity[SiteSnapshot], SelectEntity):
+    """What the site is shared for, where there is not enough for all."""
+
+    entity_description: PolicySelectRow
+
+    @property
+    @override
+    def current_option(self) -> str:
+        """Return the policy."""
+        return self.snapshot.policy.value
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Share by another policy from the next turn on."""
+        self.coordinator.site.set_policy(Policy(option))
 
 
 class VariableSelect(VariableEntity, SelectEntity):

@@ -10,6 +10,12 @@ from .const import DOMAIN
 from .coordinator import HeadroomConfigEntry
 from .site.snapshot import MeterHealth
 
+LOOK_AHEAD = {
+    True: "HiGHS available",
+    False: "HiGHS not available on this machine, planning by departure without it",
+    None: "HiGHS is being looked for",
+}
+
 
 @callback
 def async_register(hass: HomeAssistant, register: system_health.SystemHealthRegistration) -> None:
@@ -23,6 +29,7 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     sites = [entry.runtime_data.data for entry in entries]
     stations = [station for site in sites for station in site.stations.values()]
     meters = [circuit.meter for site in sites for circuit in site.circuits.values() if circuit.circuit.metered]
+    solvers = {entry.runtime_data.solver for entry in entries}
     now = dt_util.utcnow()
     return {
         "sites": len(sites),
@@ -30,4 +37,5 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
         "stations_online": f"{sum(station.online for station in stations)}/{len(stations)}",
         "stations_pending": sum(len(site.pending) for site in sites),
         "meters_silent": f"{sum(meter in {MeterHealth.STALE, MeterHealth.LOST} for meter in meters)}/{len(meters)}",
+        "look_ahead": LOOK_AHEAD[solvers.pop()] if len(solvers) == 1 else "-",
     }

@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.values import Inventory, StationInfo
 from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.engine.share import Policy
 from custom_components.headroom.repairs import async_clear_issues, async_sync_issues, pending_issue_id
 from custom_components.headroom.site.config import Mode
 from custom_components.headroom.site.snapshot import CircuitSnapshot, MeterHealth, PendingStation, SiteSnapshot, StationSnapshot
@@ -52,6 +53,16 @@ def test_a_waiting_station_is_told_and_taken_back(hass: HomeAssistant, entry: Mo
     assert issue.data == {"entry_id": entry.entry_id, "identity": "CP9"}
     assert issue.translation_placeholders is not None
     assert issue.translation_placeholders["identity"] == "CP9"
+    async_sync_issues(hass, entry, QUIET)
+    assert issues(hass) == {}
+
+
+def test_a_missing_solver_is_told_where_the_policy_looks_ahead(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    async_sync_issues(hass, entry, QUIET, solver=False)
+    assert set(issues(hass)) == {"no_solver"}
+    for quiet in (replace(QUIET, policy=Policy.EQUAL_CURRENT), replace(QUIET, mode=Mode.STATIC)):
+        async_sync_issues(hass, entry, quiet, solver=False)
+        assert issues(hass) == {}
     async_sync_issues(hass, entry, QUIET)
     assert issues(hass) == {}
 

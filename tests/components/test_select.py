@@ -1,4 +1,4 @@
-"""The site's mode."""
+"""The site's mode and policy."""
 
 from collections.abc import Awaitable, Callable
 
@@ -51,3 +51,15 @@ async def test_with_a_meter(hass: HomeAssistant, mock_config_entry: MockConfigEn
     await _choose(hass, "dynamic")
     await until(hass, ENTITY, "dynamic")
     assert await hass.config_entries.async_unload(mock_config_entry.entry_id)
+
+
+@pytest.mark.usefixtures("init_integration")
+async def test_the_policy_is_chosen_and_kept(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Most cars ready, until a person wants something else; that outlives a restart."""
+    entity = "select.home_sharing_policy"
+    assert hass.states.get(entity).state == "most_cars_ready"
+    await hass.services.async_call("select", "select_option", {ATTR_ENTITY_ID: entity, "option": "equal_power"}, blocking=True)
+    await until(hass, entity, "equal_power")
+    assert await hass.config_entries.async_reload(init_integration.entry_id)
+    await hass.async_block_till_done()
+    await until(hass, entity, "equal_power")

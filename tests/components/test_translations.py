@@ -17,6 +17,7 @@ from custom_components.headroom.repairs import (
     FIRMWARE_FAILURES,
     FLOWS,
     METER_LOST,
+    NO_SOLVER,
     REPAIRED,
     STATION_AWAITS_REBOOT,
     STATION_CLOCK,
@@ -206,6 +207,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
     assert TEXTS["issues"].keys() == raised | {
         STATION_PENDING,
         METER_LOST,
+        NO_SOLVER,
         STATION_PROBLEM,
         *STATION_PROBLEMS.values(),
         BELOW_PROFILE,

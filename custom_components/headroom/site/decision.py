@@ -25,16 +25,18 @@ class Decision:
     number: int
     at: datetime
     trigger: str
-    """What started the turn: "reading", "station", "user", "confirmed", "timer"."""
+    """What started the turn: "reading", "station", "user", "confirmed", "plan", "timer"."""
     circuits: Mapping[str, Mapping[str, Any]]
     """By circuit: reading_a, reading_age_s, unmanaged_a, headroom_a, meter."""
     evses: Mapping[str, Mapping[str, Any]]
-    """By EVSE: asked_a, allocated_a, told_a, limit_a, draw_a, reason, circumstances, text."""
+    """By EVSE: asked_a, target_a, allocated_a, told_a, limit_a, draw_a, reason, circumstances, text."""
     cut: bool
     """Some car was told less than it had."""
     lease_s: float
     dead_man_violations: int
     turn_ms: float
+    policy: str
+    plan_age_s: float | None
     acknowledged_s: float | None = None
     """From the arrival of the reading that started it (else from the turn) to the last station's acknowledgement."""
 
@@ -50,6 +52,8 @@ class Decision:
             "lease_s": round(self.lease_s, 1),
             "dead_man_violations": self.dead_man_violations,
             "turn_ms": round(self.turn_ms, 3),
+            "policy": self.policy,
+            "plan_age_s": None if self.plan_age_s is None else round(self.plan_age_s, 1),
             "acknowledged_s": None if self.acknowledged_s is None else round(self.acknowledged_s, 4),
         }
 
@@ -72,9 +76,10 @@ def evse_document(
     """Return what a decision keeps of an EVSE."""
     key = str(evse.key)
     request, allocation, told_a = turn.requests.get(key), turn.allocations.get(key), turn.told_a.get(key)
-    limit_a = evse.limit_a(now)
+    limit_a, target_a = evse.limit_a(now), turn.sharing.target_a(key)
     return {
         "asked_a": None if request is None else round(request.max_a, 1),
+        "target_a": None if target_a is None else round(target_a, 1),
         "allocated_a": None if allocation is None else round(allocation.limit_a, 1),
         "told_a": None if told_a is None else round(told_a, 1),
         "limit_a": round(limit_a, 1),

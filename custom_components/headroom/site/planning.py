@@ -47,6 +47,15 @@ class Sharing:
     planned: Mapping[str, Planned] = field(default_factory=dict)
     made_at: float | None = None
 
+    def age_s(self, now: float) -> float | None:
+        """Return how old the plan is, None where there is none."""
+        return None if self.made_at is None else now - self.made_at
+
+    def target_a(self, request_id: str) -> float | None:
+        """Return what the plan wants for a session now, None where it does not know it."""
+        planned = self.planned.get(request_id)
+        return None if planned is None else planned.target_a
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:

@@ -321,6 +321,8 @@ class Site(Wishes, Access):
             lease_s=turn.lease_s,
             dead_man_violations=dead_man_violations(self._circuits, self._evses.values(), now),
             turn_ms=turn_ms,
+            policy=str(turn.sharing.policy),
+            plan_age_s=turn.sharing.age_s(now),
         )
         self._decisions.add(decision, cuts, min(arrived) if trigger == "reading" and arrived else now)
         if self._journal is not None:
@@ -335,6 +337,7 @@ class Site(Wishes, Access):
         return snapshot_of(
             config=self.config,
             mode=self.mode,
+            policy=self.policy,
             circuits=self._circuits,
             stations=self._stations,
             installers=self._installers,

@@ -9,6 +9,7 @@ from typing import Any
 from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
 from ..engine.model import NONE_A, Circuit, PerPhase, Reason
+from ..engine.share import Policy
 from .config import EvseKey, Mode
 from .needs import Needed
 from .wish import Wish
@@ -139,6 +140,8 @@ class EvseSnapshot:
     """What the station confirmed and holds now."""
     fallback_a: float | None = None
     """What holds there once we are gone."""
+    target_a: float | None = None
+    """What the plan wants for its session now, None where it knows none."""
     reason: Reason | None = None
     reason_text: str = ""
     circumstances: Mapping[str, Any] = field(default_factory=dict)
@@ -172,6 +175,9 @@ class SiteSnapshot:
     mode: Mode
     root_id: str
     circuits: Mapping[str, CircuitSnapshot]
+    policy: Policy = Policy.MOST_CARS_READY
+    plan_age_s: float | None = None
+    """How old the plan is that it is shared by, None where it is shared without one."""
     stations: Mapping[str, StationSnapshot] = field(default_factory=dict)
     pending: Mapping[str, PendingStation] = field(default_factory=dict)
     evses: Mapping[EvseKey, EvseSnapshot] = field(default_factory=dict)

@@ -36,6 +36,8 @@ class Turn:
     reasons: Mapping[str, Reason]
     """One for every EVSE."""
     lease_s: float
+    sharing: Sharing
+    """By which policy and plan it was shared."""
     limits_a: Mapping[str, PerPhase]
     """What each circuit is kept at or below now, limits from outside included."""
 
@@ -274,6 +276,7 @@ def decide(
             for evse in evses
         },
         lease_s=length_s,
+        sharing=sharing,
         limits_a=limits_a,
     )
 

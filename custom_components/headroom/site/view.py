@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from ..csms.values import ChargingState, ConnectorStatus
 from ..engine.explain import explain
 from ..engine.model import NONE_A, Reason, ReasonCode
+from ..engine.share import Policy
 from ..engine.unmanaged import total
 from .authorization import Authorization
 from .circuit import CircuitState
@@ -40,6 +41,7 @@ def snapshot_of(
     *,
     config: SiteConfig,
     mode: Mode,
+    policy: Policy,
     circuits: Mapping[str, CircuitState],
     stations: Mapping[str, StationState],
     installers: Mapping[str, Installer],
@@ -56,6 +58,8 @@ def snapshot_of(
     return SiteSnapshot(
         at=clock.utcnow(),
         mode=mode,
+        policy=policy,
+        plan_age_s=None if turn is None else turn.sharing.age_s(now),
         root_id=config.root.circuit_id,
         circuits={circuit_id: _circuit(state, circuits, evses, turn, now) for circuit_id, state in circuits.items()},
         stations={
@@ -162,6 +166,7 @@ def _evse(
         requested_a=told_a,
         limit_a=limit_a,
         fallback_a=evse.fallback_a,
+        target_a=None if turn is None else turn.sharing.target_a(key),
         reason=reason,
         reason_text="" if reason is None else explain(_reasoned_a(limit_a, told_a, reason), reason, names, local, now),
         circumstances={} if reason is None else reason_document(reason, names, local),
