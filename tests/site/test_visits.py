@@ -10,7 +10,7 @@ from custom_components.headroom.site.snapshot import EvseSnapshot
 from simulator.car import HighLevel
 from simulator.virtual import START, run
 
-from .harness import Place, car, scenario
+from .harness import Place, car, scenario, steps
 
 
 def departs_s(evse: EvseSnapshot) -> float | None:
@@ -144,6 +144,40 @@ def test_stays_make_a_habit_that_is_planned_with_until_it_has_passed() -> None:
             await s.until(begins_s + 1000)
             assert s.evse(1).needed.departure_source is Source.UNKNOWN, "it stays longer this time"
             assert s.evse(1).needed.energy_source is Source.UNKNOWN or (s.evse(1).needed.need.energy_wh or 0) > 0
+
+    run(story())
+
+
+def test_who_leaves_first_is_served_first_and_who_stays_gets_the_rest() -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), fuse_a=25.0, worst_case_a=5.0) as s:
+            await s.until(90)
+            assert abs(s.pilot_a(1) - s.pilot_a(2)) <= 1.0, "nobody knows better than sharing alike"
+            s.site.set_need(s.key(1), energy_wh=6000.0, departs_at=START + timedelta(hours=8))
+            s.site.set_need(s.key(2), energy_wh=6000.0, departs_at=START + timedelta(seconds=3000))
+            await s.until(400)
+            assert s.draw_a(2) > s.draw_a(1) + 8
+            await s.until(3000)
+            assert s.evse(2).needed.need.energy_wh == 0, "it is ready when it leaves"
+            s.unplug(2)
+            await s.until(3100)
+            assert s.draw_a(1) > 14
+
+    run(story())
+
+
+def test_a_car_that_must_not_be_paused_keeps_its_turn_while_the_others_change() -> None:
+    async def story() -> None:
+        places = [Place(comes_s=10.0 + 5 * number) for number in range(4)]
+        # Three cars fit at 6 A.
+        async with scenario(*places, fuse_a=25, margin_a=1, worst_case_a=10, building=steps((0.0, 5.0)), step_s=0.5) as s:
+            await s.until(30)
+            s.site.set_need(s.key(1), pausable=False)
+            await s.until(300)
+            assert [s.charges(number) for number in (1, 2, 3, 4)] == [True, True, True, False]
+            await s.until(2400)
+            assert s.charges(4) and not (s.charges(2) and s.charges(3)), "somebody made place for it"
+            assert min(moment.pilots_a[0] for moment in s.between(60, 2400)) >= 6
 
     run(story())
 

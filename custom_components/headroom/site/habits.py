@@ -98,6 +98,11 @@ def usual(stays: Iterable[Stay], arrived_at: datetime) -> Usual:
     )
 
 
+def _row(stay: Stay) -> list[float | None]:
+    """Return a stay as it is stored: in whole seconds and watt hours."""
+    return [round(stay.arrived_s), round(stay.stay_s), None if stay.energy_wh is None else round(stay.energy_wh)]
+
+
 @dataclass(slots=True)
 class Habits:
     """The last stays of drivers and at EVSEs, by name."""
@@ -136,7 +141,7 @@ class Habits:
         return {
             "version": VERSION,
             "salt": self.salt.hex(),
-            "stays": {name: [[stay.arrived_s, stay.stay_s, stay.energy_wh] for stay in stays] for name, stays in self.stays.items()},
+            "stays": {name: [_row(stay) for stay in stays] for name, stays in self.stays.items()},
         }
 
     def recall(self, document: Mapping[str, Any]) -> None:
