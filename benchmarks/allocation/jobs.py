@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 import json
 from os import process_cpu_count
 from pathlib import Path
@@ -22,6 +22,8 @@ CAPACITIES_KW = (20.0, 30.0, 40.0, 50.0, 70.0)
 TAPER_KW = (30.0, 50.0)
 NOISE_KW = (20.0, 30.0, 40.0, 50.0)
 NOISE_MIN = 45
+NOISE_SEEDS = (1, 2, 3)
+"""Which departures are told wrong is chance: one draw of it says little."""
 CROWDS = (50, 500)
 SLOW_CROWD = 500
 CROWD_KW_PER_SESSION = 1.0
@@ -40,6 +42,7 @@ class Job:
     days: str = "all"
     battery: str = "ideal"
     noise_min: int = 0
+    noise_seed: int = 0
     timed: bool = False
     active: int = 0
     periods: int = 0
@@ -64,7 +67,8 @@ def months(*, parts: Sequence[str], policies: Sequence[str], capacities_kw: Sequ
             if kw in TAPER_KW and policy != OPTIMUM:
                 found.append(Job(part="taper", policy=policy, capacity_kw=kw, days=days, battery="taper"))
             if kw in NOISE_KW and (ours or policy == "edf"):
-                found.append(Job(part="noise", policy=policy, capacity_kw=kw, days=days, noise_min=NOISE_MIN))
+                noisy = Job(part="noise", policy=policy, capacity_kw=kw, days=days, noise_min=NOISE_MIN)
+                found += [replace(noisy, noise_seed=seed) for seed in NOISE_SEEDS]
         found.append(Job(part="europe", policy=policy, site="europe", days=days))
     return [job for job in found if job.part in parts]
 

@@ -37,7 +37,7 @@ def good() -> list[Result]:
     caltech = [month("caltech", policy, kw) for kw in CAPACITIES_KW for policy in policies]
     europe = [month("europe", policy, 0.0) for policy in policies]
     taper = [month("taper", policy, kw) for kw in TAPER_KW for policy in (*BASELINES, *OURS)]
-    noise = [month("noise", "edf", kw, met_percent=OPTIMUM_PERCENT[kw] - 4.0) for kw in NOISE_KW]
+    noise = [month("noise", "edf", kw, met_percent=OPTIMUM_PERCENT[kw] - 3.5) for kw in NOISE_KW]
     noise += [month("noise", policy, kw, met_percent=OPTIMUM_PERCENT[kw] - 1.0) for kw in NOISE_KW for policy in OURS]
     return caltech + europe + taper + noise
 
@@ -84,7 +84,8 @@ def test_nothing_is_missed_where_all_is_reached(whole_march: bool) -> None:
         ("taper", "most_energy", 30.0, {"overload_as": 1.0}, "1.0 A·s of overload"),
         ("europe", "most_energy", 0.0, {"met_percent": 96.0, "delivered_kwh": NEED_KWH * 0.96}, "European tree"),
         ("taper", "round_robin", 50.0, {"met_percent": 99.9}, "round_robin 99.9 %"),
-        ("noise", "most_energy", 20.0, {"met_percent": 70.0}, "departures wrong by 45 minutes, 20 kW"),
+        ("noise", "most_energy", 20.0, {"met_percent": 70.0}, "departures wrong by 45 minutes, 20 kW: 70.0 % met"),
+        ("noise", "most_cars_ready", 50.0, {"met_percent": 96.0}, "most_cars_ready, departures wrong by 45 minutes"),
     ],
 )
 def test_a_figure_that_falls_short_is_named(part: str, policy: str, kw: float, figures: dict[str, Any], says: str) -> None:
@@ -134,7 +135,7 @@ def test_the_tables_have_a_row_for_each_month_and_each_crowd() -> None:
 def test_jobs_cover_every_table_and_only_what_was_asked_for() -> None:
     policies = (OPTIMUM, *BASELINES, *OURS)
     jobs = months(parts=("caltech", "europe", "taper", "noise"), policies=policies, capacities_kw=CAPACITIES_KW, days="all")
-    assert len(jobs) == len(policies) * (len(CAPACITIES_KW) + 1) + 6 * len(TAPER_KW) + 3 * len(NOISE_KW)
+    assert len(jobs) == len(policies) * (len(CAPACITIES_KW) + 1) + 6 * len(TAPER_KW) + 3 * 3 * len(NOISE_KW)
     (only,) = months(parts=("caltech",), policies=("edf",), capacities_kw=(30.0,), days="tune")
     assert (only.policy, only.capacity_kw, only.days, only.timed) == ("edf", 30.0, "tune", False)
     timed = crowds(policies=policies, quick=False)

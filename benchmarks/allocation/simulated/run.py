@@ -55,7 +55,7 @@ def month(job: dict) -> Scene:
         network, visits = star_network(site), moved(visits, site.most_kw())
     else:
         site, network = caltech(job["capacity_kw"]), caltech_network(job["capacity_kw"])
-    return Scene(site, network, prepare(visits, site.most_kw(), days=job["days"], noise_min=job["noise_min"]))
+    return Scene(site, network, prepare(visits, site.most_kw(), days=job["days"], noise_min=job["noise_min"], seed=job["noise_seed"]))
 
 
 def crowded(job: dict, seed: int) -> Scene:

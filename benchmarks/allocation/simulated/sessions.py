@@ -96,7 +96,7 @@ def generate(days: int = 31, seed: int = 2019) -> list[Visit]:
 
 
 def prepare(
-    visits: Iterable[Visit], most_kw: Mapping[str, float], *, days: str = "all", noise_min: int = 0, seed: int = 45
+    visits: Iterable[Visit], most_kw: Mapping[str, float], *, days: str = "all", noise_min: int = 0, seed: int = 0
 ) -> list[Session]:
     """Return the sessions to simulate: of `all` days, of those to `tune` on, or of the others (`score`).
 
