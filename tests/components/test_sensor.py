@@ -1,13 +1,18 @@
 """Sensors."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom.engine.model import Filled, Outlook, Phase, Reason, ReasonCode
+from custom_components.headroom.sensor import REASON_ATTRIBUTES
+from custom_components.headroom.site.reason_document import reason_document
 from custom_components.headroom.site.snapshot import MeterHealth
+from tests.conftest import TEXTS
 
 from .conftest import LEFT, busy, show
 from .raw_station import raw_station, until
@@ -41,6 +46,32 @@ async def test_the_reason_names_the_circuit_and_the_phase(
     assert state.attributes["text"] == "Garage is full on L2."
     assert state.attributes["circuit"] == "Garage"
     assert state.attributes["phase"] == "L2"
+
+
+def test_whatever_is_told_of_a_reason_is_shown_and_has_a_word() -> None:
+    """Nothing that the site says of a reason is lost, or shown by a bare key."""
+    amps = Filled(limit_a=20.0, unmanaged_a=3.0)
+    whole = Reason(
+        code=ReasonCode.POSTPONED,
+        circuit_id="g",
+        phase=Phase.L1,
+        against=Phase.L2,
+        others=1,
+        source="EMS",
+        filled=amps,
+        tier=2,
+        tiers=3,
+        least_a=6.0,
+        rises_to_a=7.0,
+        rounded_from_a=7.5,
+        next_at=1.0,
+        outlook=Outlook(energy_wh=1000.0, departs_at=2.0, ready_at=3.0),
+    )
+    assert not [field.name for field in fields(whole) if getattr(whole, field.name) == field.default], "the fullest reason there is"
+    told: set[str] = set()
+    for reason in (whole, replace(whole, filled=replace(amps, watts_per_a=230.0))):
+        told |= set(reason_document(reason, {"g": "Garage"}, lambda at: datetime.fromtimestamp(at, UTC)))
+    assert {"text", *told} == set(REASON_ATTRIBUTES) == set(TEXTS["entity"]["sensor"]["limit_reason"]["state_attributes"])
 
 
 async def test_without_the_station_the_limit_stays(hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]) -> None:

@@ -136,7 +136,7 @@ def test_what_rests_is_told_until_when() -> None:
     rested = car("a", past=Past(pauses_at=(NOW - 50,), changed_at=NOW - 50))
     reason = reasons(20, [rested])["a"]
     assert (reason.code, reason.next_at) == (ReasonCode.RESTING, NOW - 50 + LEAST_OFF_S)
-    assert reasons(20, [replace(rested, max_a=0.0, ceiling=ReasonCode.USER)])["a"].code is ReasonCode.USER
+    assert reasons(20, [replace(rested, max_a=0.0, ceiling=ReasonCode.USER)])["a"] == Reason(code=ReasonCode.USER)
 
 
 def test_what_the_plan_has_charge_later_is_postponed_and_what_it_has_charge_now_waits() -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .model import Allocation, Filled, Headroom, Outlook, Phase, Reason, ReasonCode, Request
 from .plan import Planned
 from .priority import MOST_TIERS
 from .rotation import HOUR_S, LEAST_OFF_S, MOST_PAUSES, TURN_S, URGENCY_S, Turn, laxity_s, rests, turn
+from .rows import TOLERANCE_A
 from .tree import path
 
 PLACED = frozenset({ReasonCode.CIRCUIT, ReasonCode.IMBALANCE, ReasonCode.WAITING})
@@ -42,28 +44,40 @@ def with_circumstances(
     starts = turns_end(allocations, requests, rows, now)
     result: dict[str, Allocation] = {}
     for request in requests:
-        name = request.request_id
-        allocation, plan = allocations[name], planned.get(name)
-        reason = replace(
-            allocation.reason,
-            tier=0 if request.tier > MOST_TIERS else 1 + tiers.index(request.tier) if request.tier in tiers else 1,
-            tiers=max(1, len(tiers)),
-            outlook=None if plan is None else outlook(request, plan, now),
-        )
+        allocation, plan = allocations[request.request_id], planned.get(request.request_id)
+        reason = allocation.reason
+        told: dict[str, Any] = {
+            "tier": 0 if request.tier > MOST_TIERS else 1 + tiers.index(request.tier) if request.tier in tiers else 1,
+            "tiers": max(1, len(tiers)),
+        }
+        if plan is not None:
+            told["outlook"] = outlook(request, plan, now)
         if reason.code in PLACED:
-            reason = replace(reason, filled=filled(reason, rows, limits))
+            told["filled"] = filled(reason, rows, limits)
         if reason.code is ReasonCode.WAITING:
-            later = plan is not None and turn(request, plan.target_a, now) > Turn.STARTS
-            next_at = starts.get(name) if plan is None else _to_come(plan.starts_at, now)
-            code = ReasonCode.POSTPONED if later else ReasonCode.WAITING
-            reason = replace(reason, code=code, least_a=request.min_a, next_at=next_at)
+            told |= when(request, plan, starts.get(request.request_id), now)
         elif rests(request, now) and allocation.limit_a <= 0:
-            code = ReasonCode.RESTING if request.max_a >= request.min_a else request.ceiling  # it would not charge anyway
-            reason = replace(reason, code=code, next_at=request.past.pauses_at[-1] + LEAST_OFF_S)
-        elif reason.code not in PLACED and 0 < allocation.limit_a < request.max_a - 1e-6:
-            reason = replace(reason, rounded_from_a=request.max_a)
-        result[name] = replace(allocation, reason=reason)
+            told |= rest(request)
+        elif reason.code not in PLACED and 0 < allocation.limit_a < request.max_a - TOLERANCE_A:
+            told["rounded_from_a"] = request.max_a
+        result[request.request_id] = replace(allocation, reason=replace(reason, **told))
     return result
+
+
+def when(request: Request, plan: Planned | None, turn_at: float | None, now: float) -> dict[str, Any]:
+    """Return why and until when a session waits: `turn_at` is when its turn may come where no plan says when it starts."""
+    if plan is None:
+        return {"least_a": request.min_a, "next_at": turn_at}
+    later = turn(request, plan.target_a, now) > Turn.STARTS
+    code = ReasonCode.POSTPONED if later else ReasonCode.WAITING
+    return {"code": code, "least_a": request.min_a, "next_at": _to_come(plan.starts_at, now)}
+
+
+def rest(request: Request) -> dict[str, Any]:
+    """Return until when a session rests; one that would not charge anyway does not."""
+    if request.max_a < request.min_a:
+        return {"code": request.ceiling}
+    return {"code": ReasonCode.RESTING, "next_at": request.past.pauses_at[-1] + LEAST_OFF_S}
 
 
 def filled(reason: Reason, rows: Mapping[str, Headroom], limits: Mapping[str, Limits]) -> Filled | None:
