@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+import json
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -15,7 +16,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.headroom.actions.needs import departure_of
+from custom_components.headroom.configuration import site_config
 from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
 
 from .raw_station import RawStation, raw_station, until
 
@@ -160,6 +163,23 @@ async def test_a_time_of_day_is_the_next_one(hass: HomeAssistant, freezer: Froze
     freezer.move_to(datetime.fromisoformat(now).astimezone(UTC))
     parsed = dt_util.parse_datetime(said) or dt_util.parse_time(said)
     assert departure_of(parsed) == datetime.fromisoformat(meant)
+
+
+@pytest.mark.usefixtures("left")
+async def test_a_need_is_in_the_diagnostics(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """For whoever asks why a car waits."""
+    leaves = soon(3)
+    await say(hass, init_integration, departure=leaves.isoformat())
+    await until(hass, PLANNED, leaves.isoformat())
+    told = json.dumps(await async_get_config_entry_diagnostics(hass, init_integration))
+    assert f'"departs_at": "{leaves.isoformat()}"' in told
+    assert '"departure_source": "driver"' in told
+
+
+async def test_people_come_and_go_by_home_assistants_clock(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    """A working day is one there where the site is."""
+    await hass.config.async_set_time_zone("Pacific/Auckland")
+    assert str(site_config(mock_config_entry).time_zone) == "Pacific/Auckland"
 
 
 async def test_a_need_outlives_a_reload(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:

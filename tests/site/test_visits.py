@@ -157,6 +157,9 @@ def test_who_leaves_first_is_served_first_and_who_stays_gets_the_rest() -> None:
             s.site.set_need(s.key(2), energy_wh=6000.0, departs_at=START + timedelta(seconds=3000))
             await s.until(400)
             assert s.draw_a(2) > s.draw_a(1) + 8
+            kept = s.records.decisions[-1].document["evses"]["CP2/1"]["needed"]
+            assert kept["energy_source"] == "driver" and 4000 < kept["energy_wh"] < 6000
+            assert kept["departs_at"] == (START + timedelta(seconds=3000)).isoformat() and kept["pausable"]
             await s.until(3000)
             assert s.evse(2).needed.need.energy_wh == 0, "it is ready when it leaves"
             s.unplug(2)

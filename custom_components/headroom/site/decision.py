@@ -11,6 +11,7 @@ from ..engine.model import PerPhase
 from .circuit import CircuitState
 from .config import EvseKey
 from .evse import EvseState
+from .needs import needed_document
 from .reason_document import reason_document
 from .turn import Turn
 
@@ -79,6 +80,7 @@ def evse_document(
     limit_a, target_a = evse.limit_a(now), turn.sharing.target_a(key)
     return {
         "asked_a": None if request is None else round(request.max_a, 1),
+        "needed": None if request is None else needed_document(evse.needed),
         "target_a": None if target_a is None else round(target_a, 1),
         "allocated_a": None if allocation is None else round(allocation.limit_a, 1),
         "told_a": None if told_a is None else round(told_a, 1),

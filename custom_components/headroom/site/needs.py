@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from ..csms.needs import EvNeeds
 from ..engine.model import Need
@@ -108,3 +109,16 @@ def needed(
         departure_source=departure_source,
         pausable=wish is None or wish.pausable,
     )
+
+
+def needed_document(needed: Needed) -> dict[str, Any]:
+    """Return it as JSON-able data."""
+    need = needed.need
+    return {
+        "energy_wh": None if need.energy_wh is None else round(need.energy_wh),
+        "energy_source": str(needed.energy_source),
+        "departs_at": None if needed.departs_at is None else needed.departs_at.isoformat(timespec="seconds"),
+        "departure_source": str(needed.departure_source),
+        "state_of_charge": need.state_of_charge,
+        "pausable": needed.pausable,
+    }
