@@ -243,7 +243,7 @@ async def test_a_limit_from_outside(
     await hass.async_block_till_done()
     assert hass.states.get(LIMIT_REASON).state == "external"
     await act(hass, "clear_limit", target, source="grid")
-    await until(hass, LIMIT_REASON, "ramp")
+    await until(hass, LIMIT_REASON, "resting")  # for the least time between a stop and a start
 
 
 @pytest.mark.parametrize("fields", [{}, {"current": 10, "power": 4}])

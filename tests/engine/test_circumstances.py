@@ -102,6 +102,12 @@ def test_who_waits_is_told_when_the_turn_before_it_ends_one_after_the_other() ->
     assert found["w1"].least_a == 6.0
 
 
+def test_who_had_less_is_told_an_earlier_turn() -> None:
+    requests = [charging("h", 600), car("had", past=Past(short_wh=-9.0)), car("owed", past=Past(short_wh=9.0), queue_key=5.0)]
+    found = reasons(7, requests)
+    assert (found["owed"].next_at, found["had"].next_at) == (NOW + 1200, NOW + 1200 + TURN_S)
+
+
 def test_it_really_is_its_turn_then() -> None:
     requests = [charging("old", 1500), charging("new", 600), car("w1", queue_key=1.0)]
     at = reasons(13, requests)["w1"].next_at
@@ -137,6 +143,13 @@ def test_what_rests_is_told_until_when() -> None:
     reason = reasons(20, [rested])["a"]
     assert (reason.code, reason.next_at) == (ReasonCode.RESTING, NOW - 50 + LEAST_OFF_S)
     assert reasons(20, [replace(rested, max_a=0.0, ceiling=ReasonCode.USER)])["a"] == Reason(code=ReasonCode.USER)
+
+
+def test_what_would_find_no_room_after_its_rest_waits() -> None:
+    rested = car("a", past=Past(pauses_at=(NOW - 50,), changed_at=NOW - 50))
+    reason = reasons(11, [rested, charging("h", 600)])["a"]
+    assert (reason.code, reason.circuit_id, reason.next_at) == (ReasonCode.WAITING, "garage", NOW + 1200)
+    assert reasons(5, [rested])["a"].code is ReasonCode.WAITING
 
 
 def test_what_the_plan_has_charge_later_is_postponed_and_what_it_has_charge_now_waits() -> None:

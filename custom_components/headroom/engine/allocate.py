@@ -249,6 +249,8 @@ def reason(session: Session) -> Reason:
     """Return what stops a session where it is: its own ceiling, the first row that has no room for a step more, or the row it waits for."""
     if session.waits_for is not None:
         return place(ReasonCode.WAITING, session, session.waits_for, others=session.waits_for.sessions)
+    if session.request.ceiling is ReasonCode.RESTING and (full := session.obstacle(session.least)) is not None:
+        return place(ReasonCode.WAITING, session, full, others=full.sessions)  # had it rested enough, it would wait
     full = session.obstacle(1) if 0 < session.current < session.most else None
     if full is not None:
         return place(ReasonCode.CIRCUIT if full.against is None else ReasonCode.IMBALANCE, session, full, others=full.sessions - 1)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from .model import Allocation, Filled, Headroom, Outlook, Phase, Reason, ReasonCode, Request
 from .plan import Planned
 from .priority import MOST_TIERS
-from .rotation import HOUR_S, LEAST_OFF_S, MOST_PAUSES, TURN_S, URGENCY_S, Turn, laxity_s, rests, turn
+from .rotation import HOUR_S, LEAST_OFF_S, MOST_PAUSES, TURN_S, URGENCY_S, Turn, laxity_s, turn
 from .rows import TOLERANCE_A
 from .tree import path
 
@@ -56,8 +57,8 @@ def with_circumstances(
             told["filled"] = filled(reason, rows, limits)
         if reason.code is ReasonCode.WAITING:
             told |= when(request, plan, starts.get(request.request_id), now)
-        elif rests(request, now) and allocation.limit_a <= 0:
-            told |= rest(request)
+        elif reason.code is ReasonCode.RESTING and request.past.pauses_at:
+            told["next_at"] = request.past.pauses_at[-1] + LEAST_OFF_S
         elif reason.code not in PLACED and 0 < allocation.limit_a < request.max_a - TOLERANCE_A:
             told["rounded_from_a"] = request.max_a
         result[request.request_id] = replace(allocation, reason=replace(reason, **told))
@@ -71,13 +72,6 @@ def when(request: Request, plan: Planned | None, turn_at: float | None, now: flo
     later = turn(request, plan.target_a, now) > Turn.STARTS
     code = ReasonCode.POSTPONED if later else ReasonCode.WAITING
     return {"code": code, "least_a": request.min_a, "next_at": _to_come(plan.starts_at, now)}
-
-
-def rest(request: Request) -> dict[str, Any]:
-    """Return until when a session rests; one that would not charge anyway does not."""
-    if request.max_a < request.min_a:
-        return {"code": request.ceiling}
-    return {"code": ReasonCode.RESTING, "next_at": request.past.pauses_at[-1] + LEAST_OFF_S}
 
 
 def filled(reason: Reason, rows: Mapping[str, Headroom], limits: Mapping[str, Limits]) -> Filled | None:
@@ -163,4 +157,5 @@ def turn_ends_at(request: Request, now: float) -> float | None:
 def _queue_key(request: Request, now: float) -> tuple[float, float, float, str]:
     """Order those that wait as `line_up` does without a plan."""
     power_w = request.max_a * len(request.phases) * request.voltage_v
-    return (laxity_s(request, power_w, now) // URGENCY_S, -request.past.short_wh, request.queue_key, request.request_id)
+    lax_s = laxity_s(request, power_w, now)
+    return (lax_s // URGENCY_S if lax_s < inf else inf, -request.past.short_wh, request.queue_key, request.request_id)

@@ -84,7 +84,7 @@ def line_up(requests: Iterable[Request], targets_a: Mapping[str, float], powers_
     for request in requests:
         target_a = targets_a.get(request.request_id)
         turn_now = turn(request, target_a, now)
-        if rests(request, now):
+        if rests(request, now) and request.max_a >= request.min_a:
             request = replace(request, max_a=0.0, ceiling=ReasonCode.RESTING)
         if target_a is not None:
             charges = turn_now <= Turn.STARTS
