@@ -15,13 +15,15 @@ RAISE_EVERY_S = 3.0
 DEAD_BAND_A = 2.0
 """A smaller raise waits."""
 DEAD_BAND_S = 5.0
-"""…for this long."""
+"""…for this long…"""
+ROOMY_S = 20.0
+"""…and until there has been room for it for this long without a break: the noise of a meter moves no limits up and down."""
 EPSILON_A = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """What a session has: the limit in force, what must be reserved for it, and when its limit last changed.
+    """What a session has: the limit in force, what must be reserved for it, when its limit last changed, and since when it could be higher.
 
     `reserved_a` is at least `limit_a`, and more while a cut is not confirmed or not yet seen in the car's draw.
     """
@@ -29,6 +31,7 @@ class Holding:
     limit_a: float
     reserved_a: float
     changed_at: float = -math.inf
+    roomy_since: float = -math.inf
 
 
 def steady(
@@ -60,7 +63,8 @@ def steady(
         holding, target_a = holdings[request.request_id], allocations[request.request_id].limit_a
         held_s = now - holding.changed_at
         wanted_a = target_a - holding.limit_a
-        if held_s < RAISE_EVERY_S or (wanted_a < DEAD_BAND_A and held_s < DEAD_BAND_S and holding.limit_a > 0):
+        waits = held_s < DEAD_BAND_S or now - holding.roomy_since < ROOMY_S
+        if held_s < RAISE_EVERY_S or (wanted_a < DEAD_BAND_A and waits and holding.limit_a > 0):
             continue
         reachable_a = min(target_a, holding.reserved_a + room_a(loads[request.request_id]))
         limit_a = math.floor(reachable_a / request.step_a + EPSILON_A) * request.step_a

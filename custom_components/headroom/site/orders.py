@@ -5,6 +5,7 @@ from dataclasses import replace
 import math
 
 from ..engine.past import after, shortfalls_wh
+from ..engine.stability import EPSILON_A
 from .circuit import CircuitState
 from .config import EvseKey, Mode
 from .evse import EvseState
@@ -90,6 +91,8 @@ def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: floa
         refused = key in wanting and turn.allocations[key].limit_a <= 0  # a lease that lapsed is no pause
         past = after(evse.past, limit_a, refused=refused, now=now)
         evse.past = replace(past, short_wh=past.short_wh + shortfalls.get(key, 0.0))
+        roomy = turn.allocations[key].limit_a > evse.limit_a(now) + EPSILON_A
+        evse.roomy_since = min(evse.roomy_since, now) if roomy else math.inf
 
 
 def sample_doubtful(circuits: Mapping[str, CircuitState], evses: Iterable[EvseState], mode: Mode, now: float) -> None:

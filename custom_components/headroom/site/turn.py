@@ -239,6 +239,7 @@ def decide(
                 limit_a=evse.limit_a(now) if evse.in_flight_a is None else evse.in_flight_a,
                 reserved_a=evse.reserved_a(now),
                 changed_at=now if evse.in_flight_a is not None else -math.inf if evse.just_proven else evse.changed_at,
+                roomy_since=-math.inf if evse.just_proven else evse.roomy_since,
             )
             for request_id, evse in sessions.items()
         },
