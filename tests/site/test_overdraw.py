@@ -61,6 +61,9 @@ def test_a_car_that_obeys_after_all_shares_again() -> None:
             await s.until(90)
             assert s.problem(1) is None and s.reason(1) == "circuit"
             assert max(s.draws_a()) - min(s.draws_a()) <= 1.1 and min(s.draws_a()) > 15, s.story()
+            limits_a = s.moments[-1].limits_a
+            await s.until(200)
+            assert all(moment.limits_a == limits_a for moment in s.between(90, 200)), "a rise of a car by one ampere is not the building's"
 
     run(story())
 

@@ -33,6 +33,7 @@ def needing(energy_wh: float | None, departs_at: float | None) -> Request:
         (replace(after(1), requests={}), "it has left"),
         (replace(after(1), requests={"a": CAR, "b": replace(CAR, request_id="b")}), "another has come"),
         (replace(after(1), limits_a={"main": (30.0, 30.0, 30.0)}), "a limit from outside"),
+        (after(1, replace(CAR, past=Past(arrived_at=999.0))), "another has come in its place"),
         (after(1, needing(10_000.0, 7200.0)), "it leaves earlier"),
         (after(1, needing(14_000.0, 9000.0)), "it needs more"),
         (after(1, needing(5_000.0, 9000.0)), "it needs less than it can have charged since"),

@@ -16,7 +16,7 @@ DEAD_BAND_A = 2.0
 """A smaller raise waits."""
 DEAD_BAND_S = 5.0
 """…for this long…"""
-ROOMY_S = 20.0
+ROOMY_S = 10.0
 """…and until there has been room for it for this long without a break: the noise of a meter moves no limits up and down."""
 EPSILON_A = 1e-6
 

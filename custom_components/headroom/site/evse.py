@@ -125,7 +125,7 @@ class EvseState(EvseHoldings):
         """Forget what belonged to the transaction: its lease ended with it."""
         self.last_session = self.session or self.last_session
         self.session = None
-        self.past = Past()
+        self.past, self.roomy_since = Past(), -math.inf
         self.charging_state = None
         self.soc_pct = None
         if self.lease is not None and self.dialect.overwrites:

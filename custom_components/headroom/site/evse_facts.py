@@ -85,8 +85,8 @@ class EvseFacts:
     """The limits that its car may still be on its way down from, each with when it was left."""
     changed_at: float = -math.inf
     """When the limit in force last changed."""
-    roomy_since: float = math.inf
-    """Since when its share has been above its limit without a break; infinite while it is not."""
+    roomy_since: float = -math.inf
+    """Since when its share has been above its limit without a break; infinite while it is not, for ever before that is seen."""
     overdraw_since: float | None = None
     exceeding: bool = False
     """By the last reading its car draws more than its limits explain: the others are led beside what it draws."""

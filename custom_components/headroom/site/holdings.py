@@ -116,7 +116,10 @@ class EvseHoldings(EvseFacts):
         if self.measured_at >= self.changed_at + self.response_s:
             return True
         limit_a = self.limit_a(now)
-        return self.measured_at >= self.changed_at and abs(self.draw_a - limit_a) <= REACHED * limit_a + OVERDRAW_A
+        off_a = abs(self.draw_a - limit_a)
+        # Of two limits that lie near to each other it has reached the nearer one: else a small rise of its own is the building's.
+        nearer = off_a <= abs(self.draw_a - self.previous_a)
+        return self.measured_at >= self.changed_at and nearer and off_a <= REACHED * limit_a + OVERDRAW_A
 
     def _leaving_a(self, at: float, within_s: float) -> float:
         """Return the highest limit that was left less than `within_s` before a time."""

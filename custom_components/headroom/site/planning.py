@@ -139,6 +139,8 @@ def outdated(before: Basis, now: Basis) -> bool:
         return True
     if before.requests.keys() != now.requests.keys():
         return True
+    if any(before.requests[name].past.arrived_at != request.past.arrived_at for name, request in now.requests.items()):
+        return True
     if any(_needs_otherwise(before.requests[name], request, age_s) for name, request in now.requests.items()):
         return True
     return age_s >= AGAIN_S and (_room_moved(before.headrooms, now.headrooms) or _wishes_moved(before.requests, now.requests))
