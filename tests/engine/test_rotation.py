@@ -53,6 +53,19 @@ def test_a_car_that_must_not_be_paused_is_not() -> None:
     assert who_charges([car("a", past=charging(9 * TURN_S), pausable=False), car("b", past=waiting(short_wh=900.0))]) == {"a"}
 
 
+def test_of_two_cars_that_go_on_the_one_stays_that_must_not_be_paused_at_all() -> None:
+    lasting, begun = car("a", past=charging(9 * TURN_S), tier=1, pausable=False), car("b", past=charging(LEAST_ON_S - 1))
+    assert who_charges([lasting, begun], left_a=12.0) == {"a", "b"}
+    assert who_charges([lasting, begun], left_a=11.0) == {"a"}
+
+
+def test_a_car_that_is_guaranteed_its_current_has_a_turn_whatever_the_plan_says() -> None:
+    new, other = car("a", past=waiting(), guarantee_a=8.0), car("b", past=waiting())
+    assert order([new, other], {"a": 0.0, "b": 4.0}) == ["a", "b"]
+    assert line_up([new], {"a": 0.0}, {"a": 3680.0}, NOW)[0].target_a == 8.0
+    assert order([replace(new, past=charging(LEAST_ON_S)), other], {"a": 0.0, "b": 16.0}) == ["a", "b"]
+
+
 def test_a_car_that_began_a_moment_ago_goes_on_whatever_the_plan_says() -> None:
     begun, settled = car("a", past=charging(LEAST_ON_S - 1)), car("a", past=charging(LEAST_ON_S))
     other = car("b", past=waiting())

@@ -78,6 +78,7 @@ def allocate(headrooms: Sequence[Headroom], requests: Sequence[Request]) -> dict
     circuit, a cycle of parents, an id used twice, a number that is none, a session that its circuit's wiring has no place for.
     """
     sessions = sessions_of(requests, rows_of(headrooms))
+    admit(session for session in sessions if session.request.held and not session.request.pausable)
     admit(session for session in sessions if session.request.held)
     admit(session for session in sessions if not postponed(session))
     serve(sessions, guarantee_a)

@@ -230,7 +230,8 @@ class Request:
     `guarantee_a` is served, tier by tier, before anything is shared. `target_a` is what a plan wants for it now: served next,
     tier by tier, before what is left is shared by weight; a plan has one for every session. A session whose target is below
     its least current is admitted only after that, with what is left.
-    `pausable` is False for a car that must not be paused once it charges. `held` says that it is admitted before all tiers.
+    `pausable` is False for a car that must not be paused once it charges. `held` says that it is admitted before all tiers,
+    and of those that are held, the ones that must not be paused at all come first.
     """
 
     request_id: str

@@ -2,7 +2,7 @@
 
 A car that charges goes on while it may not be paused: by its driver's word, for LEAST_ON_S after its start, and once it has been
 paused MOST_PAUSES within an hour. Then, where there is a plan, whoever the plan gives enough; it takes less to go on than to
-start. Without a plan a car has a turn of TURN_S, and then those come first who are most urgent, and of these who had least.
+start. What a car is guaranteed counts as planned. Without a plan a car has a turn of TURN_S, and then those come first who are most urgent, and of these who had least.
 """
 
 from collections.abc import Iterable, Mapping
@@ -56,6 +56,7 @@ def turn(request: Request, target_a: float | None, now: float) -> Turn:
         return Turn.HELD
     if target_a is None:
         return Turn.GOES_ON if charging and now - past.changed_at < TURN_S else Turn.STARTS
+    target_a = max(target_a, request.guarantee_a)
     if charging:
         return Turn.GOES_ON if target_a >= GOES_ON * request.min_a else Turn.MAY_GO_ON
     return Turn.STARTS if target_a >= STARTS * request.min_a else Turn.MAY_START
@@ -88,7 +89,7 @@ def line_up(requests: Iterable[Request], targets_a: Mapping[str, float], powers_
             request = replace(request, max_a=0.0, ceiling=ReasonCode.RESTING)
         if target_a is not None:
             charges = turn_now <= Turn.STARTS
-            target_a = max(target_a, request.min_a) if charges else min(target_a, request.min_a / 2)
+            target_a = max(target_a, request.min_a, request.guarantee_a) if charges else min(target_a, request.min_a / 2)
             urgency, owed = 0.0, target_a
         else:
             lax_s = laxity_s(request, powers_w[request.request_id], now)
