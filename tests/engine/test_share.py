@@ -76,6 +76,31 @@ def test_weights_count_under_every_sharing_policy() -> None:
         assert limits(30, [car("a", weight=2.0), car("b")], policy) == {"a": 20, "b": 10}
 
 
+def test_proportional_takes_a_car_that_asks_for_nothing() -> None:
+    assert limits(20, [car("a", max_a=0.0, min_a=0.0), car("b")], Policy.PROPORTIONAL) == {"a": 0, "b": 20}
+
+
+@pytest.mark.parametrize("policy", PLANNING)
+def test_too_little_to_start_by_the_plan_is_not_lost_where_the_others_cannot_use_it(policy: Policy) -> None:
+    # The plan fills one car to its 16 A, and 4 A are nobody's.
+    cars = [car("a", ALL_PHASES, 16.0, need=needs(20, 2.5)), car("b", ALL_PHASES, 16.0, need=needs(20, 2.5))]
+    assert sorted(limits(20, cars, policy).values()) == [6, 14]
+    assert sorted(limits(20, [*cars, car("c", ALL_PHASES, 16.0, need=needs(20, 9))], policy).values()) == [0, 6, 14]
+
+
+@pytest.mark.parametrize("policy", PLANNING)
+def test_too_little_to_start_by_the_plan_is_left_to_others_that_can_use_it(policy: Policy) -> None:
+    cars = [car("a", max_a=16.0, need=needs(9, 2)), car("b", max_a=16.0, need=needs(9, 2)), car("c", max_a=10.0)]
+    found = limits(30, cars, policy)
+    assert sum(found.values()) == 30
+
+
+@pytest.mark.parametrize("policy", PLANNING)
+def test_a_guarantee_holds_whatever_the_plan_wants(policy: Policy) -> None:
+    urgent = [car("a", max_a=16.0, need=needs(9, 2)), car("b", max_a=16.0, need=needs(9, 2))]
+    assert limits(20, [*urgent, car("c", guarantee_a=8.0, need=needs(50, 10))], policy)["c"] >= 8
+
+
 def test_most_cars_ready_makes_one_ready_where_most_energy_asks_nobody() -> None:
     # An hour, and room for one: what the small car needs would be lost in the large one's need.
     requests = [car("small", need=needs(3.6, 1.0)), car("large", need=needs(30, 1.0), past=Past(limit_a=16.0, changed_at=0.0))]

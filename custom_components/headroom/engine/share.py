@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .allocate import allocate
-from .model import Allocation, Headroom, Request
-from .plan import Planned, plan, watts_per_a
-from .rotation import line_up
+from .model import Allocation, Headroom, ReasonCode, Request
+from .plan import STARTS, Planned, plan, watts_per_a
+from .rotation import GOES_ON, line_up
 
 
 class Policy(StrEnum):
@@ -63,13 +63,30 @@ def share(
 ) -> dict[str, Allocation]:
     """Return the allocation of each request by its id, as `allocate` does; `planned` is what `look_ahead` said, a while ago at most.
 
-    A session that the plan does not know, or any where there is none, gets what is fair.
+    A session that the plan does not know, or any where there is none, gets what is fair. One that the plan gives too little to
+    start starts all the same where the others can't use up what it leaves: where all together then have more.
     """
     wiring = {headroom.circuit_id: headroom.wiring for headroom in headrooms}
     watts = {request.request_id: watts_per_a(request, wiring[request.circuit_id]) for request in requests}
     shaped = shape(requests, policy, watts)
     powers_w = {request.request_id: watts[request.request_id] * request.max_a for request in requests}
-    return allocate(headrooms, line_up(shaped, {name: each.target_a for name, each in planned.items()}, powers_w, now))
+    targets_a = {name: each.target_a for name, each in planned.items()}
+    allocations = allocate(headrooms, line_up(shaped, targets_a, powers_w, now))
+    refused_a = {
+        request.request_id: request.min_a
+        for request in requests
+        if GOES_ON * request.min_a <= targets_a.get(request.request_id, 0.0) < STARTS * request.min_a
+        and allocations[request.request_id].reason.code is ReasonCode.WAITING
+    }
+    if not refused_a:
+        return allocations
+    others = allocate(headrooms, line_up(shaped, targets_a | refused_a, powers_w, now))
+    return max(allocations, others, key=lambda each: total_w(each, watts))
+
+
+def total_w(allocations: Mapping[str, Allocation], watts: Mapping[str, float]) -> float:
+    """Return the power of all together."""
+    return round(sum(watts[name] * each.limit_a for name, each in allocations.items()), 3)
 
 
 def shape(requests: Sequence[Request], policy: Policy, watts: Mapping[str, float]) -> Sequence[Request]:
@@ -78,7 +95,7 @@ def shape(requests: Sequence[Request], policy: Policy, watts: Mapping[str, float
         case Policy.EQUAL_POWER:
             return [replace(each, weight=each.weight / watts[each.request_id]) for each in requests]
         case Policy.PROPORTIONAL:
-            return [replace(each, weight=each.weight * max(each.max_a, each.min_a)) for each in requests]
+            return [replace(each, weight=each.weight * max(each.max_a, each.min_a, each.step_a)) for each in requests]
         case Policy.PRIORITY:
             return one_by_one(sorted(requests, key=lambda each: (each.tier, -each.weight, each.past.arrived_at, each.request_id)))
         case Policy.FIRST_COME:
