@@ -54,7 +54,8 @@ SOMETHING_A = 0.5
 """Who is given this on the average of a later block charges some time in it, with more."""
 FIRST_TANGENTS = pi / 18
 """The angle between tangents in the first block: the corners lie 0.4 % outside of the circle."""
-LATER_TANGENTS = pi / 6
+LATER_TANGENTS = pi / 3
+"""In later blocks a rough circle plans no worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

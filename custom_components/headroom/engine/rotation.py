@@ -2,7 +2,8 @@
 
 A car that charges goes on while it may not be paused: by its driver's word, for LEAST_ON_S after its start, and once it has been
 paused MOST_PAUSES within an hour. Then, where there is a plan, whoever the plan gives enough; it takes less to go on than to
-start. What a car is guaranteed counts as planned. Without a plan a car has a turn of TURN_S, and then those come first who are most urgent, and of these who had least.
+start. What a car is guaranteed counts as planned. Without a plan a car has a turn of TURN_S, and then those come first who are
+most urgent, and of these who had least.
 """
 
 from collections.abc import Iterable, Mapping
