@@ -10,6 +10,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.IMBALANCE: "{place} would rise too far above {against}{filled}",
     ReasonCode.WAITING: "waits its turn{next}: {place} has no room for its least current{least}",
     ReasonCode.POSTPONED: "its time is later by the plan{starts}: {place} has no room for its least current{least} now",
+    ReasonCode.CHEAPER: "waits for cheaper energy, and is ready in time with that",
     ReasonCode.RESTING: "was paused a moment ago, starts again{earliest}",
     ReasonCode.STATION: "the station, its cable or its connection allows no more{rounded}",
     ReasonCode.USER: "the maximum current that was set by hand{rounded}",

@@ -105,6 +105,8 @@ class ReasonCode(StrEnum):
     """The least current does not fit beside the others: the car waits its turn."""
     POSTPONED = "postponed"
     """…and the plan has it charge later."""
+    CHEAPER = "cheaper"
+    """The car is ready in time with what it takes when energy is cheaper."""
     RESTING = "resting"
     """The car was paused a moment ago and starts again after a least time only."""
     STATION = "station"

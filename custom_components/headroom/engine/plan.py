@@ -13,6 +13,8 @@ What it maximises is energy, in watts and not in amps, each watt hour weighted b
 - `ready`, in watt hours, is what a car that gets all it needs is worth beside its energy; dividing it by the energy left is the
   linear relaxation of counting the cars that are ready. It is what most cars ready and most energy differ in.
 - EARLY charges early what could be charged late: a car may leave before its time, and others may come.
+- CHEAP, times how dear energy is between the cheapest and the dearest hour of the plan, has what can wait for a cheaper hour wait;
+  not more than that: energy that could not be had later is worth the dearest price.
 - KEEP, on what a session has already, avoids changes that win nothing.
 
 The first block is the target; `allocate` makes it exactly feasible, in whole steps. Where there is no solver, the target is what
@@ -25,6 +27,7 @@ from dataclasses import dataclass, field
 from math import ceil, inf, pi, sqrt
 
 from .model import Headroom, Phase, Request, Wiring
+from .prices import Price, Tariff
 from .programme import Programme
 from .rows import Loads, Row, loads_of, put, room_a, rows_of
 
@@ -39,6 +42,7 @@ SOON = 0.15
 EARLY = 0.2
 EARLY_SLACK_S = 1800.0
 """By how much a stay may turn out longer than it was said: even its last minute is worth a little less than the next one."""
+CHEAP = 0.5
 KEEP = 0.03
 LEAST_ENERGY_WH = 50.0
 """Less than this counts as this: the smallest rest must not outweigh everything."""
@@ -62,10 +66,12 @@ LATER_TANGENTS = pi / 3
 class Planned:
     """What a plan gives a session: its current for the first period, and, as things stand, what comes of it.
 
-    `starts_at` is when it may start, `ready_at` by when it has all it needs; None where it does not come to that.
+    `starts_at` is when it may start, `ready_at` by when it has all it needs; None where it does not come to that. `waits` says that
+    more now would only be dearer: it is ready in time with what comes in a cheaper hour.
     """
 
     target_a: float
+    waits: bool = False
     starts_at: float | None = None
     ready_at: float | None = None
 
@@ -95,10 +101,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A span of time from now on, in seconds."""
+    """A span of time from now on, in seconds, and how dear energy is in it: from 0, the cheapest there is, to 1."""
 
     start_s: float
     end_s: float
+    dearness: float = 0.0
 
     @property
     def length_s(self) -> float:
@@ -118,17 +125,19 @@ def plan(
     spare_s: float = 0.0,
     now: float,
     besides_a: Mapping[str, float] | None = None,
+    prices: Sequence[Price] = (),
     solver: bool = True,
 ) -> dict[str, Planned]:
     """Return what each session whose need is known should have, by the request's id.
 
     `ready_wh` is what a car that gets all it needs is worth beside its energy, and `spare_s` by how much earlier than it leaves it
-    is to have it. `besides_a` is what is left to the sessions whose need is not known. Without a solver the earliest departures come first. Raises NoOptimumError where HiGHS is not to be had,
-    and ValueError as `rows_of`.
+    is to have it. `besides_a` is what is left to the sessions whose need is not known. `prices` are those of energy, as far as they
+    are known: what can wait for a cheaper hour does. Without a solver the earliest departures come first. Raises NoOptimumError
+    where HiGHS is not to be had, and ValueError as `rows_of`.
     """
     candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, spare_s, now)
-    blocks = blocks_of([candidate.stay_s for candidate in candidates])
-    if not scarce((candidate.group, candidate.request.max_a) for candidate in candidates):
+    blocks = blocks_of([candidate.stay_s for candidate in candidates], Tariff.of(prices, now), now)
+    if not any(block.dearness for block in blocks) and not scarce((candidate.group, candidate.request.max_a) for candidate in candidates):
         currents = [[each.request.max_a * block.present(each.stay_s) for block in blocks] for each in candidates]
     else:
         currents = optimum(candidates, blocks) if solver else by_departure(candidates)
@@ -174,15 +183,22 @@ def watts_per_a(request: Request, wiring: Wiring) -> float:
     return request.voltage_v * (1.0 if len(request.phases) == 2 else sqrt(3))
 
 
-def blocks_of(stays_s: Sequence[float]) -> list[Block]:
-    """Return the blocks: the period that is decided now, then up to each departure, or to some of them where they are many."""
+def blocks_of(stays_s: Sequence[float], tariff: Tariff, now: float) -> list[Block]:
+    """Return the blocks: the period that is decided now, then up to each departure, or to some of them where they are many.
+
+    Where the price changes a block ends as well.
+    """
     departures_s = sorted({stay_s for stay_s in stays_s if stay_s > PERIOD_S})
     last = len(departures_s) - 1
     if len(departures_s) > BLOCKS:
         chosen = sorted({round(last * (number / BLOCKS) ** FINENESS) for number in range(1, BLOCKS + 1)})
         departures_s = [departures_s[index] for index in chosen]
-    ends_s = [PERIOD_S, *departures_s]
-    return [Block(start_s, end_s) for start_s, end_s in zip([0.0, *ends_s], ends_s, strict=False)]
+    horizon = now + max([PERIOD_S, *departures_s])
+    ends_s = sorted({PERIOD_S, *departures_s, *(change - now for change in tariff.changes(now + PERIOD_S, horizon))})
+    return [
+        Block(start_s, end_s, tariff.dearness(now + start_s, now + end_s, horizon))
+        for start_s, end_s in zip([0.0, *ends_s], ends_s, strict=False)
+    ]
 
 
 def optimum(candidates: Sequence[Candidate], blocks: Sequence[Block]) -> list[list[float]]:
@@ -219,7 +235,8 @@ def add(programme: Programme, candidate: Candidate, blocks: Sequence[Block], tot
             break
         middle_s = block.start_s + present * block.length_s / 2
         energy_kwh = candidate.energy_kwh(1.0, block.length_s)
-        reward = energy_kwh * candidate.worth * (1 + EARLY * (1 - middle_s / (candidate.stay_s + EARLY_SLACK_S)))
+        early = EARLY * (1 - middle_s / (candidate.stay_s + EARLY_SLACK_S))
+        reward = energy_kwh * candidate.worth * (1 + early - CHEAP * block.dearness)
         entries = [(need, energy_kwh), (total.row(candidate.group, request.max_a), 1.0)]
         if columns:
             columns.append([programme.column(request.max_a * present, reward, entries)])
@@ -233,14 +250,17 @@ def add(programme: Programme, candidate: Candidate, blocks: Sequence[Block], tot
 def planned(candidate: Candidate, blocks: Sequence[Block], currents_a: Sequence[float], now: float) -> Planned:
     """Return what comes of a session's currents."""
     starts_at: float | None = None
+    cheaper = False
     had_kwh, need_kwh = 0.0, candidate.energy_wh / 1000
     for block, current_a in zip(blocks, currents_a, strict=False):
         if starts_at is None and current_a >= (STARTS * candidate.request.min_a if block is blocks[0] else SOMETHING_A):
             starts_at = now + block.start_s
         more_kwh = candidate.energy_kwh(current_a, block.length_s)
+        cheaper |= current_a >= SOMETHING_A and block.dearness < blocks[0].dearness
         if had_kwh + more_kwh >= NEARLY * need_kwh:
             share = (need_kwh - had_kwh) / more_kwh if more_kwh > 0 else 0.0
-            return Planned(target_a=currents_a[0], starts_at=starts_at, ready_at=now + block.start_s + min(1.0, share) * block.length_s)
+            ready_at = now + block.start_s + min(1.0, share) * block.length_s
+            return Planned(target_a=currents_a[0], waits=cheaper, starts_at=starts_at, ready_at=ready_at)
         had_kwh += more_kwh
     return Planned(target_a=currents_a[0], starts_at=starts_at)
 

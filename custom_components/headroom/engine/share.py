@@ -7,7 +7,8 @@ from enum import StrEnum
 from .allocate import allocate
 from .model import Allocation, Headroom, ReasonCode, Request
 from .plan import STARTS, Planned, plan, watts_per_a
-from .rotation import GOES_ON, line_up
+from .prices import Price
+from .rotation import GOES_ON, held, line_up
 
 
 class Policy(StrEnum):
@@ -42,12 +43,18 @@ PLANNED = {Policy.MOST_CARS_READY: Aim(ready_wh=1500.0, spare_s=1800.0), Policy.
 
 
 def look_ahead(
-    headrooms: Sequence[Headroom], requests: Sequence[Request], policy: Policy, *, now: float, solver: bool = True
+    headrooms: Sequence[Headroom],
+    requests: Sequence[Request],
+    policy: Policy,
+    *,
+    now: float,
+    prices: Sequence[Price] = (),
+    solver: bool = True,
 ) -> dict[str, Planned]:
     """Return what a plan gives each session whose need is known; nothing under policies without one.
 
     Those whose need nobody knows keep what is fair, and the others are planned in what that leaves. Raises NoOptimumError where
-    HiGHS is not to be had; without `solver` it is not asked.
+    HiGHS is not to be had; without `solver` it is not asked. `prices` are those of energy, where they are known.
     """
     if policy not in PLANNED or all(request.need.energy_wh is None for request in requests):
         return {}
@@ -55,7 +62,7 @@ def look_ahead(
     if any(request.need.energy_wh is None for request in requests):
         besides_a = {name: each.limit_a for name, each in share(headrooms, requests, Policy.EQUAL_CURRENT, {}, now=now).items()}
     aim = PLANNED[policy]
-    return plan(headrooms, requests, ready_wh=aim.ready_wh, spare_s=aim.spare_s, now=now, besides_a=besides_a, solver=solver)
+    return plan(headrooms, requests, ready_wh=aim.ready_wh, spare_s=aim.spare_s, now=now, besides_a=besides_a, prices=prices, solver=solver)
 
 
 def share(
@@ -68,7 +75,7 @@ def share(
     """
     wiring = {headroom.circuit_id: headroom.wiring for headroom in headrooms}
     watts = {request.request_id: watts_per_a(request, wiring[request.circuit_id]) for request in requests}
-    shaped = shape(requests, policy, watts)
+    shaped = [patient(request, planned.get(request.request_id), now) for request in shape(requests, policy, watts)]
     powers_w = {request.request_id: watts[request.request_id] * request.max_a for request in requests}
     targets_a = {name: each.target_a for name, each in planned.items()}
     allocations = allocate(headrooms, line_up(shaped, targets_a, powers_w, now))
@@ -82,6 +89,19 @@ def share(
         return allocations
     others = allocate(headrooms, line_up(shaped, targets_a | refused_a, powers_w, now))
     return max(allocations, others, key=lambda each: total_w(each, watts))
+
+
+def patient(request: Request, planned: Planned | None, now: float) -> Request:
+    """Return a request that takes no more than the plan gives it, where the plan has it wait for cheaper energy.
+
+    A car that must not be paused now goes on with its least current.
+    """
+    if planned is None or not planned.waits:
+        return request
+    goes_on = request.past.limit_a > 0 and held(request, now)
+    starts = planned.target_a >= STARTS * request.min_a
+    most_a = max(planned.target_a, request.min_a) if goes_on or starts else 0.0
+    return replace(request, max_a=most_a, ceiling=ReasonCode.CHEAPER) if most_a < request.max_a else request
 
 
 def total_w(allocations: Mapping[str, Allocation], watts: Mapping[str, float]) -> float:
