@@ -11,8 +11,10 @@ from .config import EvseKey, Mode
 from .evse import EvseState
 from .installer import Installer
 from .lapse import TRIAL_S
+from .lasting import fallbacks
+from .led import controllable
 from .limits import LeaseOrder
-from .turn import Turn, controllable, fallbacks
+from .turn import Turn
 
 RENEW_SHARE = 0.3
 """A lease is renewed when this share of it is left…"""

@@ -19,10 +19,11 @@ from .circuit import CircuitState
 from .clock import Clock
 from .config import Mode, SiteConfig
 from .evse import EvseState
+from .lasting import dead_man_violations
 from .limits import FirstLease, LeaseOrder
 from .planning import Sharing
 from .session import Session
-from .turn import dead_man_violations, decide
+from .turn import decide
 
 MAKE_WAY_S = 3.0
 """So long a start waits for the others to make way; then it goes without a lease, and its fallback holds."""

@@ -39,12 +39,14 @@ from .config import EvseKey, SiteConfig
 from .decision import Decision, DecisionLog, circuit_document, evse_document
 from .evse import EvseState
 from .intake import Intake
+from .lasting import dead_man_violations
 from .memory import SiteMemory
 from .orders import limits_wanted, order_lasting, order_lease, remember, renew_s, sample_doubtful
 from .planning import Basis, Runner
+from .room import read
 from .snapshot import SiteSnapshot
 from .stations import Journal, StationState
-from .turn import Turn, dead_man_violations, decide, read
+from .turn import Turn, decide
 from .view import snapshot_of
 from .wishes import Wishes
 

@@ -15,9 +15,10 @@ from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .installer import Installer
 from .reason_document import reason_document
+from .room import path_ids
 from .snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, Obeying, PendingStation, SiteSnapshot, StationSnapshot
 from .stations import StationState
-from .turn import Turn, path_ids
+from .turn import Turn
 
 _CONNECTOR = {
     ConnectorStatus.RESERVED: EvseStatus.RESERVED,

@@ -1,0 +1,90 @@
+"""What holds without us: the limits that are installed, the dead-man rule over them, and the fallbacks to install."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..engine.allocate import allocate
+from ..engine.deadman import Installed, fallback_room, sums, violations
+from ..engine.model import NONE_A, Headroom, PerPhase, Phase, Request
+from ..engine.stability import Holding, steady
+from ..engine.unmanaged import subtract
+from .circuit import CircuitState
+from .evse import EvseState
+from .led import doubtful
+
+
+def installed(evse: EvseState, now: float, told_a: float | None = None) -> Installed:
+    """Return what an EVSE holds without us, or would once it is told `told_a`."""
+    return Installed(
+        circuit_id=evse.circuit_id,
+        fallback_a=evse.rated_per_phase(evse.lasting_a),
+        lease_a=evse.per_phase(max(told_a or 0.0, evse.installed_a(now)) if evse.session is not None or not evse.ready else evse.first_a),
+    )
+
+
+def dead_man_violations(states: Mapping[str, CircuitState], evses: Iterable[EvseState], now: float) -> int:
+    """Return on how many circuits and phases the dead-man rule does not hold, from what is installed."""
+    evses = list(evses)
+    ends = [lease.expires_at for evse in evses for lease in (evse.lease, evse.former) if lease is not None and not lease.lasts]
+    ends += [evse.first_lease.expires_at for evse in evses if evse.first_lease is not None]
+    remaining_s = max((ends_at - now for ends_at in ends), default=0.0)
+    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    return len(violations(circuits, [installed(evse, now) for evse in evses], max(0.0, remaining_s)))
+
+
+def arrivals(evses: Iterable[EvseState]) -> list[Installed]:
+    """Return what one more car would draw at an idle EVSE of each kind: leases are short enough for whichever comes next."""
+    most: dict[tuple[str, tuple[Phase, ...]], EvseState] = {}
+    for evse in evses:
+        if evse.ready and evse.session is None:
+            kind = (evse.circuit_id, evse.rated_phases)
+            most[kind] = max(evse, most.get(kind, evse), key=lambda each: each.fallback_a or 0.0)
+    return [
+        Installed(circuit_id=evse.circuit_id, fallback_a=NONE_A, lease_a=evse.rated_per_phase(evse.fallback_a or 0.0))
+        for evse in most.values()
+    ]
+
+
+def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) -> dict[str, float]:
+    """Return the fallback to tell each EVSE now: the fixed shares of what is left when the building draws its worst.
+
+    Every EVSE counts on all its conductors, a car or not, and keeps its share whatever a person sets: it is written rarely.
+    Raises wait until the others' cuts are confirmed. An EVSE in doubt keeps what it has, and the others give way to its rating.
+    """
+    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    led, doubted = [evse for evse in evses if not doubtful(evse)], [evse for evse in evses if doubtful(evse)]
+    taken = sums(circuits, ((evse.circuit_id, evse.rated_per_phase(evse.rated_a)) for evse in doubted))
+    rows = [
+        Headroom(
+            circuit_id=circuit_id,
+            parent_id=state.circuit.parent_id,
+            available_a=_not_negative(subtract(fallback_room(state.circuit), taken[circuit_id])),
+        )
+        for circuit_id, state in states.items()
+    ]
+    requests = [
+        Request(
+            request_id=str(evse.key),
+            circuit_id=evse.circuit_id,
+            phases=evse.rated_phases,
+            max_a=evse.rated_a,
+            min_a=evse.config.min_a,
+        )
+        for evse in led
+    ]
+    holdings = {str(evse.key): Holding(limit_a=held_a, reserved_a=held_a) for evse in led for held_a in (evse.lasting_a,)}
+    ids = {each.request_id for each in requests}
+    shares = steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=ids)
+    shares |= {str(evse.key): evse.fallback_a or 0.0 for evse in doubted}
+    return {
+        str(evse.key): at_least_or_nothing(min(shares[str(evse.key)], evse.user_max_a), evse.config.min_a) if evse.allowed else 0.0
+        for evse in evses
+    }
+
+
+def at_least_or_nothing(limit_a: float, min_a: float) -> float:
+    """Return a limit that a station may be told: 0 A below the least current."""
+    return limit_a if limit_a >= min_a else 0.0
+
+
+def _not_negative(values: PerPhase) -> PerPhase:
+    return (max(0.0, values[0]), max(0.0, values[1]), max(0.0, values[2]))

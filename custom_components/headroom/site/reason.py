@@ -1,0 +1,47 @@
+"""Why an EVSE has the limit it has: what the loop knows beside the allocation's own reason."""
+
+from dataclasses import replace
+
+from ..engine.model import Allocation, Reason, ReasonCode
+from .config import Mode
+from .evse import EvseState
+from .evse_facts import Problem
+from .room import station_row
+from .standing import SOURCE
+
+
+def reason_of(
+    evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: set[str], now: float
+) -> Reason:
+    """Return the reason to show; `lost` are the circuits whose meter is silent, `outside` those that a limit from outside holds."""
+    if mode is Mode.OFF:
+        return Reason(code=ReasonCode.UNMANAGED)
+    if not evse.ready:
+        return Reason(code=ReasonCode.OFFLINE)
+    if evse.problem is not None:
+        return Reason(code=ReasonCode.DISOBEDIENT if evse.problem is Problem.DISOBEDIENT else ReasonCode.FALLBACK)
+    if not evse.allowed:
+        return Reason(code=ReasonCode.PAUSED)
+    if evse.exceeding:
+        return Reason(code=ReasonCode.DISOBEDIENT)
+    if evse.session is None:
+        return Reason(code=ReasonCode.OTHER_SYSTEM if evse.keeps_foreign else ReasonCode.NOT_CHARGING)
+    if evse.overruled:
+        return Reason(code=ReasonCode.OTHER_SYSTEM)
+    if mode is Mode.STATIC:
+        return Reason(code=ReasonCode.STATIC)
+    if allocation is None or told_a is None:
+        return Reason(code=ReasonCode.FALLBACK)
+    reason = allocation.reason
+    if reason.circuit_id == station_row(evse.key.station):
+        _, source = evse.station_external_a(now)
+        return Reason(code=ReasonCode.USER) if source == SOURCE else Reason(code=ReasonCode.EXTERNAL, source=source)
+    if reason.code is ReasonCode.EXTERNAL:
+        return Reason(code=ReasonCode.EXTERNAL, source=evse.external_a(now)[1])
+    if reason.code is not ReasonCode.RESTING and reason.circuit_id in lost:
+        return Reason(code=ReasonCode.METER_LOST, circuit_id=reason.circuit_id)
+    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING, ReasonCode.POSTPONED) and reason.circuit_id in outside:
+        return replace(reason, code=ReasonCode.EXTERNAL)
+    if told_a < allocation.limit_a:
+        return replace(reason, code=ReasonCode.RAMP, rises_to_a=allocation.limit_a)
+    return reason

@@ -1,0 +1,114 @@
+"""What is left for charging: each circuit's load besides the cars, and the rows of headroom that the allocator shares."""
+
+from collections.abc import Iterable, Mapping, Sequence
+import math
+
+from ..csms.values import UNKNOWN
+from ..demand_response.limits import ExternalLimits, LowestLimits
+from ..engine.deadman import lease_room, sums
+from ..engine.model import NONE_A, Circuit, Headroom, PerPhase
+from ..engine.tree import path
+from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract, total
+from .circuit import CircuitState
+from .config import EvseKey, Mode, SiteConfig
+from .evse import EvseState
+from .led import led
+from .snapshot import MeterHealth
+
+
+def path_ids(states: Mapping[str, CircuitState], circuit_id: str) -> set[str]:
+    """Return the ids of a circuit and all above it."""
+    return {circuit.circuit_id for circuit in path({each: state.circuit for each, state in states.items()}, circuit_id)}
+
+
+def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config: SiteConfig, now: float) -> None:
+    """Judge each meter, and reckon each metered circuit's load besides the cars from a reading that is new.
+
+    An old reading against newer samples would take a car's change for the building's; so it is with a new reading, too, that a car
+    counts as exceeding its limit.
+    """
+    suddenly: set[EvseKey] = set()
+    if any(state.arrived_at is not None for state in states.values()) or not any(state.reading for state in states.values()):
+        for evse in evses:
+            before, evse.exceeding = evse.exceeding, evse.exceeds(now)
+            if evse.exceeding and not before:
+                suddenly.add(evse.key)
+    for circuit_id, state in states.items():
+        state.judge(config, now)
+        if state.reading is None or state.arrived_at is None or state.health in (MeterHealth.NONE, MeterHealth.LOST):
+            continue
+        below = [evse for evse in evses if circuit_id in path_ids(states, evse.circuit_id)]
+        if any(evse.key in suddenly for evse in below):
+            state.unmanaged = None  # what its car drew beyond its limit was put down to the building
+        state.unmanaged = estimate(
+            state.reading.current_a, state.reading.taken_at, (draw for evse in below if (draw := _draw(evse, now))), state.unmanaged
+        )
+
+
+def _draw(evse: EvseState, now: float) -> Draw | None:
+    first = evse.first_lease
+    if evse.session is None and evse.ready and evse.heard and (first is None or first.remote_start_id is None):
+        # One of before a restart counts as idle, or a building that was not known yet would be put down to it.
+        return None
+    reserved_a = evse.per_phase(evse.reserved_a(now))
+    if evse.session is None or not evse.ready or evse.current_a == UNKNOWN:
+        return Draw(low_a=NONE_A, high_a=reserved_a, reserved_a=reserved_a, measured_at=None)
+    measured_a = evse.measured_per_phase()
+    if not evse.config.rotation_known and evse.draws_unevenly:
+        # Which conductors it loads nobody knows: any may be free of it.
+        return Draw(low_a=NONE_A, high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at)
+    if evse.settled(now) or evse.exceeding:
+        return Draw(low_a=measured_a, high_a=measured_a, reserved_a=reserved_a, measured_at=evse.measured_at)
+    bound_a = evse.per_phase(evse.limit_a(now))
+    return Draw(
+        low_a=lowest(measured_a, bound_a), high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at
+    )
+
+
+def limit_a(circuit: Circuit, outside: LowestLimits) -> PerPhase:
+    """Return what a circuit is kept at or below on each phase: its own limit, or a lower one from outside."""
+    if outside.per_phase is None:
+        return circuit.limit_a()
+    l1, l2, l3 = (min(limit, outside.per_phase.limit_a) for limit in circuit.limit_a())
+    return (l1, l2, l3)
+
+
+def headrooms(
+    states: Mapping[str, CircuitState], evses: Iterable[EvseState], external: ExternalLimits, config: SiteConfig, mode: Mode, now: float
+) -> list[Headroom]:
+    """Return what is left on each circuit for the cars that obey; what the others may draw is taken off."""
+    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses if not led(evse, mode)))
+    rows = []
+    for circuit_id, state in states.items():
+        circuit, unmanaged_a = state.circuit, state.unmanaged_a()
+        outside = external.lowest(circuit_id, now, config.voltage_v)
+        left = (
+            min(limit - load, room) for limit, load, room in zip(limit_a(circuit, outside), unmanaged_a, lease_room(circuit), strict=True)
+        )
+        l1, l2, l3 = subtract((next(left), next(left), next(left)), reserved[circuit_id])
+        ceilings = [
+            *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),
+            *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),
+        ]
+        sum_a = min(ceilings) - sum(unmanaged_a) - sum(reserved[circuit_id]) if ceilings else None
+        rows.append(Headroom(circuit_id=circuit_id, parent_id=circuit.parent_id, available_a=(l1, l2, l3), sum_a=sum_a))
+    return [*rows, *_station_rows(evses, mode, now)]
+
+
+def station_row(identity: str) -> str:
+    """Return the id of the row of headroom that a limit on a whole station makes."""
+    return f"station {identity}"
+
+
+def _station_rows(evses: Iterable[EvseState], mode: Mode, now: float) -> Iterable[Headroom]:
+    """Yield what is left of each limit that somebody else set on a whole station, for its EVSEs together."""
+    limited: dict[str, list[EvseState]] = {}
+    for evse in evses:
+        if evse.station_external_a(now)[0] < math.inf:
+            limited.setdefault(evse.key.station, []).append(evse)
+    for identity, of_station in limited.items():
+        limit_a, _ = of_station[0].station_external_a(now)
+        taken = total(evse.per_phase(evse.reserved_a(now)) for evse in of_station if not led(evse, mode))
+        left = subtract((limit_a, limit_a, limit_a), taken)
+        yield Headroom(circuit_id=station_row(identity), parent_id=of_station[0].circuit_id, available_a=left)
