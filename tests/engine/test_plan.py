@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 import random
 import sys
 
@@ -82,6 +83,41 @@ def test_a_car_goes_on_where_another_one_is_worth_no_more() -> None:
 
 def test_a_tier_is_served_before_the_next() -> None:
     assert targets([main(16)], [car("a", 1, 20, tier=1), car("b", 9, 20, tier=0)]) == {"a": 0, "b": 16}
+
+
+def test_no_weight_and_no_small_rest_outweighs_a_tier() -> None:
+    first = car("a", 9, 40)
+    assert targets([main(16)], [first, car("b", 1, 20, tier=1, weight=1000.0)]) == {"a": 16, "b": 0}
+    assert targets([main(16)], [first, car("b", 0.1, 0.05, tier=1)], ready_wh=1500.0) == {"a": 16, "b": 0}
+
+
+def test_the_last_of_many_tiers_has_what_those_before_leave() -> None:
+    requests = [*(car(f"{tier}", 3, 0.0 if tier else 12, tier=tier, max_a=16.0) for tier in range(9)), car("last", 3, 40, tier=9)]
+    found = targets([main(24)], requests)
+    assert found["0"] == 16 and found["last"] == 8
+
+
+def test_only_what_weights_are_to_each_other_counts() -> None:
+    for weight in (1e-9, 1.0, 1e9):
+        assert targets([main(16)], [car("a", 2, 20, weight=weight), car("b", 2, 20, weight=2 * weight)]) == {"a": 0, "b": 16}
+    assert targets([main(24)], [car("a", 2, 40, max_a=16.0, weight=1e-9), car("b", 2, 40, max_a=16.0)]) == {"a": 8, "b": 16}
+
+
+def test_a_departure_that_is_far_away_is_one() -> None:
+    far = replace(car("a", 2, 9), need=Need(energy_wh=9000.0, departs_at=inf))
+    assert targets([main(16)], [far, car("b", 0.5, 9)]) == {"a": 0, "b": 16}
+
+
+def test_what_is_taken_at_an_angle_counts_where_currents_meet() -> None:
+    # L1 carries 32 A of the one pair; 20 A of the other pair, at 60°, make 45.4 A of them.
+    requests = [
+        car("a", 2, 40, phases=(Phase.L1, Phase.L2)),
+        car("b", 2, 40, phases=(Phase.L3, Phase.L1), tier=1),
+        car("c", None, None, phases=(Phase.L1, Phase.L2)),
+    ]
+    left = main(45.4, wiring=Wiring.DELTA)
+    assert targets([left], requests[:2]) == {"a": 32, "b": pytest.approx(20, abs=0.3)}
+    assert targets([left], requests[1:], besides_a={"c": 32.0}) == {"b": pytest.approx(20, abs=0.3)}
 
 
 def test_a_heavier_car_is_served_before_a_lighter_one() -> None:

@@ -3,11 +3,12 @@
 A linear programme over the departures and needs that are known; of arrivals to come it knows nothing, and it is made anew every
 few minutes and whenever something changes. Time is cut into **blocks**: the one that is decided now, then on to the departures.
 Its variables are each session's current in each block while it is there. Its rows are what each session still needs, and each
-row of the tree (rows.py) in each block. A row where currents meet at angles is a circle; the programme has tangents of it.
+row of the tree in each block (totals.py).
 
-What it maximises is energy, in watts and not in amps, each watt hour weighted by
+One tier is planned after the other, in what those before it leave. What is maximised is energy, in watts and not in amps, each
+watt hour weighted by
 
-    weight · tier · (1 + SOON / (1 + hours left) + ready / energy left) · (1 + EARLY · share of the stay that is still to come)
+    weight · (1 + SOON / (1 + hours left) + ready / energy left) · (1 + EARLY · share of the stay that is still to come)
 
 - SOON prefers who leaves soon where not all can be served: those who can wait may still profit from what comes free.
 - `ready`, in watt hours, is what a car that gets all it needs is worth beside its energy; dividing it by the energy left is the
@@ -21,15 +22,16 @@ The first block is the target; `allocate` makes it exactly feasible, in whole st
 earliest departure first gives, which lies between sharing alike and the optimum.
 """
 
-from cmath import exp, phase as angle
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import ceil, inf, pi, sqrt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import sqrt
 
 from .model import Headroom, Phase, Request, Wiring
 from .prices import Price, Tariff
 from .programme import Programme
-from .rows import Loads, Row, loads_of, put, room_a, rows_of
+from .rows import Row, loads_of, put, room_a, rows_of
+from .totals import FIRST_TANGENTS, LATER_TANGENTS, Group, Totals, scarce
 
 PERIOD_S = 300.0
 """The first block: how long a plan is meant to hold."""
@@ -38,6 +40,8 @@ BLOCKS = 12
 FINENESS = 1.5
 USUAL_STAY_S = 4 * 3600.0
 """How long a session is planned for whose departure nobody knows."""
+LONGEST_STAY_S = 7 * 86400.0
+"""A longer stay counts as this."""
 SOON = 0.15
 EARLY = 0.2
 EARLY_SLACK_S = 1800.0
@@ -46,8 +50,8 @@ CHEAP = 0.5
 KEEP = 0.03
 LEAST_ENERGY_WH = 50.0
 """Less than this counts as this: the smallest rest must not outweigh everything."""
-TIER = 30.0
-"""By how much a tier outweighs the next."""
+LEAST_WEIGHT = 1e-4
+"""Less than this share of the heaviest weight in a tier counts as this: the solver sees no smaller ones."""
 NEARLY = 0.99
 """A car that gets this share of what it needs is ready."""
 STARTS = 3 / 4
@@ -56,10 +60,6 @@ WORTH_IT = 1 / 3
 """Without a solver, less than this share of the least current is left to others."""
 SOMETHING_A = 0.5
 """Who is given this on the average of a later block charges some time in it, with more."""
-FIRST_TANGENTS = pi / 18
-"""The angle between tangents in the first block: the corners lie 0.4 % outside of the circle."""
-LATER_TANGENTS = pi / 3
-"""In later blocks a rough circle plans no worse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +77,6 @@ class Planned:
 
 
 @dataclass(slots=True, eq=False)
-class Group:
-    """The sessions that load the same rows alike: the rows see but their sum."""
-
-    loads: Loads
-    watts_per_a: float
-
-
-@dataclass(slots=True, eq=False)
 class Candidate:
     """A session as the plan sees it: its group, how long it stays, what it needs and what that is worth."""
 
@@ -93,6 +85,7 @@ class Candidate:
     stay_s: float
     energy_wh: float
     worth: float
+    """What each watt hour is worth beside another one of the same weight."""
 
     def energy_kwh(self, current_a: float, length_s: float) -> float:
         """Return what a current charges in a time."""
@@ -137,7 +130,8 @@ def plan(
     """
     candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, spare_s, now)
     blocks = blocks_of([candidate.stay_s for candidate in candidates], Tariff.of(prices, now), now)
-    if not any(block.dearness for block in blocks) and not scarce((candidate.group, candidate.request.max_a) for candidate in candidates):
+    wanted = ((candidate.group, candidate.request.max_a) for candidate in candidates)
+    if not any(block.dearness for block in blocks) and not scarce(wanted, {}):
         currents = [[each.request.max_a * block.present(each.stay_s) for block in blocks] for each in candidates]
     else:
         currents = optimum(candidates, blocks) if solver else by_departure(candidates)
@@ -158,7 +152,6 @@ def candidates_of(
     """Return the sessions that want current and whose need is known, in the order of their ids; the rows carry the others'."""
     rows = rows_of(headrooms)
     wiring = {headroom.circuit_id: headroom.wiring for headroom in headrooms}
-    tiers = sorted({request.tier for request in requests})
     groups: dict[tuple[str, tuple[Phase, ...], float], Group] = {}
     candidates: list[Candidate] = []
     for request in sorted(requests, key=lambda request: request.request_id):
@@ -169,9 +162,8 @@ def candidates_of(
         if need.energy_wh is None:
             put(groups[place].loads, besides_a.get(request.request_id, 0.0))
         elif request.max_a >= request.min_a:
-            stay_s = USUAL_STAY_S if need.departs_at is None else max(PERIOD_S, need.departs_at - now - spare_s)
-            worth = request.weight * TIER ** -tiers.index(request.tier)
-            worth *= 1 + SOON / (1 + stay_s / 3600) + ready_wh / max(LEAST_ENERGY_WH, need.energy_wh)
+            stay_s = USUAL_STAY_S if need.departs_at is None else min(max(PERIOD_S, need.departs_at - now - spare_s), LONGEST_STAY_S)
+            worth = 1 + SOON / (1 + stay_s / 3600) + ready_wh / max(LEAST_ENERGY_WH, need.energy_wh)
             candidates.append(Candidate(request, groups[place], stay_s, max(0.0, need.energy_wh), worth))
     return candidates
 
@@ -203,13 +195,30 @@ def blocks_of(stays_s: Sequence[float], tariff: Tariff, now: float) -> list[Bloc
 
 def optimum(candidates: Sequence[Candidate], blocks: Sequence[Block]) -> list[list[float]]:
     """Return each session's current in each block of its stay; NoOptimumError where HiGHS is not to be had."""
-    programme = Programme()
-    totals = [Totals(programme, FIRST_TANGENTS if block is blocks[0] else LATER_TANGENTS) for block in blocks]
-    columns = [add(programme, candidate, blocks, totals) for candidate in candidates]
-    for total in totals:
-        total.limit()
-    values = programme.maximise()
-    return [[sum(values[column] for column in of_block) for of_block in of_session] for of_session in columns]
+    taken: list[dict[Row, complex]] = [{} for _ in blocks]
+    currents_a: dict[Candidate, list[float]] = {}
+    for _, tier in groupby(sorted(candidates, key=tier_of), key=tier_of):
+        members = list(tier)
+        heaviest = max(candidate.request.weight for candidate in members)
+        programme = Programme()
+        totals = [
+            Totals(programme, FIRST_TANGENTS if block is blocks[0] else LATER_TANGENTS, of_block)
+            for block, of_block in zip(blocks, taken, strict=True)
+        ]
+        columns = [add(programme, candidate, heaviest, blocks, totals) for candidate in members]
+        for total in totals:
+            total.limit()
+        values = programme.maximise()
+        for total in totals:
+            total.take(values)
+        for candidate, of_session in zip(members, columns, strict=True):
+            currents_a[candidate] = [sum(values[column] for column in of_block) for of_block in of_session]
+    return [currents_a[candidate] for candidate in candidates]
+
+
+def tier_of(candidate: Candidate) -> int:
+    """Return a session's tier."""
+    return candidate.request.tier
 
 
 def by_departure(candidates: Sequence[Candidate]) -> list[list[float]]:
@@ -224,9 +233,13 @@ def by_departure(candidates: Sequence[Candidate]) -> list[list[float]]:
     return [[currents_a[candidate.request.request_id]] for candidate in candidates]
 
 
-def add(programme: Programme, candidate: Candidate, blocks: Sequence[Block], totals: Sequence[Totals]) -> list[list[int]]:
-    """Add a session's currents and return their columns, block by block: in the first, what it has already, and more."""
+def add(programme: Programme, candidate: Candidate, heaviest: float, blocks: Sequence[Block], totals: Sequence[Totals]) -> list[list[int]]:
+    """Add a session's currents and return their columns, block by block: in the first, what it has already, and more.
+
+    `heaviest` is the greatest weight in its tier.
+    """
     request = candidate.request
+    worth = candidate.worth * max(LEAST_WEIGHT, request.weight / heaviest)
     need = programme.row(candidate.energy_wh / 1000)
     columns: list[list[int]] = []
     for block, total in zip(blocks, totals, strict=True):
@@ -236,13 +249,13 @@ def add(programme: Programme, candidate: Candidate, blocks: Sequence[Block], tot
         middle_s = block.start_s + present * block.length_s / 2
         energy_kwh = candidate.energy_kwh(1.0, block.length_s)
         early = EARLY * (1 - middle_s / (candidate.stay_s + EARLY_SLACK_S))
-        reward = energy_kwh * candidate.worth * (1 + early - CHEAP * block.dearness)
+        reward = energy_kwh * worth * (1 + early - CHEAP * block.dearness)
         entries = [(need, energy_kwh), (total.row(candidate.group, request.max_a), 1.0)]
         if columns:
             columns.append([programme.column(request.max_a * present, reward, entries)])
         else:
             kept_a = min(request.past.limit_a, request.max_a)
-            kept = programme.column(kept_a, reward + energy_kwh * candidate.worth * KEEP, entries)
+            kept = programme.column(kept_a, reward + energy_kwh * worth * KEEP, entries)
             columns.append([kept, programme.column(request.max_a - kept_a, reward, entries)])
     return columns
 
@@ -263,57 +276,3 @@ def planned(candidate: Candidate, blocks: Sequence[Block], currents_a: Sequence[
             return Planned(target_a=currents_a[0], waits=cheaper, starts_at=starts_at, ready_at=ready_at)
         had_kwh += more_kwh
     return Planned(target_a=currents_a[0], starts_at=starts_at)
-
-
-@dataclass(slots=True, eq=False)
-class Totals:
-    """The sum of each group's currents in one block."""
-
-    programme: Programme
-    tangents: float
-    sums: dict[Group, int] = field(default_factory=dict)
-    most_a: dict[Group, float] = field(default_factory=dict)
-
-    def row(self, group: Group, more_a: float) -> int:
-        """Return the row that makes a group's sum, for a session that may draw so much more."""
-        self.most_a[group] = self.most_a.get(group, 0.0) + more_a
-        if group not in self.sums:
-            self.sums[group] = self.programme.row(0.0, 0.0)
-        return self.sums[group]
-
-    def limit(self) -> None:
-        """Keep the sums inside all rows that they could fill."""
-        entries: dict[Group, list[tuple[int, float]]] = {group: [(row, -1.0)] for group, row in self.sums.items()}
-        for row, loads in scarce(self.most_a.items()).items():
-            for direction in tangents(row, [load for _, load in loads], self.tangents):
-                base_a = (row.load_a * direction).real
-                # A row that is full already holds up nobody who would relieve it, and lets nobody in who would not.
-                number = self.programme.row(max(0.0, row.limit_a - base_a))
-                for group, load in loads:
-                    entries[group].append((number, (load * direction).real))
-        for of_group in entries.values():
-            self.programme.column(inf, 0.0, of_group)
-
-
-def scarce(wanted: Iterable[tuple[Group, float]]) -> dict[Row, list[tuple[Group, complex]]]:
-    """Return the rows that could not carry so much of each group, and what each group puts on them."""
-    wanted_a: dict[Row, float] = {}
-    loads: dict[Row, list[tuple[Group, complex]]] = {}
-    for group, current_a in wanted:
-        for row, load in group.loads:
-            wanted_a[row] = wanted_a.get(row, abs(row.load_a)) + abs(load) * current_a
-            loads.setdefault(row, []).append((group, load))
-    return {row: loads[row] for row, load_a in wanted_a.items() if load_a > row.limit_a}
-
-
-def tangents(row: Row, loads: Sequence[complex], apart: float) -> list[complex]:
-    """Return the directions, as factors that turn them onto the real axis, in which a row's load is held below its limit.
-
-    The load lies between the directions of what loads the row, so that is the arc which needs tangents; the middle is one.
-    """
-    if row.relievable and all(load.imag == 0 for load in loads):
-        return [1.0, -1.0]
-    middle = sum(loads) / abs(sum(loads))
-    half = max(abs(angle(load / middle)) for load in loads)
-    each_side = ceil(half / apart - 1e-9)
-    return [exp(-1j * half * number / max(1, each_side)) / middle for number in range(-each_side, each_side + 1)]
