@@ -113,6 +113,14 @@ def site_section(site: ShownSite) -> Card:
         "features_position": "inline",
         "grid_options": {"columns": "full"},
     }
+    policy = {
+        "type": "tile",
+        "entity": site.entity("policy"),
+        "name": "Shared for",
+        "features": [{"type": "select-options"}],
+        "features_position": "inline",
+        "grid_options": {"columns": "full"},
+    }
     power = {
         "type": "sensor",
         "entity": site.entity("charging_power"),
@@ -123,7 +131,7 @@ def site_section(site: ShownSite) -> Card:
         "grid_options": {"columns": "full", "rows": 4},
     }
     meter = {"type": "tile", "entity": site.entity("meter_health"), "name": "Meter", "grid_options": {"columns": "full"}}
-    return {"type": "grid", "cards": [heading("Room for cars", "mdi:arrow-collapse-up"), *headroom, power, mode, meter]}
+    return {"type": "grid", "cards": [heading("Room for cars", "mdi:arrow-collapse-up"), *headroom, power, mode, policy, meter]}
 
 
 def why_section(site: ShownSite) -> Card:
@@ -147,7 +155,7 @@ def why_section(site: ShownSite) -> Card:
 def table_row(site: ShownSite, evse: ShownEvse) -> str:
     """Return a row of the table, as a template that Home Assistant renders whenever a state changes."""
     status, limit, power, reason = (site.evse_entity(evse, key) for key in ("status", "limit", "power", "limit_reason"))
-    sentence = f"(state_attr('{reason}', 'text') or state_translated('{reason}')).split(' A: ') | last"
+    sentence = f"(state_attr('{reason}', 'text') or state_translated('{reason}')).split(' A: ', 1) | last"
     cells = (
         f"**{evse.name}**".replace(" ", "&nbsp;"),
         f"{{{{ state_translated('{status}') }}}}",
@@ -168,6 +176,15 @@ def evse_section(site: ShownSite, evse: ShownEvse) -> Card:
             {"type": "tile", "entity": site.evse_entity(evse, "limit"), "name": "Limit", "color": "teal", "grid_options": half},
             {"type": "tile", "entity": site.evse_entity(evse, "session_energy"), "name": "This session", "grid_options": half},
             {"type": "tile", "entity": site.evse_entity(evse, "limit_reason"), "name": "Why", "grid_options": {"columns": "full"}},
+            *(
+                {"type": "tile", "entity": site.evse_entity(evse, key), "name": name, "grid_options": half}
+                for key, name in (
+                    ("energy_needed", "Driver asks for"),
+                    ("departure", "Driver leaves"),
+                    ("energy_still_needed", "Still needs"),
+                    ("planned_departure", "Planned to leave"),
+                )
+            ),
             {
                 "type": "tile",
                 "entity": site.evse_entity(evse, "allow_charging"),
