@@ -1,7 +1,7 @@
 """A linear programme, built column by column and solved by HiGHS."""
 
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from importlib import import_module
 from math import inf
 
 TIME_LIMIT_S = 5.0
@@ -13,8 +13,12 @@ class NoOptimumError(Exception):
 
 
 def available() -> bool:
-    """Tell whether HiGHS is installed: it has no wheels for 32-bit machines."""
-    return find_spec("highspy") is not None
+    """Tell whether HiGHS can be loaded: it has no wheels for 32-bit machines, and one that is installed need not fit. May take a second."""
+    try:
+        import_module("highspy._core")
+    except ImportError:
+        return False
+    return True
 
 
 @dataclass(slots=True)
