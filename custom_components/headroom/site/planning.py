@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 import logging
+from math import inf
 
 from ..engine.model import Headroom, PerPhase, Request
 from ..engine.plan import PERIOD_S, Planned
@@ -160,17 +161,22 @@ def _room_moved(before: Sequence[Headroom], now: Sequence[Headroom]) -> bool:
     rooms = {row.circuit_id: row for row in before}
     if rooms.keys() != {row.circuit_id for row in now}:
         return True
-    return any(
-        _moved(room_a, then_a) for row in now for room_a, then_a in zip(row.available_a, rooms[row.circuit_id].available_a, strict=True)
-    )
+    return any(_moved(room_a, then_a) for row in now for room_a, then_a in zip(_limits(row), _limits(rooms[row.circuit_id]), strict=True))
+
+
+def _limits(row: Headroom) -> tuple[float, ...]:
+    return (*row.available_a, inf if row.sum_a is None else row.sum_a)
 
 
 def _wishes_moved(before: Mapping[str, Request], now: Mapping[str, Request]) -> bool:
-    return any(
-        _moved(request.max_a, before[name].max_a) or request.phases != before[name].phases or request.tier != before[name].tier
-        for name, request in now.items()
-    )
+    return any(_moved(request.max_a, before[name].max_a) or _wish(request) != _wish(before[name]) for name, request in now.items())
+
+
+def _wish(request: Request) -> tuple[object, ...]:
+    return (request.phases, request.tier, request.weight, request.guarantee_a)
 
 
 def _moved(now_a: float, then_a: float) -> bool:
-    return abs(now_a - then_a) > max(MOVED_A, MOVED * abs(then_a))
+    if now_a == then_a:
+        return False
+    return inf in (now_a, then_a) or abs(now_a - then_a) > max(MOVED_A, MOVED * abs(then_a))
