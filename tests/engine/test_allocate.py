@@ -143,6 +143,12 @@ def test_amps_that_one_car_leaves_to_its_step_go_to_another() -> None:
     assert limits(allocate([circuit("main", 15)], [car("a", step_a=2.0), car("b", step_a=1.0)])) == {"a": 8, "b": 7}
 
 
+def test_a_fair_share_that_is_a_whole_number_of_steps_is_given_whole() -> None:
+    """8.1 / 0.1 is a hair below 81 in floats. b has 7.95 A in the ideal, and would take the tenth that it lacks to 8 A."""
+    tenths = car("a", step_a=0.1, max_a=8.1, weight=2)
+    assert limits(allocate([circuit("main", 16.05)], [tenths, car("b", step_a=2.0)])) == {"a": 8.1, "b": 6}
+
+
 def test_weights_beyond_the_precision_of_floats_overload_nothing() -> None:
     assert limits(allocate([circuit("main", 20)], [car("a", weight=1e-30), car("b", weight=1e30), car("c", weight=1.0)])) == {
         "a": 6,

@@ -206,7 +206,7 @@ def serve(sessions: Iterable[Session], goal_a: Callable[[Session], float]) -> No
         fill(shares)
         for session, share in zip(members, shares, strict=True):
             session.ideal_a = share.current_a
-            steps = floor(share.current_a / session.request.step_a) - session.current
+            steps = floor(share.current_a / session.request.step_a + TOLERANCE_STEPS) - session.current
             if steps > 0 and session.obstacle(steps) is None:  # an ideal is a float: the rows have the last word
                 session.grow(steps)
         hand_round(members)
