@@ -43,6 +43,13 @@ def test_a_guarantee_between_two_steps_is_met_and_one_above_the_ceiling_stops_th
     assert shared(26, car("a", guarantee_a=20.0, max_a=16.0), car("b")) == {"a": 16, "b": 10}
 
 
+def test_a_guarantee_below_the_least_current_changes_nothing() -> None:
+    """The others' guarantees have 23.5 A for 24, of which the odd step goes to the first in the queue."""
+    others = car("x", guarantee_a=12.0, queue_key=1.0), car("y", guarantee_a=12.0, place=1)
+    for guarantee_a in (0.0, 5.5, 6.0):
+        assert shared(29.5, car("z", guarantee_a=guarantee_a), *others) == {"x": 11, "y": 12, "z": 6}
+
+
 def test_a_guarantee_does_not_admit() -> None:
     assert shared(11, car("a", queue_key=1.0, guarantee_a=10.0), car("b")) == {"a": 0, "b": 11}
 

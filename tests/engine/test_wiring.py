@@ -110,6 +110,20 @@ def test_a_car_that_waits_for_another_to_even_out_is_let_in() -> None:
     assert waits.reason == Reason(code=ReasonCode.WAITING, circuit_id="main", phase=L1, against=L2)
 
 
+def test_who_is_let_in_by_another_is_let_in_before_that_one_is_served_more() -> None:
+    """c would be guaranteed 12 of the 16 A, but then there is no room for b."""
+    site = circuit(40, sum_a=16, imbalance=Imbalance(limit_a=8, unmanaged_a=(4, 0, 4)))
+    cars = [car("b", L1, step_a=1.0), car("c", L2, step_a=1.0, queue_key=1.0, guarantee_a=12.0)]
+    assert limits(allocate([site], cars)) == {"b": 6, "c": 10}
+
+
+def test_two_that_even_out_each_other_climb_by_turns_until_neither_can() -> None:
+    """Neither can have its ideal as long as the other has not, and the claims let either go as far ahead as the imbalance does."""
+    site = circuit(60, imbalance=Imbalance(limit_a=6))
+    cars = [car("a", L1, L3, step_a=1.0), car("b", L2, step_a=1.0, max_a=26.0)]
+    assert limits(allocate([site], cars)) == {"a": 32, "b": 26}
+
+
 def test_what_a_later_tier_evens_out_goes_to_the_earlier() -> None:
     site = circuit(40, imbalance=Imbalance(limit_a=10))
     cars = [car("a", L1, step_a=1.0), car("b", L2, step_a=1.0, tier=1), car("c", L3, step_a=1.0, tier=1)]
@@ -127,6 +141,8 @@ def test_who_was_stopped_rises_again_with_the_others_once_the_row_is_relieved() 
     site = circuit(40, imbalance=Imbalance(limit_a=10))
     cars = [car("a", L1, weight=3), car("b", L1), car("c", L2, L3, min_a=12.0, max_a=16.0)]
     assert limits(allocate([site], cars)) == pytest.approx({"a": 19.5, "b": 6.5, "c": 16}, abs=2e-3)
+    cars[2] = replace(cars[2], max_a=13.0)
+    assert limits(allocate([site], cars)) == pytest.approx({"a": 17, "b": 6, "c": 13}, abs=2e-3), "and by an amp, it goes to a"
 
 
 def test_a_row_that_is_full_stops_who_pushes_it_and_not_who_relieves_it() -> None:
@@ -141,6 +157,9 @@ def test_who_pushes_a_phasor_is_who_points_the_same_way() -> None:
     row = rows_of([circuit(10, wiring=BEHIND)])["main"][0]
     line = Line(row, 8j, 1j, {0: 1j, 1: -1j, 2: 1 + 0.1j, 3: 1 - 0.1j})
     assert line.pushing(2.0) == [0, 2]
+    line = Line(row, 8.0, 4j, {0: 2 - 1j, 1: -2 + 1j, 2: 1 + 2j, 3: 1 - 2j, 4: 1 - 1j})
+    assert line.pushing(2.0) == [0, 2], "at 45°, and neither do those push that are square to it"
+    assert Line(row, 12j - 2, 1.0, {0: 1.0}).pushing(2.0) == [0], "no way on where the row is passed at its nearest"
     assert Line(rows_of([circuit(10, wiring=DELTA)])["main"][0], 8j, 1j, {0: 1j, 1: 1}).pushing(2.0) == [0, 1]
 
 
