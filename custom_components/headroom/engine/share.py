@@ -38,8 +38,8 @@ class Aim:
     spare_s: float = 0.0
 
 
-PLANNED = {Policy.MOST_CARS_READY: Aim(ready_wh=1500.0, spare_s=1800.0), Policy.MOST_ENERGY: Aim()}
-"""The policies that look ahead. Nobody leaves to the minute: a car that is to be ready is ready half an hour before, where it can be."""
+PLANNED = {Policy.MOST_CARS_READY: Aim(ready_wh=1500.0, spare_s=2700.0), Policy.MOST_ENERGY: Aim()}
+"""The policies that look ahead. Nobody leaves to the minute: a car that is to be ready is so three quarters of an hour before, where it can."""
 
 
 def look_ahead(
