@@ -39,7 +39,7 @@ class Aim:
 
 
 PLANNED = {Policy.MOST_CARS_READY: Aim(ready_wh=1500.0, spare_s=2700.0), Policy.MOST_ENERGY: Aim()}
-"""The policies that look ahead. Nobody leaves to the minute: a car that is to be ready is so three quarters of an hour before, where it can."""
+"""The policies that look ahead. Nobody leaves to the minute: who is to be ready is so three quarters of an hour before, where it can be."""
 
 
 def look_ahead(
