@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from typing import Any
 
 from .model import Allocation, Filled, Headroom, Outlook, Phase, Reason, ReasonCode, Request
-from .plan import Planned
+from .plan import Planned, watts_per_a
 from .priority import MOST_TIERS
-from .rotation import HOUR_S, LEAST_OFF_S, MOST_PAUSES, TURN_S, URGENCY_S, Turn, laxity_s, turn
+from .rotation import HOUR_S, LEAST_OFF_S, MOST_PAUSES, TURN_S, Turn, turn, urgency_of
 from .rows import TOLERANCE_A
 from .tree import path
 
@@ -156,6 +155,5 @@ def turn_ends_at(request: Request, now: float) -> float | None:
 
 def _queue_key(request: Request, now: float) -> tuple[float, float, float, str]:
     """Order those that wait as `line_up` does without a plan."""
-    power_w = request.max_a * len(request.phases) * request.voltage_v
-    lax_s = laxity_s(request, power_w, now)
-    return (lax_s // URGENCY_S if lax_s < inf else inf, -request.past.short_wh, request.queue_key, request.request_id)
+    urgency = urgency_of(request, request.max_a * watts_per_a(request), now)
+    return (urgency, -request.past.short_wh, request.queue_key, request.request_id)

@@ -168,7 +168,7 @@ def candidates_of(
     return candidates
 
 
-def watts_per_a(request: Request, wiring: Wiring) -> float:
+def watts_per_a(request: Request, wiring: Wiring = Wiring.STAR) -> float:
     """Return the power of each amp that a session draws from each of its conductors."""
     if wiring is Wiring.STAR:
         return len(request.phases) * request.voltage_v

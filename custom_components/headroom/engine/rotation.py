@@ -49,6 +49,12 @@ def laxity_s(request: Request, power_w: float, now: float) -> float:
     return need.departs_at - now - need.energy_wh * 3600 / power_w
 
 
+def urgency_of(request: Request, power_w: float, now: float) -> float:
+    """Return the laxity in steps of URGENCY_S, the most urgent lowest; infinite where nobody knows."""
+    lax_s = laxity_s(request, power_w, now)
+    return lax_s // URGENCY_S if lax_s < inf else inf
+
+
 def turn(request: Request, target_a: float | None, now: float) -> Turn:
     """Return when a session is admitted; `target_a` is what a plan gives it, None without a plan."""
     past = request.past
@@ -93,8 +99,7 @@ def line_up(requests: Iterable[Request], targets_a: Mapping[str, float], powers_
             target_a = max(target_a, request.min_a, request.guarantee_a) if charges else min(target_a, request.min_a / 2)
             urgency, owed = 0.0, target_a
         else:
-            lax_s = laxity_s(request, powers_w[request.request_id], now)
-            urgency = lax_s // URGENCY_S if lax_s < inf else inf
+            urgency = urgency_of(request, powers_w[request.request_id], now)
             owed = request.past.short_wh
         lined = replace(request, target_a=target_a, held=turn_now is Turn.HELD)
         keyed.append(((turn_now, urgency, -owed, request.queue_key), lined))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import math
 
 from ..engine.model import LEAST_CURRENT_A, Past, ReasonCode, Request
+from ..engine.plan import watts_per_a
 from ..engine.priority import LAST_TIER, prioritise
 from .config import SiteConfig
 from .evse import EvseState
@@ -62,5 +63,5 @@ def _needed_a(evse: EvseState) -> float:
 def by_the_rules(requests: Iterable[Request], config: SiteConfig, now: float) -> dict[str, Request]:
     """Return the requests by their ids, with what the site's rules give them."""
     asked = list(requests)
-    powers_w = {each.request_id: each.max_a * len(each.phases) * each.voltage_v for each in asked}
+    powers_w = {each.request_id: each.max_a * watts_per_a(each) for each in asked}
     return {each.request_id: each for each in prioritise(asked, config.rules, powers_w, now=now)}

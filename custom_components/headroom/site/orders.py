@@ -5,6 +5,7 @@ from dataclasses import replace
 import math
 
 from ..engine.past import after, shortfalls_wh
+from ..engine.plan import watts_per_a
 from ..engine.stability import EPSILON_A
 from .circuit import CircuitState
 from .config import EvseKey, Mode
@@ -86,7 +87,7 @@ def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: floa
     """
     led = {str(evse.key): evse for evse in evses if str(evse.key) in turn.requests}
     wanting = {key for key, evse in led.items() if turn.requests[key].max_a >= turn.requests[key].min_a and not evse.sleeps(now)}
-    offered_w = {key: led[key].past.limit_a * len(turn.requests[key].phases) * turn.requests[key].voltage_v for key in wanting}
+    offered_w = {key: led[key].past.limit_a * watts_per_a(turn.requests[key]) for key in wanting}
     shortfalls = shortfalls_wh(offered_w, elapsed_s)
     for key, evse in led.items():
         limit_a = min(turn.told_a[key], evse.limit_a(now))  # what was told only just may come to nothing yet

@@ -10,7 +10,7 @@ import logging
 from math import inf
 
 from ..engine.model import Headroom, PerPhase, Request
-from ..engine.plan import PERIOD_S, Planned
+from ..engine.plan import PERIOD_S, Planned, watts_per_a
 from ..engine.programme import NoOptimumError
 from ..engine.share import PLANNED, Policy, look_ahead
 
@@ -153,7 +153,7 @@ def _needs_otherwise(before: Request, now: Request, age_s: float) -> bool:
     leaves, departs_at = before.need.departs_at, now.need.departs_at
     if left_wh is None or need_wh is None or leaves is None or departs_at is None:
         return (left_wh is None) != (need_wh is None) or leaves != departs_at
-    most_wh = before.max_a * before.voltage_v * len(before.phases) * age_s / 3600
+    most_wh = before.max_a * watts_per_a(before) * age_s / 3600
     return abs(departs_at - leaves) > NEED_S or not left_wh - most_wh - NEED_WH <= need_wh <= left_wh + NEED_WH
 
 
