@@ -450,6 +450,7 @@ async def scenario(
     fuse_a: float = 63.0,
     margin_a: float = 2.0,
     worst_case_a: float = 25.0,
+    imbalance_a: float | None = None,
     building: Load | None = None,
     circuits: Sequence[Circuit] = (),
     visits: Sequence[Visit] = (),
@@ -474,6 +475,7 @@ async def scenario(
         margin_a=margin_a,
         unmanaged_worst_a=(worst_case_a, worst_case_a, worst_case_a),
         metered=metered,
+        imbalance_a=imbalance_a,
     )
     stations = {f"CP{number}": place for number, place in enumerate(places, 1)}
     tree = (main, *circuits)

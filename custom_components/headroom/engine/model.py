@@ -35,6 +35,8 @@ class Circuit:
     `fuse_a` is the breaker's rating on each conductor in `phases`; the loop keeps the circuit at `fuse_a − margin_a`.
     `unmanaged_worst_a` is the most that everything on this circuit that is not a managed car may ever draw, the circuits below
     it included: it is what the loop reckons with once the circuit's meter is silent, and always where there is no meter.
+    Cars may not take two of its three conductors further apart than `imbalance_a` (a grid's technical rules: 20 A in Germany, 16 A in
+    Austria and Switzerland); None: as far as they like.
     """
 
     circuit_id: str
@@ -46,6 +48,7 @@ class Circuit:
     limit_w: float | None = None
     unmanaged_worst_a: PerPhase = NONE_A
     metered: bool = False
+    imbalance_a: float | None = None
 
     def limit_a(self) -> PerPhase:
         """Return what the circuit is kept at or below, per phase; 0 A on a conductor it does not have."""

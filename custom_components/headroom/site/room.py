@@ -6,9 +6,9 @@ import math
 from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.deadman import lease_room, sums
-from ..engine.model import NONE_A, Circuit, Headroom, PerPhase
+from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, PerPhase
 from ..engine.tree import path
-from ..engine.unmanaged import Draw, estimate, highest, lowest, subtract, total
+from ..engine.unmanaged import Draw, add, estimate, highest, lowest, subtract, total
 from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
@@ -74,11 +74,13 @@ def limit_a(circuit: Circuit, outside: LowestLimits) -> PerPhase:
 
 
 def headrooms(
-    states: Mapping[str, CircuitState], evses: Iterable[EvseState], external: ExternalLimits, config: SiteConfig, mode: Mode, now: float
+    states: Mapping[str, CircuitState], evses: Sequence[EvseState], external: ExternalLimits, config: SiteConfig, mode: Mode, now: float
 ) -> list[Headroom]:
     """Return what is left on each circuit for the cars that obey; what the others may draw is taken off."""
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
-    reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses if not led(evse, mode)))
+    others = [evse for evse in evses if not led(evse, mode)]
+    reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
+    drawn = sums(circuits, ((evse.circuit_id, _drawn_a(evse, now)) for evse in others))
     rows = []
     for circuit_id, state in states.items():
         circuit, unmanaged_a = state.circuit, state.unmanaged_a()
@@ -92,8 +94,34 @@ def headrooms(
             *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),
         ]
         sum_a = min(ceilings) - sum(unmanaged_a) - sum(reserved[circuit_id]) if ceilings else None
-        rows.append(Headroom(circuit_id=circuit_id, parent_id=circuit.parent_id, available_a=(l1, l2, l3), sum_a=sum_a))
+        rows.append(
+            Headroom(
+                circuit_id=circuit_id,
+                parent_id=circuit.parent_id,
+                available_a=(l1, l2, l3),
+                sum_a=sum_a,
+                imbalance=_imbalance(state, drawn[circuit_id]),
+            )
+        )
     return [*rows, *_station_rows(evses, mode, now)]
+
+
+def _imbalance(state: CircuitState, drawn_a: PerPhase) -> Imbalance | None:
+    """Return how far cars may take a circuit's conductors apart, and how far they are by what is drawn besides those that are led.
+
+    A building that nobody measures is taken for even: what the cars themselves do stays inside the limit then.
+    """
+    circuit = state.circuit
+    if circuit.imbalance_a is None or len(circuit.phases) < len(ALL_PHASES):
+        return None
+    building_a = NONE_A if state.unmanaged is None else state.unmanaged.load_a
+    return Imbalance(limit_a=circuit.imbalance_a, unmanaged_a=add(building_a, drawn_a))
+
+
+def _drawn_a(evse: EvseState, now: float) -> PerPhase:
+    """Return what a car that is not led draws as far as anybody knows: as measured, or all that it may."""
+    measured = evse.ready and evse.session is not None and evse.current_a != UNKNOWN
+    return evse.measured_per_phase() if measured else evse.per_phase(evse.reserved_a(now))
 
 
 def station_row(identity: str) -> str:
