@@ -78,9 +78,13 @@ def violations(path: str, source: str) -> list[str]:
     """Return what a file of the repository (`path` relative to its root) imports and may not."""
     *folders, file = path.split("/")
     names = list(imports(source, ".".join(folders)))
+    if folders[0] == "proving":
+        below = [f"{COMPONENT}.{room}" for room in (*LIBRARY_ROOMS, "engine", "site")]
+        above = [name for name in names if within(name, "custom_components") and not any(within(name, room) for room in below)]
+        return [name for name in names if within(name, "homeassistant")] + above
     if folders[0] == "simulator":
         ours = [name for name in names if within(name, "custom_components") and not _is_shared(name)]
-        return [name for name in names if within(name, "homeassistant")] + ours
+        return [name for name in names if within(name, "homeassistant") or within(name, "proving")] + ours
     module = path.removeprefix(f"{COMPONENT.replace('.', '/')}/").removesuffix(".py").replace("/", ".")
     room_name = module.split(".", maxsplit=1)[0]
     room_name = room_name if room_name in ROOMS else ""
@@ -101,7 +105,7 @@ def violations(path: str, source: str) -> list[str]:
 
 FILES = sorted(
     path.relative_to(REPOSITORY).as_posix()
-    for folder in (COMPONENT.replace(".", "/"), "simulator")
+    for folder in (COMPONENT.replace(".", "/"), "proving", "simulator")
     for path in (REPOSITORY / folder).rglob("*.py")
 )
 
@@ -149,6 +153,9 @@ H = "custom_components/headroom"
         (f"{H}/configuration.py", "from .coordinator import HeadroomCoordinator"),
         ("simulator/x.py", "from custom_components.headroom.csms.station import Station"),
         ("simulator/x.py", "import homeassistant"),
+        ("simulator/x.py", "from proving.running import RunningSite"),
+        ("proving/x.py", "from homeassistant.core import HomeAssistant"),
+        ("proving/x.py", "from custom_components.headroom.coordinator import HeadroomCoordinator"),
         ("simulator/x.py", "if TYPE_CHECKING:\n    import custom_components"),
     ],
 )
@@ -170,6 +177,8 @@ def test_an_import_the_wrong_way_is_seen(file: str, line: str) -> None:
         (f"{H}/configuration.py", "from .site.config import SiteConfig"),
         (f"{H}/sensor.py", "from .coordinator import HeadroomConfigEntry"),
         ("simulator/x.py", "from .car import Car"),
+        ("proving/x.py", "from simulator.car import CarSpec"),
+        ("proving/x.py", "from custom_components.headroom.site.config import SiteConfig"),
         ("simulator/x.py", "from custom_components.headroom.csms.composite import Limit"),
         ("simulator/x.py", "from custom_components.headroom.csms import composite"),
     ],
