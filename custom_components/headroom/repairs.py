@@ -16,7 +16,6 @@ from .csms.upkeep import FirmwareState
 from .engine.share import PLANNED
 from .issue import Issue
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
-from .site.config import Mode
 from .site.snapshot import MeterHealth, PendingStation, SiteSnapshot
 from .station_access import station_subentry
 from .station_form import StationDraft, pending_stations
@@ -71,7 +70,7 @@ def async_sync_issues(
                 ir.IssueSeverity.WARNING,
                 {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": circuit.meter_error or "–"},
             )
-    if not solver and snapshot.mode is Mode.DYNAMIC and snapshot.policy in PLANNED:
+    if not solver and snapshot.mode.follows and snapshot.policy in PLANNED:
         issues[f"{NO_SOLVER}_{entry.entry_id}"] = Issue(NO_SOLVER, ir.IssueSeverity.WARNING, {"site": entry.title})
     names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
     for identity, station in snapshot.stations.items():

@@ -69,7 +69,7 @@ def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: Select
 
 
 class ModeSelect(HeadroomEntity[SiteSnapshot], SelectEntity):
-    """Dynamic, static or off."""
+    """Dynamic, static, shadow or off."""
 
     entity_description: SelectRow[SiteSnapshot]
 
@@ -81,9 +81,9 @@ class ModeSelect(HeadroomEntity[SiteSnapshot], SelectEntity):
 
     @override
     async def async_select_option(self, option: str) -> None:
-        """Change the mode; dynamic needs a meter to follow."""
+        """Change the mode; dynamic and shadow need a meter to follow."""
         mode = Mode(option)
-        if mode is Mode.DYNAMIC and not self.snapshot.circuits[self.snapshot.root_id].circuit.metered:
+        if mode.follows and not self.snapshot.circuits[self.snapshot.root_id].circuit.metered:
             raise invalid("no_meter")
         self.coordinator.site.set_mode(mode)
 

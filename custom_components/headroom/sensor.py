@@ -24,6 +24,7 @@ from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.values import ChargingState
 from .engine.model import ALL_PHASES, Phase, ReasonCode
 from .entity import HeadroomEntity, Row, Rows, async_follow
+from .site.comparison import Compared, Comparison
 from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, SiteSnapshot, StationSnapshot
 from .subjects import CircuitSubject, EvseSubject, SiteSubject, StationSubject
 
@@ -157,6 +158,15 @@ def _energy_left(evse: EvseSnapshot) -> float | None:
     return None if energy_wh is None else round(energy_wh, -2)
 
 
+def _compared_wh(energy_fn: Callable[[Comparison], float]) -> Callable[[SiteSnapshot], float | None]:
+    """Show an energy of shadow mode in steps of 10 Wh: each is written to the recorder."""
+    return lambda site: None if site.shadow is None else round(energy_fn(site.shadow), -1)
+
+
+def _compared_s(over_fn: Callable[[Compared], float]) -> Callable[[CircuitSnapshot], float | None]:
+    return lambda circuit: None if circuit.compared is None else round(over_fn(circuit.compared))
+
+
 SITE: tuple[SensorRow[SiteSnapshot], ...] = (
     PowerRow(key="charging_power", translation_key="charging_power", value_fn=lambda site: site.charging_power_w),
     DurationRow(
@@ -166,6 +176,20 @@ SITE: tuple[SensorRow[SiteSnapshot], ...] = (
         suggested_unit_of_measurement=UnitOfTime.MILLISECONDS,
         suggested_display_precision=0,
         value_fn=lambda site: site.reaction_s,
+    ),
+    EnergyRow(
+        key="shadow_energy",
+        translation_key="shadow_energy",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=lambda site: site.shadow is not None,
+        value_fn=_compared_wh(lambda shadow: shadow.energy_wh),
+    ),
+    EnergyRow(
+        key="shadow_would_energy",
+        translation_key="shadow_would_energy",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=lambda site: site.shadow is not None,
+        value_fn=_compared_wh(lambda shadow: shadow.would_energy_wh),
     ),
 )
 
@@ -195,6 +219,22 @@ CIRCUIT: tuple[SensorRow[CircuitSnapshot], ...] = (
                 value_fn=_limit(phase),
             ),
         )
+    ),
+    DurationRow(
+        key="shadow_over_limit",
+        translation_key="shadow_over_limit",
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=0,
+        has_fn=lambda circuit: circuit.compared is not None,
+        value_fn=_compared_s(lambda compared: compared.over_limit_s),
+    ),
+    DurationRow(
+        key="shadow_would_over_limit",
+        translation_key="shadow_would_over_limit",
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=0,
+        has_fn=lambda circuit: circuit.compared is not None,
+        value_fn=_compared_s(lambda compared: compared.would_over_limit_s),
     ),
     PowerRow(
         key="grid_power",

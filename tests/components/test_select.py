@@ -63,3 +63,22 @@ async def test_the_policy_is_chosen_and_kept(hass: HomeAssistant, init_integrati
     assert await hass.config_entries.async_reload(init_integration.entry_id)
     await hass.async_block_till_done()
     await until(hass, entity, "equal_power")
+
+
+@pytest.mark.parametrize(
+    "meter_data", [{"type": "entities", "invert": False, "current_l1": "sensor.l1", "current_l2": "sensor.l2", "current_l3": "sensor.l3"}]
+)
+async def test_shadow_mode_compares(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    """What came of shadow mode has entities from when it is chosen, and is unknown without it."""
+    for phase in ("l1", "l2", "l3"):
+        hass.states.async_set(f"sensor.{phase}", "80", {"unit_of_measurement": "A", "device_class": "current"})
+    mock_config_entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(mock_config_entry.entry_id)
+    energy, over = "sensor.home_shadow_mode_energy_with_control", "sensor.home_shadow_mode_time_over_the_limit_without_control"
+    assert hass.states.get(energy) is None and hass.states.get(over) is None
+    await _choose(hass, "shadow")
+    await until(hass, ENTITY, "shadow")
+    await until(hass, energy, "0.0")
+    assert hass.states.get(over).attributes["unit_of_measurement"] == "s"
+    await _choose(hass, "dynamic")
+    await until(hass, energy, "unknown")

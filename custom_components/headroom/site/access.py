@@ -7,7 +7,7 @@ import logging
 
 from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, ListSent
 from .authorization import Judgement
-from .config import EvseKey, Mode
+from .config import EvseKey
 from .evse import EvseState
 from .grounds import Grounds
 from .limits import LeaseOrder
@@ -87,7 +87,7 @@ class Access(Grounds):
 
     async def _guarded(self, identity: str, evse_id: int | None = None) -> bool:
         """Wait until the fallbacks of a station's EVSEs are confirmed and lead; False where that takes too long."""
-        if self.mode is Mode.OFF or identity not in self._installers:
+        if self.mode.silent or identity not in self._installers:
             return True
         evses = [evse for evse in self._installers[identity].evses if evse_id in (None, evse.key.evse_id)]
         try:

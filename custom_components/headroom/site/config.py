@@ -28,8 +28,20 @@ class Mode(StrEnum):
     """Follow the meter: leases on every transaction."""
     STATIC = "static"
     """Share a fixed capacity, installed on the stations once."""
+    SHADOW = "shadow"
+    """Follow the meter on paper: reckon, show and compare, and send no limit. What is installed stays."""
     OFF = "off"
     """Send nothing. What is installed stays."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether no limit is sent."""
+        return self in (Mode.SHADOW, Mode.OFF)
+
+    @property
+    def follows(self) -> bool:
+        """Whether there has to be a meter to follow."""
+        return self in (Mode.DYNAMIC, Mode.SHADOW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

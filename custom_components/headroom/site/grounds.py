@@ -18,6 +18,7 @@ from .limits import FirstLease
 from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
 from .planning import Planning, Runner
+from .shadow import Shadow
 from .standing import StandingLimits
 from .stations import StationState
 from .visits import Visits
@@ -60,6 +61,7 @@ class Grounds(ABC):
         self.authorization.recall(memory.authorization)
         self._visits = Visits(self.authorization.token_of, self.authorization.driver_key)
         self._visits.recall(memory.visits)
+        self._shadow = Shadow(memory.shadow)
         self.standing = StandingLimits()
         self.standing.recall(memory.standing)
         self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
@@ -102,7 +104,7 @@ class Grounds(ABC):
     def mode(self) -> Mode:
         """What the loop does: what a person chose, as far as the site can; else to follow the meter where there is one."""
         metered = self.config.root.metered
-        if self._chosen_mode is None or (self._chosen_mode is Mode.DYNAMIC and not metered):
+        if self._chosen_mode is None or (self._chosen_mode.follows and not metered):
             return Mode.DYNAMIC if metered else Mode.STATIC
         return self._chosen_mode
 
@@ -180,6 +182,7 @@ class Grounds(ABC):
             standing=self.standing.documents(),
             authorization=self.authorization.document(),
             visits=self._visits.document(),
+            shadow=self._shadow.comparison,
         )
 
     def _recall(self, evse: EvseState) -> None:

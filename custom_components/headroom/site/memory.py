@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..engine.share import Policy
+from .comparison import Comparison
 from .config import Mode
 
 
@@ -36,6 +37,8 @@ class SiteMemory:
     """As `Authorization.document` gives it."""
     visits: Mapping[str, Any] = field(default_factory=dict)
     """As `Visits.document` gives it."""
+    shadow: Comparison | None = None
+    """What came of shadow mode so far."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -46,6 +49,7 @@ class SiteMemory:
             "standing": list(self.standing),
             "authorization": dict(self.authorization),
             "visits": dict(self.visits),
+            "shadow": None if self.shadow is None else self.shadow.document(),
         }
 
     @classmethod
@@ -70,4 +74,5 @@ class SiteMemory:
             standing=document.get("standing", ()),
             authorization=document.get("authorization", {}),
             visits=document.get("visits", {}),
+            shadow=None if document.get("shadow") is None else Comparison.from_document(document["shadow"]),
         )

@@ -34,7 +34,7 @@ def renew_s(lease_s: float, latency_s: float | None) -> float:
 
 def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None, now: float) -> None:
     """Write down which lease is wanted on an EVSE, or that none is."""
-    told_a, session, lease = turn.told_a.get(str(evse.key)), evse.session, evse.lease
+    told_a, session, lease = None if mode.silent else turn.told_a.get(str(evse.key)), evse.session, evse.lease
     if mode is Mode.DYNAMIC and evse.ready and session is not None and evse.problem is not None:
         # It does not obey: it is told the least until it does.
         told_a = min(evse.config.min_a, evse.limit_a(now)) if evse.allowed else 0.0
@@ -65,12 +65,12 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
 
 def order_lasting(circuits: Mapping[str, CircuitState], evses: Sequence[EvseState], installers: Iterable[Installer], mode: Mode) -> None:
     """Write down which fallbacks and station ceilings are wanted; none where nothing is to be sent."""
-    told = {} if mode is Mode.OFF else fallbacks(circuits, evses)
+    told = {} if mode.silent else fallbacks(circuits, evses)
     for evse in evses:
         evse.wanted_fallback_a = told.get(str(evse.key))
     for installer in installers:
-        installer.quiet = mode is Mode.OFF
-        if mode is Mode.OFF or not installer.evses:
+        installer.quiet = mode.silent
+        if mode.silent or not installer.evses:
             installer.wanted_station_a = None
             continue
         rated_a = sum(evse.rated_a for evse in installer.evses)

@@ -35,7 +35,7 @@ from ..metering.reading import MeterError, Reading
 from .access import Access
 from .authorization import Judgement
 from .clock import Clock, wall_clock
-from .config import EvseKey, SiteConfig
+from .config import EvseKey, Mode, SiteConfig
 from .decision import Decision, DecisionLog, circuit_document, evse_document
 from .evse import EvseState
 from .intake import Intake
@@ -55,6 +55,8 @@ _LOGGER = logging.getLogger(__name__)
 TURN_AT_LEAST_EVERY_S = 5.0
 TICK_S = 0.01
 """Shorter waits are no waits: what is due so soon is due now."""
+KEPT_EVERY_TURNS = 500
+"""So often what shadow mode compares is kept for a restart."""
 PAUSE_PER_EVSE_S = 0.0005
 """So long the loop rests after a turn for each EVSE it reckoned with: 500 stations that all speak up leave the others a core's time."""
 
@@ -259,13 +261,20 @@ class Site(Wishes, Access):
         if self._visits.turn(evses, self.config.time_zone, utcnow, now):
             self._on_memory()
         read(self._circuits, evses, self.config, now)
-        turn = decide(self._circuits, evses, self._external, self.config, self.mode, self._planning.sharing(self.policy), now)
+        sharing, imagined = self._planning.sharing(self.policy), set[EvseKey]()
+        if self.mode is Mode.SHADOW:
+            turn, imagined = self._shadow.turn(self._circuits, evses, self._external, self.config, sharing, now=now, utcnow=utcnow)
+            if self.turns % KEPT_EVERY_TURNS == 0:
+                self._on_memory()
+        else:
+            turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now)
         self._lease_s = turn.lease_s
         wanted = limits_wanted(evses)
         for evse in evses:
             order_lease(evse, turn, self.mode, self._latency_s(evse), now)
         order_lasting(self._circuits, evses, self._installers.values(), self.mode)
-        remember(evses, turn, now - self._turned_at, now)
+        if self.mode is not Mode.SHADOW:
+            remember(evses, turn, now - self._turned_at, now)
         self._turned_at = now
         self._planning.look(
             Basis(policy=self.policy, headrooms=turn.headrooms, requests=turn.requests, limits_a=turn.limits_a, asked_at=now)
@@ -275,7 +284,7 @@ class Site(Wishes, Access):
             installer.wake()
         self.turns += 1
         changed = {key for key, limits in limits_wanted(evses).items() if limits != wanted.get(key)}
-        self._record(trigger, turn, changed, now, (time.perf_counter() - started) * 1000)
+        self._record(trigger, turn, changed | imagined, now, (time.perf_counter() - started) * 1000)
         self.snapshot = self._snapshot(turn)
         self._on_turn(self.snapshot)
 
@@ -347,6 +356,7 @@ class Site(Wishes, Access):
             turn=turn,
             authorization=self.authorization,
             reaction_s=self._decisions.reaction_s,
+            shadow=self._shadow.comparison if self.mode is Mode.SHADOW else None,
             clock=self._clock,
         )
 

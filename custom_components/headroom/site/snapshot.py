@@ -10,6 +10,7 @@ from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
 from ..engine.model import NONE_A, Circuit, PerPhase, Reason
 from ..engine.share import Policy
+from .comparison import Compared, Comparison
 from .config import EvseKey, Mode
 from .needs import Needed
 from .wish import Wish
@@ -62,6 +63,8 @@ class CircuitSnapshot:
     meter_age_s: float | None = None
     meter_source: str | None = None
     meter_error: str | None = None
+    compared: Compared | None = None
+    """How it was without control, and how it would have been with it, in shadow mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,3 +187,5 @@ class SiteSnapshot:
     charging_power_w: float = 0.0
     reaction_s: float | None = None
     """From the last reading that made a cut necessary to the last station's acknowledgement."""
+    shadow: Comparison | None = None
+    """What was, beside what would have been, in shadow mode."""

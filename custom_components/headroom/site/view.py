@@ -11,6 +11,7 @@ from ..engine.unmanaged import total
 from .authorization import Authorization
 from .circuit import CircuitState
 from .clock import Clock, wall_clock
+from .comparison import Comparison
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .installer import Installer
@@ -50,6 +51,7 @@ def snapshot_of(
     turn: Turn | None,
     authorization: Authorization,
     reaction_s: float | None,
+    shadow: Comparison | None,
     clock: Clock,
 ) -> SiteSnapshot:
     """Return the whole site as it is now; `turn` is the newest one, None before the first."""
@@ -62,7 +64,7 @@ def snapshot_of(
         policy=policy,
         plan_age_s=None if turn is None else turn.sharing.age_s(now),
         root_id=config.root.circuit_id,
-        circuits={circuit_id: _circuit(state, circuits, evses, turn, now) for circuit_id, state in circuits.items()},
+        circuits={circuit_id: _circuit(state, circuits, evses, turn, shadow, now) for circuit_id, state in circuits.items()},
         stations={
             identity: _station(state, installers.get(identity), [evse for key, evse in evses.items() if key.station == identity])
             for identity, state in stations.items()
@@ -79,9 +81,10 @@ def snapshot_of(
             for identity, state in stations.items()
             if state.config is None and state.online and _introduced(state, clock.utcnow())
         },
-        evses={key: _evse(evse, turn, names, authorization, local, now) for key, evse in evses.items()},
+        evses={key: _evse(evse, turn, mode, names, authorization, local, now) for key, evse in evses.items()},
         charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
         reaction_s=reaction_s,
+        shadow=shadow,
     )
 
 
@@ -91,7 +94,12 @@ def _introduced(state: StationState, now: datetime) -> bool:
 
 
 def _circuit(
-    state: CircuitState, circuits: Mapping[str, CircuitState], evses: Mapping[EvseKey, EvseState], turn: Turn | None, now: float
+    state: CircuitState,
+    circuits: Mapping[str, CircuitState],
+    evses: Mapping[EvseKey, EvseState],
+    turn: Turn | None,
+    shadow: Comparison | None,
+    now: float,
 ) -> CircuitSnapshot:
     circuit = state.circuit
     charging_a = total(evse.measured_per_phase() for evse in evses.values() if circuit.circuit_id in path_ids(circuits, evse.circuit_id))
@@ -110,6 +118,7 @@ def _circuit(
         meter_age_s=state.age_s(now) if state.health is not MeterHealth.NONE else None,
         meter_source=None if reading is None else reading.source,
         meter_error=state.meter_error,
+        compared=None if shadow is None else shadow.circuits.get(circuit.circuit_id),
     )
 
 
@@ -141,6 +150,7 @@ def _problem(evse: EvseState) -> str | None:
 def _evse(
     evse: EvseState,
     turn: Turn | None,
+    mode: Mode,
     names: Mapping[str, str],
     authorization: Authorization,
     local: Callable[[float], datetime],
@@ -169,7 +179,7 @@ def _evse(
         fallback_a=evse.fallback_a,
         target_a=None if turn is None else turn.sharing.target_a(key),
         reason=reason,
-        reason_text="" if reason is None else explain(_reasoned_a(limit_a, told_a, reason), reason, names, local, now),
+        reason_text="" if reason is None else _text(explain(_reasoned_a(limit_a, told_a, reason), reason, names, local, now), mode),
         circumstances={} if reason is None else reason_document(reason, names, local),
         current_a=evse.current_a,
         voltage_v=evse.voltage_v,
@@ -184,6 +194,10 @@ def _evse(
         wish=evse.wish,
         needed=evse.needed,
     )
+
+
+def _text(text: str, mode: Mode) -> str:
+    return f"Shadow mode, nothing is sent. It would be {text}" if mode is Mode.SHADOW else text
 
 
 def _reasoned_a(limit_a: float, told_a: float | None, reason: Reason) -> float:

@@ -13,6 +13,7 @@ from .config import EvseKey, Mode
 from .evse import EvseState
 from .grounds import Grounds
 from .limits import LimitsOverTime
+from .shadow import Shadow
 from .standing import StandingLimit, Storing
 from .storing import store, take_away
 from .wish import Wish
@@ -24,9 +25,11 @@ class Wishes(Grounds):
     """A site as people set it."""
 
     def set_mode(self, mode: Mode) -> None:
-        """Switch between following the meter, fixed shares and hands off; ValueError where a site without a meter is to follow it."""
-        if mode is Mode.DYNAMIC and not self.config.root.metered:
+        """Switch between following the meter (also on paper only), fixed shares and hands off; ValueError where a site without a meter is to follow it."""
+        if mode.follows and not self.config.root.metered:
             raise ValueError("a site without a meter can't follow it")
+        if mode is Mode.SHADOW and self._chosen_mode is not mode:
+            self._shadow = Shadow()
         self._chosen_mode = mode
         self._on_memory()
         self.request_turn("user")
