@@ -1,6 +1,7 @@
 """What a person has to see to: stations that wait for approval, meters that went silent, stations that do not obey."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, override
 
@@ -39,6 +40,10 @@ STATION_AWAITS_REBOOT = "station_awaits_reboot"
 STATION_MONITOR = "station_monitor"
 STATION_CLOCK = "station_clock"
 STATION_TOKENS = "station_tokens_outdated"
+STATION_AWAY = "station_away"
+AWAY_LONG = timedelta(minutes=15)
+"""A station that restarts or loses its network for a moment is nobody's trouble; one that stays away is."""
+LOOP_FAILED = "loop_failed"
 NO_SOLVER = "no_solver"
 FIRMWARE_FAILURES: Mapping[FirmwareState, str] = {
     FirmwareState.DOWNLOAD_FAILED: "firmware_download_failed",
@@ -70,6 +75,8 @@ def async_sync_issues(
                 ir.IssueSeverity.WARNING,
                 {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": circuit.meter_error or "–"},
             )
+    if snapshot.failing:
+        issues[f"{LOOP_FAILED}_{entry.entry_id}"] = Issue(LOOP_FAILED, ir.IssueSeverity.CRITICAL, {"site": entry.title})
     if not solver and snapshot.mode.follows and snapshot.policy in PLANNED:
         issues[f"{NO_SOLVER}_{entry.entry_id}"] = Issue(NO_SOLVER, ir.IssueSeverity.WARNING, {"site": entry.title})
     names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
@@ -78,6 +85,9 @@ def async_sync_issues(
             key = STATION_PROBLEMS.get(station.problem, STATION_PROBLEM)
             placeholders = {"station": names.get(identity, identity), "identity": identity, "problem": station.problem}
             issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, placeholders)
+        if station.away_since is not None and snapshot.at - station.away_since >= AWAY_LONG:
+            placeholders = {"station": names.get(identity, identity), "identity": identity}
+            issues[f"{STATION_AWAY}_{entry.entry_id}_{identity}"] = Issue(STATION_AWAY, ir.IssueSeverity.WARNING, placeholders)
         if station.tokens_outdated:
             placeholders = {"station": names.get(identity, identity), "identity": identity}
             issues[f"{STATION_TOKENS}_{entry.entry_id}_{identity}"] = Issue(STATION_TOKENS, ir.IssueSeverity.WARNING, placeholders)

@@ -29,11 +29,13 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     sites = [entry.runtime_data.data for entry in entries]
     stations = [station for site in sites for station in site.stations.values()]
     meters = [circuit.meter for site in sites for circuit in site.circuits.values() if circuit.circuit.metered]
+    reactions = [site.reaction_s for site in sites if site.reaction_s is not None]
     solvers = {entry.runtime_data.solver for entry in entries}
     now = dt_util.utcnow()
     return {
         "sites": len(sites),
         "oldest_turn": f"{max((now - site.at).total_seconds() for site in sites):.1f} s" if sites else "-",
+        "reaction": f"{max(reactions) * 1000:.0f} ms" if reactions else "-",
         "stations_online": f"{sum(station.online for station in stations)}/{len(stations)}",
         "stations_pending": sum(len(site.pending) for site in sites),
         "meters_silent": f"{sum(meter in {MeterHealth.STALE, MeterHealth.LOST} for meter in meters)}/{len(meters)}",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,22 @@ def test_a_missing_solver_is_told_where_the_policy_looks_ahead(hass: HomeAssista
         async_sync_issues(hass, entry, quiet, solver=False)
         assert issues(hass) == {}
     async_sync_issues(hass, entry, QUIET)
+    assert issues(hass) == {}
+
+
+def test_a_loop_that_fails_is_told_until_it_turns_again(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    async_sync_issues(hass, entry, replace(QUIET, failing=True))
+    assert issues(hass)["loop_failed"].severity is ir.IssueSeverity.CRITICAL
+    async_sync_issues(hass, entry, QUIET)
+    assert issues(hass) == {}
+
+
+def test_a_station_that_stays_away_is_told_and_one_that_restarts_is_not(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    for away, expected in ((timedelta(minutes=14), set()), (timedelta(minutes=15), {"station_away"})):
+        gone = StationSnapshot(identity="CP1", online=False, away_since=NOW - away)
+        async_sync_issues(hass, entry, replace(QUIET, stations={"CP1": gone}))
+        assert issues(hass).keys() == expected
+    async_sync_issues(hass, entry, replace(QUIET, stations={"CP1": StationSnapshot(identity="CP1", online=True)}))
     assert issues(hass) == {}
 
 

@@ -22,6 +22,7 @@ async def test_the_state_of_the_site(hass: HomeAssistant, init_integration: Mock
     assert info["stations_online"] == "1/2"
     assert info["stations_pending"] == 0
     assert info["meters_silent"] == "0/0"
+    assert info["reaction"] == "-", "no reading has made a cut necessary"
     assert info["look_ahead"] == "HiGHS available"
     assert float(info["oldest_turn"].removesuffix(" s")) < 60
 

@@ -130,7 +130,10 @@ class Grounds(ABC):
             installer = self._installers.setdefault(identity, Installer(identity, self._clock, self))
             installer.standing = self.standing
             installer.evses = [self._evses[EvseKey(identity, evse.evse_id)] for evse in station_config.evses]
-            self._stations.setdefault(identity, StationState(identity=identity)).config = station_config
+            state = self._stations.setdefault(identity, StationState(identity=identity))
+            state.config = station_config
+            if not state.online and state.away_since is None:
+                state.away_since = self._clock.utcnow()
             if self._turning is not None:
                 self._start_installer(identity)
         for identity in self._installers.keys() - config.stations.keys():

@@ -124,7 +124,7 @@ class Site(Wishes, Access):
             self._on_memory()
         match event:
             case Connected(remote=remote):
-                state.online, state.remote, state.booted = True, remote, False
+                state.online, state.remote, state.booted, state.away_since = True, remote, False, None
             case Booted(info=info):
                 state.info = info
                 if info.boot_reason != "Triggered":
@@ -135,7 +135,7 @@ class Site(Wishes, Access):
                 state.info, state.inventory = info, inventory
                 self._ready(identity, state)
             case Disconnected():
-                state.online = False
+                state.online, state.away_since = False, self._clock.utcnow()
                 self._gone(identity)
                 if state.config is None:
                     del self._stations[identity]
@@ -215,6 +215,8 @@ class Site(Wishes, Access):
                 # The next turn may succeed; until one does, the leases lapse.
                 if not self._failing:
                     _LOGGER.exception("A turn of the control loop failed")
+                    self.snapshot = replace(self.snapshot, failing=True)
+                    self._on_turn(self.snapshot)
                 self._failing = True
             else:
                 if self._failing:

@@ -101,6 +101,8 @@ class StationSnapshot:
     info: StationInfo = StationInfo()
     inventory: Inventory = Inventory()
     last_heard: datetime | None = None
+    away_since: datetime | None = None
+    """Since when it is not connected, None while it is."""
     ack_latency_s: float | None = None
     """How long the station took to acknowledge its last limit."""
     profile_writes_today: int = 0
@@ -189,3 +191,5 @@ class SiteSnapshot:
     """From the last reading that made a cut necessary to the last station's acknowledgement."""
     shadow: Comparison | None = None
     """What was, beside what would have been, in shadow mode."""
+    failing: bool = False
+    """The turns after this one failed: what is shown is of the last that did not."""

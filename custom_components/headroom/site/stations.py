@@ -24,6 +24,8 @@ class StationState:
     inventory: Inventory = Inventory()
     since: datetime | None = None
     last_heard: datetime | None = None
+    away_since: datetime | None = None
+    """Since when there is no connection, as far as this life of ours knows; None while there is one."""
     external: dict[str, LimitsOverTime] = field(default_factory=dict)
     """Limits somebody else set on the whole station, by source (NotifyChargingLimit)."""
     tokens_outdated: bool = False

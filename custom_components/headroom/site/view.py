@@ -133,6 +133,7 @@ def _station(state: StationState, installer: Installer | None, evses: list[EvseS
         info=state.info,
         inventory=state.inventory,
         last_heard=state.last_heard,
+        away_since=state.away_since,
         ack_latency_s=None if installer is None else installer.latency_s,
         profile_writes_today=0 if installer is None else installer.writes_today,
         obeying=Obeying() if installer is None else installer.obedience.shown(),

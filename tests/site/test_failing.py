@@ -1,0 +1,31 @@
+"""A turn that fails is a fault of ours: it is told, the leases lapse, and no breaker pays for it."""
+
+import pytest
+
+from custom_components.headroom.site import site as room
+from simulator.virtual import run
+
+from .harness import Place, scenario, steps
+
+
+def test_a_loop_that_fails_is_shown_and_the_leases_lapse(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        decide = room.decide
+
+        def fails(*args: object) -> None:
+            raise ZeroDivisionError
+
+        async with scenario(*[Place()] * 2, building=steps((0.0, 8.0), (70.0, 25.0)), over_limit_s=400.0, complains=True) as s:
+            await s.until(60)
+            assert not s.site.snapshot.failing and min(s.draws_a()) > s.fallback_a(1) + 2
+            monkeypatch.setattr(room, "decide", fails)
+            shown = s.snapshots
+            await s.until(65)
+            assert s.site.snapshot.failing and s.snapshots == shown + 1, "it is told once"
+            await s.until(430)
+            assert all(draw <= s.fallback_a(1) + 0.5 for draw in s.draws_a()), "the leases have lapsed"
+            monkeypatch.setattr(room, "decide", decide)
+            await s.until(445)
+            assert not s.site.snapshot.failing
+
+    run(story())
