@@ -16,8 +16,8 @@ from custom_components.headroom.csms.security.own_files import FileProblem
 from custom_components.headroom.repairs import (
     FIRMWARE_FAILURES,
     FLOWS,
-    METER_LOST,
     LOOP_FAILED,
+    METER_LOST,
     NO_SOLVER,
     REPAIRED,
     STATION_AWAITS_REBOOT,
