@@ -51,6 +51,7 @@ from .const import (
 )
 from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
 from .metering.entity import EntityMeter, EntityMeterConfig
+from .metering.line import TcpLine
 from .metering.modbus import ModbusMeter, ModbusMeterConfig
 from .metering.reading import Meter
 from .site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig
@@ -228,8 +229,7 @@ def meter_of(hass: HomeAssistant, data: Mapping[str, Any]) -> Meter | None:
         case "modbus":
             return ModbusMeter(
                 ModbusMeterConfig(
-                    host=meter[CONF_HOST],
-                    port=meter[CONF_PORT],
+                    line=TcpLine(host=meter[CONF_HOST], port=meter[CONF_PORT]),
                     device_id=meter[CONF_UNIT_ID],
                     model=meter[CONF_MODEL],
                     invert=meter[CONF_INVERT],

@@ -11,7 +11,7 @@ from homeassistant.helpers.event import async_track_state_change_event, async_tr
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import BaseUnitConverter, ElectricCurrentConverter, EnergyConverter, PowerConverter
 
-from ..engine.model import PerPhase
+from .combine import currents_of
 from .plausibility import CEILING_A, plausible
 from .reading import MeterError, OnHealth, OnReading, Reading
 
@@ -36,15 +36,7 @@ class EntityMeterConfig:
 
 
 class EntityMeter:
-    """Makes one reading of the states of several entities, each time one of them reports.
-
-    - Currents and powers per phase: the currents, each with its phase's direction.
-    - Currents alone: as they are, so that a magnitude without a direction counts as import. With `export_positive` nobody can tell
-      a positive current that is export from one that is a magnitude, so all of them count as import.
-    - Powers alone: I = P / V. Reactive current can't be seen.
-    - A total power alone, three phases: nobody can tell which phase carries it, so each is taken to carry all of it, I = P / V on
-      every phase. Export is credited to no phase, for another may import meanwhile: 0 A. What this can't see is one phase's
-      overload behind the others' export; a site with only a total needs a margin for that.
+    """Makes one reading of the states of several entities, each time one of them reports; `currents_of` says how.
 
     A needed entity without a number means no reading; the oldest of the needed ones dates it. An energy without a number is left out.
     """
@@ -124,7 +116,9 @@ class EntityMeter:
         powers = [sign * self._number(entity_id, PowerConverter, UnitOfPower.WATT) for entity_id in config.powers]
         total_w = self._total_w(sign, powers)
         reading = Reading(
-            current_a=self._current_a(currents, powers, total_w),
+            current_a=currents_of(
+                currents, powers, total_w, phases=config.phases, voltage_v=config.voltage_v, export_positive=config.export_positive
+            ),
             taken_at=min(self._reported_at[entity_id] for entity_id in self._needed),
             source=self._source,
             power_w=total_w,
@@ -148,22 +142,6 @@ class EntityMeter:
             if total_power in self._needed:
                 raise
             return None
-
-    def _current_a(self, currents: list[float], powers: list[float], total_w: float | None) -> PerPhase:
-        config = self._config
-        if not currents and not powers:
-            assert total_w is not None  # needed then
-            current = total_w / config.voltage_v
-            if config.phases == 1:
-                return (current, 0.0, 0.0)
-            return (max(0.0, current),) * 3
-        if not currents:
-            return _per_phase([power / config.voltage_v for power in powers])
-        if not powers and config.phases == 1 and total_w is not None:
-            powers = [total_w]
-        if not powers:
-            return _per_phase([abs(current) for current in currents] if config.export_positive else currents)
-        return _per_phase([math.copysign(current, -1.0 if power < 0 else 1.0) for current, power in zip(currents, powers, strict=True)])
 
     def _energy_wh(self, entity_id: str | None) -> float | None:
         if entity_id is None:
@@ -190,9 +168,3 @@ class EntityMeter:
         if own_unit not in converter.VALID_UNITS:
             raise MeterError(f"{entity_id} counts in {own_unit or 'no unit'}, which can't be turned into {unit}")
         return converter.convert(number, own_unit, unit)
-
-
-def _per_phase(values: list[float]) -> PerPhase:
-    """Return the values, with 0 A on the conductors that the site does not have."""
-    l1, l2, l3 = [*values, 0.0, 0.0][:3]
-    return (l1, l2, l3)
