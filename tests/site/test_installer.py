@@ -143,3 +143,22 @@ async def test_the_lease_of_a_start_that_was_taken_up_meanwhile_is_not_forgotten
     await _run_while_told(installer, late, Installed())
     running.cancel()
     assert evse.limit_a(100.0) == 20.0
+
+
+async def test_a_cut_that_failed_is_tried_again_at_once_where_a_breaker_warms() -> None:
+    installer, deaf = Installer("CP1", Now(), Silent()), Deaf()
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 10.0, True, 10.0
+    installer.evses, installer.station = [evse], cast(Station, deaf)
+    installer._backoff[evse.key] = _Backoff(5, 130.0)
+    evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=20.0, length_s=60.0, urgent=False)
+    installer.hurry()
+    assert installer._backoff[evse.key] == _Backoff(5, 130.0), "a raise waits"
+    evse.wanted_lease = replace(evse.wanted_lease, urgent=True)
+    installer.hurry()
+    running = asyncio.create_task(installer.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    running.cancel()
+    assert deaf.asked == 1
+    assert installer._backoff[evse.key].failures == 6, "and it is not forgotten how often it failed"

@@ -53,3 +53,25 @@ def test_a_large_site_follows_each_reading_of_a_meter_within_half_a_second() -> 
         await site.stop()
 
     run(story())
+
+
+def test_a_large_overload_is_not_kept_waiting_by_the_pause_of_a_large_site() -> None:
+    async def story() -> None:
+        site = site_of(500)
+        site.start()
+        loop = asyncio.get_running_loop()
+        waits_s = {10.0: 0.0, 40.0: 0.0}
+        for _ in range(10):
+            for current_a in (10.0, 40.0):
+                site.handle("S1", Metered(evse_id=1, samples=()))
+                await asyncio.sleep(0.02)
+                before, began_s = site.turns, loop.time()
+                site.update_reading("main", Reading(current_a=(current_a,) * 3, taken_at=began_s, source="test"))
+                while site.turns == before:
+                    await asyncio.sleep(0.001)
+                waits_s[current_a] = max(waits_s[current_a], loop.time() - began_s)
+                await asyncio.sleep(0.7)
+        await site.stop()
+        assert waits_s[40.0] <= 0.01 < 0.1 < waits_s[10.0], waits_s
+
+    run(story())

@@ -1,6 +1,6 @@
 """What the loop knows of one circuit: its newest reading, and what it reckons is drawn there besides the cars."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import logging
 
 from ..engine.model import Circuit, PerPhase
@@ -8,6 +8,7 @@ from ..engine.unmanaged import Unmanaged
 from ..metering.reading import Reading
 from .config import SiteConfig
 from .snapshot import MeterHealth
+from .strain import Strain
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class CircuitState:
     health: MeterHealth = MeterHealth.NONE
     silent: bool = False
     """Whether it was lost and has not been read since."""
+    strain: Strain = field(default_factory=Strain)
 
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is."""
@@ -55,6 +57,11 @@ class CircuitState:
         elif self.health is MeterHealth.OK and self.silent:
             _LOGGER.info("The meter of %s is read again", self.circuit.name)
         self.silent = self.health is MeterHealth.LOST or (self.silent and self.health is MeterHealth.STALE)
+
+    @property
+    def believed(self) -> Reading | None:
+        """The newest reading, None where it is not to be believed."""
+        return None if self.health in (MeterHealth.NONE, MeterHealth.LOST) else self.reading
 
     def unmanaged_a(self) -> PerPhase:
         """Return the load besides the cars that is reckoned with: the worst case where nothing else is known."""

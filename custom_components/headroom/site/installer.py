@@ -102,6 +102,12 @@ class Installer:
         """Look again at what is wanted."""
         self._woken.set()
 
+    def hurry(self) -> None:
+        """Try a cut again now that failed and waits for its next time."""
+        for evse in self.evses:
+            if evse.wanted_lease is not None and evse.wanted_lease.urgent and (backoff := self._backoff.get(evse.key)) is not None:
+                self._backoff[evse.key] = _Backoff(backoff.failures, -math.inf)
+
     @property
     def evses(self) -> Sequence[EvseState]:
         """The EVSEs of the site that it writes to."""

@@ -9,16 +9,18 @@ from ..engine.deadman import lease_room, sums
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, PerPhase
 from ..engine.tree import path
 from ..engine.unmanaged import Draw, add, estimate, highest, lowest, subtract, total
+from ..engine.urgency import Urgency
 from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .led import led
 from .snapshot import MeterHealth
+from .strain import SLOW_S
 
 
 def path_ids(states: Mapping[str, CircuitState], circuit_id: str) -> set[str]:
     """Return the ids of a circuit and all above it."""
-    return {circuit.circuit_id for circuit in path({each: state.circuit for each, state in states.items()}, circuit_id)}
+    return {circuit.circuit_id for circuit in path(_circuits(states), circuit_id)}
 
 
 def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config: SiteConfig, now: float) -> None:
@@ -43,6 +45,16 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         state.unmanaged = estimate(
             state.reading.current_a, state.reading.taken_at, (draw for evse in below if (draw := _draw(evse, now))), state.unmanaged
         )
+    may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
+    slow = [evse.circuit_id for evse in evses if evse.session is not None and (evse.exceeding or evse.follows_s > SLOW_S)]
+    above_slow = {circuit_id for each in set(slow) for circuit_id in path_ids(states, each)}
+    for circuit_id, state in states.items():
+        cars_a, waits = may_draw[circuit_id], circuit_id not in above_slow
+        state.strain.take(state.circuit, state.believed, state.unmanaged_a(), cars_a, waits=waits, now=now)
+
+
+def _circuits(states: Mapping[str, CircuitState]) -> dict[str, Circuit]:
+    return {circuit_id: state.circuit for circuit_id, state in states.items()}
 
 
 def _draw(evse: EvseState, now: float) -> Draw | None:
@@ -77,7 +89,7 @@ def headrooms(
     states: Mapping[str, CircuitState], evses: Sequence[EvseState], external: ExternalLimits, config: SiteConfig, mode: Mode, now: float
 ) -> list[Headroom]:
     """Return what is left on each circuit for the cars that obey; what the others may draw is taken off."""
-    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    circuits = _circuits(states)
     others = [evse for evse in evses if not led(evse, mode)]
     reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
     drawn = sums(circuits, ((evse.circuit_id, _drawn_a(evse, now)) for evse in others))
@@ -85,10 +97,10 @@ def headrooms(
     for circuit_id, state in states.items():
         circuit, unmanaged_a = state.circuit, state.unmanaged_a()
         outside = external.lowest(circuit_id, now, config.voltage_v)
-        left = (
-            min(limit - load, room) for limit, load, room in zip(limit_a(circuit, outside), unmanaged_a, lease_room(circuit), strict=True)
-        )
-        l1, l2, l3 = subtract((next(left), next(left), next(left)), reserved[circuit_id])
+        left_a = subtract(limit_a(circuit, outside), unmanaged_a)
+        if state.strain.urgency is Urgency.PASSING and outside.per_phase is None:
+            left_a = highest(left_a, state.strain.cars_a)  # as it is, until that is seen to last
+        l1, l2, l3 = subtract(lowest(left_a, lease_room(circuit)), reserved[circuit_id])
         ceilings = [
             *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),
             *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),

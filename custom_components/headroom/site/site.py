@@ -6,6 +6,7 @@ only bounds its age.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 import logging
@@ -30,6 +31,7 @@ from ..csms.events import (
 from ..csms.needs import EvNeeds
 from ..csms.station import Station
 from ..csms.values import Admission
+from ..engine.urgency import Urgency, large
 from ..ledger.records import DecisionRecord
 from ..metering.reading import MeterError, Reading
 from .access import Access
@@ -87,6 +89,9 @@ class Site(Wishes, Access):
         self._on_judgement = on_judgement
         self._intake = Intake(self._evses, self._clock, journal)
         self._failing = False
+        self._alarm = asyncio.Event()
+        """A breaker carries more than it does for good: what waits, waits no longer."""
+        self._emergency = False
         self._lease_s = 0.0
         self._turned_at = self._clock.monotonic()
         self._writes_day: date | None = None
@@ -102,6 +107,8 @@ class Site(Wishes, Access):
         if (state := self._circuits.get(circuit_id)) is None:
             return
         state.reading, state.meter_error = reading, None
+        if large(state.circuit, reading.current_a):
+            self._alarm.set()
         state.arrived_at = self._clock.monotonic()
         self.request_turn("reading")
 
@@ -208,6 +215,7 @@ class Site(Wishes, Access):
             except TimeoutError:
                 self._triggers.add("timer")
             self._woken.clear()
+            self._alarm.clear()
             triggers, self._triggers = self._triggers, set()
             try:
                 self._turn("reading" if "reading" in triggers else min(triggers))
@@ -223,7 +231,9 @@ class Site(Wishes, Access):
                     _LOGGER.info("The control loop turns again")
                 self._failing = False
             if (pause_s := PAUSE_PER_EVSE_S * len(self._evses)) > TICK_S:
-                await asyncio.sleep(pause_s)  # what comes meanwhile is one turn
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._alarm.wait()  # what else comes meanwhile is one turn
 
     def _idle_s(self) -> float:
         now = self._clock.monotonic()
@@ -239,6 +249,7 @@ class Site(Wishes, Access):
         due += [each.next_change(now) for evse in self._evses.values() for each in evse.external.values()]
         due += [each.next_change(now) for state in self._stations.values() for each in state.external.values()]
         due += [self._external.next_change_s(now) or math.inf]
+        due += [state.strain.next_change for state in self._circuits.values()]
         for state in self._circuits.values():
             ages = (self.config.meter_stale_after_s, self.config.meter_lost_after_s)
             taken_at = state.since if state.reading is None else state.reading.taken_at
@@ -278,9 +289,14 @@ class Site(Wishes, Access):
         if self.mode is not Mode.SHADOW:
             remember(evses, turn, now - self._turned_at, now)
         self._turned_at = now
-        self._planning.look(
-            Basis(policy=self.policy, headrooms=turn.headrooms, requests=turn.requests, limits_a=turn.limits_a, asked_at=now)
-        )
+        before, self._emergency = self._emergency, any(each.strain.urgency is Urgency.AT_ONCE for each in self._circuits.values())
+        if not self._emergency:
+            self._planning.look(
+                Basis(policy=self.policy, headrooms=turn.headrooms, requests=turn.requests, limits_a=turn.limits_a, asked_at=now)
+            )
+        elif not before:
+            for installer in self._installers.values():
+                installer.hurry()
         sample_doubtful(self._circuits, evses, self.mode, now)
         for installer in self._installers.values():
             installer.wake()

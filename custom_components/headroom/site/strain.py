@@ -1,0 +1,55 @@
+"""How much a circuit's breaker has to carry, from turn to turn: its heat, since when it is over its limit, and how urgent that is."""
+
+from dataclasses import dataclass
+import math
+
+from ..engine import urgency as engine
+from ..engine.model import NONE_A, Circuit, PerPhase
+from ..engine.unmanaged import add
+from ..engine.urgency import EPSILON_A, PASSES_S, Heat, Urgency, warmed
+from ..metering.reading import Reading
+
+SLOW_S = 3.0
+"""Where cars take longer to follow, a cut can't wait for an overload to pass."""
+
+
+@dataclass(slots=True)
+class Strain:
+    """Of one circuit."""
+
+    heat: Heat | None = None
+    """None where nobody measures it."""
+    urgency: Urgency = Urgency.NONE
+    over_since: float | None = None
+    """Since when all that may be drawn there has been above its limit."""
+    cars_a: PerPhase = NONE_A
+    """The most that its cars may draw, by the last turn."""
+    _ours: bool = False
+    """…because its cars may draw more than before."""
+    _before_a: PerPhase = NONE_A
+    """What its cars might draw when it was under its limit last."""
+
+    def take(self, circuit: Circuit, reading: Reading | None, unmanaged_a: PerPhase, cars_a: PerPhase, *, waits: bool, now: float) -> None:
+        """Take in what a turn has read, None where that is not to be believed; `cars_a` is the most that its cars may draw now.
+
+        `waits`: its cars follow soon enough for an overload to be given time to pass.
+        """
+        self.cars_a = cars_a
+        if reading is None:
+            self.heat, self.urgency, self.over_since = None, Urgency.NONE, None
+            return
+        if self.heat is None or reading.taken_at > self.heat.at:
+            self.heat = warmed(self.heat, circuit, reading.current_a, reading.taken_at)
+        raised = any(now_a > before_a + EPSILON_A for now_a, before_a in zip(cars_a, self._before_a, strict=True))
+        ours = raised or (self.over_since is not None and self._ours)
+        over_s = 0.0 if self.over_since is None else now - self.over_since
+        self.urgency = engine.urgency(circuit, self.heat, add(unmanaged_a, cars_a), over_s if waits and not ours else None)
+        if self.urgency is Urgency.NONE:
+            self._before_a, self.over_since, self._ours = cars_a, None, False
+        else:
+            self.over_since, self._ours = now if self.over_since is None else self.over_since, ours
+
+    @property
+    def next_change(self) -> float:
+        """When an overload has had the time to pass by itself (monotonic); infinite where none has to."""
+        return self.over_since + PASSES_S if self.over_since is not None and self.urgency is Urgency.PASSING else math.inf
