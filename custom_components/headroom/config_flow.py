@@ -1,10 +1,18 @@
 """The flows that describe the site: its connection, its meter, and where it listens for charging stations."""
 
 import asyncio
+from collections.abc import Mapping
 import errno
 from typing import Any, override
 
-from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntry, ConfigFlowResult, ConfigSubentryFlow, OptionsFlow
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigFlowContext,
+    ConfigFlowResult,
+    ConfigSubentryFlow,
+    OptionsFlow,
+)
 from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PORT, CONF_TYPE
 from homeassistant.core import callback
 from homeassistant.helpers.selector import BooleanSelector, TextSelector, TextSelectorConfig
@@ -13,6 +21,7 @@ import probatio as vol
 
 from . import fields
 from .addresses import profile_address
+from .circuit_flow import CircuitFlow
 from .const import (
     CONF_FREE_CHARGING,
     CONF_FUSE_A,
@@ -43,9 +52,10 @@ from .const import (
 )
 from .csms.security.recognition import PASSWORD_OVER_TLS
 from .meter_flow import MeterSteps
+from .meter_settings import NO_METER, MeterPlace
 from .security_flow import SecuritySteps, profile_field
 from .security_settings import SecuritySettings
-from .subentry_flow import CircuitFlow, StationFlow
+from .subentry_flow import StationFlow
 from .token_flow import OPTIONS_SCHEMA, IdTokenFlow
 
 SITE_SCHEMA = vol.Schema(
@@ -75,7 +85,7 @@ def authorization(user_input: dict[str, Any]) -> dict[str, Any]:
     return {CONF_FREE_CHARGING: user_input[CONF_FREE_CHARGING], CONF_ID_TOKENS: list(dict.fromkeys(tokens))}
 
 
-class HeadroomConfigFlow(MeterSteps, SecuritySteps, domain=DOMAIN):
+class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], SecuritySteps, domain=DOMAIN):
     """Set up a site, or change one. The steps are the same; only what comes after them differs."""
 
     VERSION = 2
@@ -197,6 +207,18 @@ class HeadroomConfigFlow(MeterSteps, SecuritySteps, domain=DOMAIN):
     def stored(self) -> dict[str, Any]:
         """The data of the entry that is being changed, with what this flow has changed so far."""
         return self._stored | self._data
+
+    @property
+    @override
+    def meter_place(self) -> MeterPlace:
+        """The connection to the grid."""
+        return MeterPlace.of(self.stored, self.stored[CONF_FUSE_A])
+
+    @property
+    @override
+    def stored_meter(self) -> Mapping[str, Any]:
+        """The site's meter so far."""
+        return self.stored.get(CONF_METER, NO_METER)  # type: ignore[no-any-return]
 
     @override
     async def async_keep_meter(self, meter: dict[str, Any]) -> ConfigFlowResult:

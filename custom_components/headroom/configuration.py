@@ -1,48 +1,38 @@
-"""From what the forms stored to what the site is made of. Pure conversion, but for the meter that is a Home Assistant entity."""
+"""From what the forms stored to what the site is made of. Pure conversion."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_NAME, CONF_PORT, CONF_TYPE
-from homeassistant.core import HomeAssistant
+from homeassistant.const import CONF_NAME, CONF_TYPE
 from homeassistant.util import dt as dt_util
 
 from .const import (
     CONF_BLOCKED,
     CONF_CIRCUIT,
     CONF_CONCURRENT,
-    CONF_CURRENT,
     CONF_EVSE_ID,
     CONF_EVSES,
-    CONF_EXPORT_ENERGY,
     CONF_FREE_CHARGING,
     CONF_FUSE_A,
     CONF_GROUP,
     CONF_ID_TOKEN,
     CONF_ID_TOKENS,
     CONF_IDENTITY,
-    CONF_IMPORT_ENERGY,
-    CONF_INVERT,
     CONF_MARGIN_A,
     CONF_MASTER_PASS,
     CONF_MAX_A,
-    CONF_METER,
     CONF_NO_AUTHORIZATION,
     CONF_PARENT,
     CONF_PHASES,
     CONF_PLACES,
-    CONF_POWER,
-    CONF_POWER_TOTAL,
     CONF_ROTATION,
-    CONF_UNIT_ID,
     CONF_UNKNOWN_OFFLINE,
     CONF_UNMANAGED_WORST_A,
     CONF_VALID_UNTIL,
     CONF_VOLTAGE_V,
     CONF_WORST_CASE_A,
     MAIN_CIRCUIT_ID,
-    METER_NONE,
     ROTATION_UNKNOWN,
     SUBENTRY_CIRCUIT,
     SUBENTRY_ID_TOKEN,
@@ -50,10 +40,7 @@ from .const import (
     TYPE_ANY,
 )
 from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
-from .metering.entity import EntityMeter, EntityMeterConfig
-from .metering.line import TcpLine
-from .metering.modbus import ModbusMeter, ModbusMeterConfig
-from .metering.reading import Meter
+from .meter_settings import has_meter
 from .site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig
 
 ROTATIONS: Mapping[int, tuple[str, ...]] = {
@@ -73,9 +60,6 @@ TOKEN_TYPES: Mapping[str, str | None] = {
     "macaddress": "MacAddress",
 }
 """OCPP's IdTokenEnumType by what the forms and the actions call it; None: whatever a reader says."""
-
-CEILING_BY_FUSE = 10.0
-"""No fuse lets so many times its rating through for as long as a meter takes to measure it."""
 
 
 def site_phases(data: Mapping[str, Any]) -> tuple[Phase, ...]:
@@ -172,7 +156,7 @@ def _circuits(entry: ConfigEntry) -> Iterator[Circuit]:
         fuse_a=float(entry.data[CONF_FUSE_A]),
         margin_a=float(entry.data[CONF_MARGIN_A]),
         unmanaged_worst_a=_on(phases, entry.data[CONF_WORST_CASE_A]),
-        metered=entry.data[CONF_METER][CONF_TYPE] != METER_NONE,
+        metered=has_meter(entry.data),
     )
     for subentry in entry.get_subentries_of_type(SUBENTRY_CIRCUIT):
         yield Circuit(
@@ -183,6 +167,7 @@ def _circuits(entry: ConfigEntry) -> Iterator[Circuit]:
             fuse_a=float(subentry.data[CONF_FUSE_A]),
             margin_a=float(subentry.data[CONF_MARGIN_A]),
             unmanaged_worst_a=_on(phases, subentry.data[CONF_UNMANAGED_WORST_A]),
+            metered=has_meter(subentry.data),
         )
 
 
@@ -213,48 +198,3 @@ def _evse(data: Mapping[str, Any], site: tuple[Phase, ...]) -> EvseConfig:
 def _on(phases: tuple[Phase, ...], current_a: float) -> PerPhase:
     l1, l2, l3 = (float(current_a) if phase in phases else 0.0 for phase in ALL_PHASES)
     return (l1, l2, l3)
-
-
-def meter_for(hass: HomeAssistant, entry: ConfigEntry) -> Meter | None:
-    """Return the meter at the site's connection; None where it has none. Raises MeterError where what is stored makes no meter."""
-    return meter_of(hass, entry.data)
-
-
-def meter_of(hass: HomeAssistant, data: Mapping[str, Any]) -> Meter | None:
-    """Return the meter that a config entry's data describe; None where there is none. Raises MeterError where they make no meter."""
-    meter = data[CONF_METER]
-    voltage_v = float(data[CONF_VOLTAGE_V])
-    ceiling_a = CEILING_BY_FUSE * float(data[CONF_FUSE_A])
-    match meter[CONF_TYPE]:
-        case "modbus":
-            return ModbusMeter(
-                ModbusMeterConfig(
-                    line=TcpLine(host=meter[CONF_HOST], port=meter[CONF_PORT]),
-                    device_id=meter[CONF_UNIT_ID],
-                    model=meter[CONF_MODEL],
-                    invert=meter[CONF_INVERT],
-                    voltage_v=voltage_v,
-                    ceiling_a=ceiling_a,
-                )
-            )
-        case "entities":
-            return EntityMeter(
-                hass,
-                EntityMeterConfig(
-                    currents=_entities(meter, CONF_CURRENT),
-                    powers=_entities(meter, CONF_POWER),
-                    total_power=meter.get(CONF_POWER_TOTAL),
-                    import_wh=meter.get(CONF_IMPORT_ENERGY),
-                    export_wh=meter.get(CONF_EXPORT_ENERGY),
-                    export_positive=meter[CONF_INVERT],
-                    phases=3 if data[CONF_PHASES] == 3 else 1,
-                    voltage_v=voltage_v,
-                    ceiling_a=ceiling_a,
-                ),
-            )
-    return None
-
-
-def _entities(meter: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return the entities that are given per phase, in the order of the phases."""
-    return tuple(meter[f"{key}{number}"] for number in (1, 2, 3) if f"{key}{number}" in meter)

@@ -1,11 +1,10 @@
 """Home Assistant around the control loop: the site, its central system, its meter and its records, as long as an entry is loaded."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 import logging
-from typing import Any, override
+from typing import override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
@@ -15,8 +14,8 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .concerns import Concerns
-from .configuration import meter_for, site_config
-from .const import CONF_FUSE_A, CONF_IDENTITY, CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, DOMAIN, SUBENTRY_STATION
+from .configuration import site_config
+from .const import CONF_IDENTITY, DOMAIN, SUBENTRY_STATION
 from .csms.errors import StationOfflineError
 from .csms.events import Noticed, Ready, StationEvent
 from .csms.security.events import SecurityEvent, SecurityEventKind
@@ -28,7 +27,8 @@ from .ledger.records import LedgerError
 from .listening import Listening
 from .logs import Logs
 from .memories import StationMemories
-from .metering.reading import MeterError
+from .meter_settings import settings_by_circuit
+from .meters import Meters
 from .security import SiteSecurity
 from .site.authorization import Judgement
 from .site.memory import SiteMemory
@@ -51,14 +51,13 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     site: Site
     central_system: CentralSystem
     _listening: Listening
+    _meters: Meters
 
     def __init__(self, hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
         """Touch nothing yet."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=f"{DOMAIN} {entry.title}", always_update=True)
         self._store = site_store(hass, entry.entry_id)
         self._ledger = Ledger(f"sqlite:///{ledger_path(hass, entry.entry_id)}", on_health=self._on_ledger_health)
-        self._meter: asyncio.Task[None] | None = None
-        self._meter_settings: Any = None
         self._begun = AsyncExitStack()
         """How to let go of what was begun."""
         self.security = SiteSecurity(hass, entry, lambda identity: self.central_system.stations.get(identity))
@@ -126,8 +125,9 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._begun.push_async_callback(self.site.stop)
         self.site.start()
         entry.async_create_background_task(self.hass, self._async_install_solver(), f"{DOMAIN} solver")
-        self._begun.push_async_callback(self._stop_meter)
-        self._read_meter()
+        self._meters = Meters(self.hass, entry, on_reading=self.site.update_reading, on_health=self.site.meter_health)
+        self._begun.push_async_callback(self._meters.async_stop)
+        self._meters.async_apply(settings_by_circuit(entry))
         self._begun.callback(self._listening.stop)
         entry.async_on_unload(self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._on_stop))
 
@@ -199,8 +199,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             )
         for identity in known - approved:
             entry.async_create_task(self.hass, self._async_remove(identity), f"{DOMAIN} remove {identity}")
-        if self._meter_settings != self._settings_of_meter():
-            self._read_meter()
+        self._meters.async_apply(settings_by_circuit(entry))
         return True
 
     def _unproven(self, identity: str) -> bool:
@@ -230,11 +229,6 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     async def _save_now(self) -> None:
         await self._store.async_save(self.site.memory().document())
 
-    async def _stop_meter(self) -> None:
-        if self._meter is not None:
-            self._meter.cancel()
-            await asyncio.gather(self._meter, return_exceptions=True)
-
     async def _close_ledger(self) -> None:
         try:
             await self._ledger.close()
@@ -244,32 +238,6 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
 
     async def _on_stop(self, event: Event) -> None:
         await self.async_stop()
-
-    def _read_meter(self) -> None:
-        if self._meter is not None:
-            self._meter.cancel()
-        self._meter, self._meter_settings = None, self._settings_of_meter()
-        root_id = self.site.config.root.circuit_id
-        try:
-            meter = meter_for(self.hass, self.config_entry)
-        except MeterError as error:
-            _LOGGER.error("The meter can't be read as it is configured: %s", error)
-            self._on_meter_health(root_id, error)
-            return
-        if meter is None:
-            return
-        self._meter = self.config_entry.async_create_background_task(
-            self.hass,
-            meter.run(lambda reading: self.site.update_reading(root_id, reading), lambda error: self._on_meter_health(root_id, error)),
-            f"{DOMAIN} meter",
-        )
-
-    def _settings_of_meter(self) -> tuple[Any, ...]:
-        data = self.config_entry.data
-        return tuple(data[key] for key in (CONF_METER, CONF_PHASES, CONF_VOLTAGE_V, CONF_FUSE_A))
-
-    def _on_meter_health(self, circuit_id: str, error: MeterError | None) -> None:
-        self.site.meter_health(circuit_id, error)
 
     def _on_event(self, identity: str, event: StationEvent) -> None:
         if isinstance(event, Noticed) and event.action == "SecurityEventNotification":

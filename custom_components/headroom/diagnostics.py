@@ -13,7 +13,7 @@ from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 
-from .const import CONF_ID_TOKENS, CONF_SECURITY
+from .const import CONF_ID_TOKENS, CONF_METER, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.frame_log import Line
 from .csms.log_text import tail
@@ -60,7 +60,8 @@ def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
     """Redact by key, by a variable's name, and wherever a text repeats an address or a token (an error's, a source's)."""
     site = entry.runtime_data.data
     remotes = [station.remote for station in site.stations.values()] + [station.remote for station in site.pending.values()]
-    hosts = [entry.data.get("meter", {}).get(CONF_HOST), entry.data.get(CONF_HOST)]
+    described = [entry.data, *(subentry.data for subentry in entry.subentries.values())]
+    hosts = [entry.data.get(CONF_HOST), *(data.get(CONF_METER, {}).get(CONF_HOST) for data in described)]
     tokens = [token.value for token in entry.runtime_data.site.config.authorization.tokens]
     words = [*remotes, *hosts, *tokens]
     secret = re.compile("|".join(re.escape(word) for word in sorted(filter(None, words), key=len, reverse=True)) or r"(?!)")

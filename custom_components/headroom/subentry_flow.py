@@ -1,81 +1,15 @@
-"""The flows that add and change circuits and charging stations. What they store is applied without a reload."""
+"""The flow that adds and changes charging stations. What it stores is applied without a reload."""
 
 from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowContext, SubentryFlowResult
-from homeassistant.const import CONF_NAME
-from homeassistant.helpers.selector import TextSelector
-import probatio as vol
 
-from . import fields
-from .configuration import circuit_names, circuits_below, parent_of
-from .const import (
-    CONF_FUSE_A,
-    CONF_IDENTITY,
-    CONF_MARGIN_A,
-    CONF_PARENT,
-    CONF_SECURITY,
-    CONF_UNMANAGED_WORST_A,
-    DEFAULT_FUSE_A,
-    DEFAULT_MARGIN_A,
-    MAIN_CIRCUIT_ID,
-)
+from .const import CONF_IDENTITY, CONF_SECURITY
 from .station_form import StationDraft
 from .station_security_flow import StationSecuritySteps
 
 if TYPE_CHECKING:
-    from homeassistant.config_entries import ConfigEntry
-
     from .coordinator import HeadroomConfigEntry
-
-
-class CircuitFlow(ConfigSubentryFlow):
-    """Add or change a circuit below the site's main fuse."""
-
-    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask about the circuit."""
-        entry = self._get_entry()
-        changing = self.source == SOURCE_RECONFIGURE
-        errors = fields.circuit_errors(user_input, CONF_UNMANAGED_WORST_A) if user_input else {}
-        if user_input and not errors:
-            data = dict(user_input)
-            name = data.pop(CONF_NAME)
-            if changing:
-                return self.async_update_and_abort(entry, self._get_reconfigure_subentry(), title=name, data=data)
-            return self.async_create_entry(title=name, data=data)
-        return self.async_show_form(
-            step_id="reconfigure" if changing else "user",
-            data_schema=self.add_suggested_values_to_schema(self._schema(entry), user_input or self._stored(entry)),
-            errors=errors,
-        )
-
-    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
-        """Ask again."""
-        return await self.async_step_user(user_input)
-
-    def _schema(self, entry: ConfigEntry) -> vol.Schema:
-        """Return the form. A circuit can't hang on itself nor on what hangs on it."""
-        circuits = circuit_names(entry)
-        if self.source == SOURCE_RECONFIGURE:
-            circuit_id = self._reconfigure_subentry_id
-            barred = circuits_below(entry, circuit_id) | {circuit_id}
-            circuits = {other: name for other, name in circuits.items() if other not in barred}
-        return vol.Schema(
-            {
-                vol.Required(CONF_NAME): TextSelector(),
-                vol.Required(CONF_PARENT, default=MAIN_CIRCUIT_ID): fields.choice(circuits),
-                vol.Required(CONF_FUSE_A, default=DEFAULT_FUSE_A): fields.amps(1, fields.FUSE_MOST_A),
-                vol.Required(CONF_MARGIN_A, default=DEFAULT_MARGIN_A): fields.amps(0, fields.FUSE_MOST_A),
-                vol.Required(CONF_UNMANAGED_WORST_A, default=0): fields.amps(0, fields.FUSE_MOST_A),
-            }
-        )
-
-    def _stored(self, entry: ConfigEntry) -> dict[str, Any]:
-        """Return what is to be changed; nothing where a circuit is added."""
-        if self.source != SOURCE_RECONFIGURE:
-            return {}
-        subentry = self._get_reconfigure_subentry()
-        return {**subentry.data, CONF_NAME: subentry.title, CONF_PARENT: parent_of(entry, subentry.subentry_id)}
 
 
 class StationFlow(StationSecuritySteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow):

@@ -9,6 +9,8 @@ from unittest.mock import patch
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, snapshot_platform
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
@@ -62,6 +64,20 @@ async def taken_port() -> AsyncGenerator[int]:
     yield server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
+
+
+@pytest.fixture
+async def meter_port() -> AsyncGenerator[int]:
+    """An Eastron SDM630 on a socket of its own: 4.2, 5 and 6 A, 3496 W."""
+    per_phase = [230.0, 230.0, 230.0, 4.2, 5.0, 6.0, 966.0, 1150.0, 1380.0]
+    values = [*per_phase, *[0.0] * 17, 3496.0, *[0.0] * 23]
+    coils = [SimData(0, values=False, count=8, datatype=DataType.BITS)]
+    holding = [SimData(0, values=0, count=8, datatype=DataType.REGISTERS)]
+    device = SimDevice(1, simdata=(coils, coils, holding, [SimData(0, values=values, datatype=DataType.FLOAT32)]))
+    server = ModbusTcpServer(device, address=("127.0.0.1", 0))
+    await server.listen()
+    yield server.transport.sockets[0].getsockname()[1]
+    await server.shutdown()
 
 
 @pytest.fixture

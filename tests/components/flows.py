@@ -44,3 +44,14 @@ def shown(result: ConfigFlowResult, key: str) -> Any:
 
 async def change(hass: HomeAssistant, entry: MockConfigEntry, what: str) -> ConfigFlowResult:
     return await choose(hass, await entry.start_reconfigure_flow(hass), what)
+
+
+def sdm630(port: int, **changes: Any) -> dict[str, Any]:
+    return {"model": "eastron_sdm630", "host": "127.0.0.1", "port": port, "unit_id": 1, "advanced": {"invert": False}} | changes
+
+
+def measured(hass: HomeAssistant) -> dict[str, str]:
+    for phase, current in ((1, "3"), (2, "4.5"), (3, "6")):
+        hass.states.async_set(f"sensor.current_{phase}", current, {"device_class": "current", "unit_of_measurement": "A"})
+        hass.states.async_set(f"sensor.power_{phase}", "-690", {"device_class": "power", "unit_of_measurement": "W"})
+    return {f"current_l{phase}": f"sensor.current_{phase}" for phase in (1, 2, 3)}

@@ -1,36 +1,13 @@
 """A site's meter is chosen and changed: a real one on a real socket, or Home Assistant's entities."""
 
-from collections.abc import AsyncGenerator
-from typing import Any
-
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from .flows import SITE, answer, change, choose, listen, shown, to_meter
+from .flows import SITE, answer, change, choose, listen, measured, sdm630, shown, to_meter
 
 pytestmark = pytest.mark.usefixtures("sites_are_stopped")
-
-
-@pytest.fixture
-async def meter_port() -> AsyncGenerator[int]:
-    """An Eastron SDM630 on a socket of its own: 4.2, 5 and 6 A, 3496 W."""
-    per_phase = [230.0, 230.0, 230.0, 4.2, 5.0, 6.0, 966.0, 1150.0, 1380.0]
-    values = [*per_phase, *[0.0] * 17, 3496.0, *[0.0] * 23]
-    coils = [SimData(0, values=False, count=8, datatype=DataType.BITS)]
-    holding = [SimData(0, values=0, count=8, datatype=DataType.REGISTERS)]
-    device = SimDevice(1, simdata=(coils, coils, holding, [SimData(0, values=values, datatype=DataType.FLOAT32)]))
-    server = ModbusTcpServer(device, address=("127.0.0.1", 0))
-    await server.listen()
-    yield server.transport.sockets[0].getsockname()[1]
-    await server.shutdown()
-
-
-def sdm630(port: int, **changes: Any) -> dict[str, Any]:
-    return {"model": "eastron_sdm630", "host": "127.0.0.1", "port": port, "unit_id": 1, "advanced": {"invert": False}} | changes
 
 
 async def test_a_modbus_meter_is_read_and_shown(hass: HomeAssistant, meter_port: int, unused_tcp_port: int) -> None:
@@ -77,13 +54,6 @@ async def test_one_phase_is_not_enough_for_three(hass: HomeAssistant, meter_port
     assert form["errors"] == {"model": "too_few_phases"}
     live = await answer(hass, await to_meter(hass, "modbus", phases="1"), **sdm630(meter_port, model="eastron_sdm630"))
     assert live["description_placeholders"]["currents"] == "L1 4.2 A"
-
-
-def measured(hass: HomeAssistant) -> dict[str, str]:
-    for phase, current in ((1, "3"), (2, "4.5"), (3, "6")):
-        hass.states.async_set(f"sensor.current_{phase}", current, {"device_class": "current", "unit_of_measurement": "A"})
-        hass.states.async_set(f"sensor.power_{phase}", "-690", {"device_class": "power", "unit_of_measurement": "W"})
-    return {f"current_l{phase}": f"sensor.current_{phase}" for phase in (1, 2, 3)}
 
 
 async def test_entities_are_read_and_shown(hass: HomeAssistant, unused_tcp_port: int) -> None:

@@ -1,9 +1,9 @@
-"""Circuits and charging stations are added and changed by hand."""
+"""Charging stations are added and changed by hand."""
 
 from types import MappingProxyType
 from typing import Any
 
-from homeassistant.config_entries import SOURCE_USER, ConfigSubentry, SubentryFlowResult
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers.device_registry import EVENT_DEVICE_REGISTRY_UPDATED
@@ -12,95 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.configuration import site_config
 
-
-@pytest.fixture
-def entry(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> MockConfigEntry:
-    """A site that is not running: everything can be typed in all the same."""
-    mock_config_entry.add_to_hass(hass)
-    return mock_config_entry
-
-
-async def start(hass: HomeAssistant, entry: MockConfigEntry, kind: str) -> SubentryFlowResult:
-    return await hass.config_entries.subentries.async_init((entry.entry_id, kind), context={"source": SOURCE_USER})
-
-
-async def answer(hass: HomeAssistant, result: SubentryFlowResult, **answers: Any) -> SubentryFlowResult:
-    return await hass.config_entries.subentries.async_configure(result["flow_id"], answers)
-
-
-async def change(hass: HomeAssistant, entry: MockConfigEntry, subentry_id: str, what: str) -> SubentryFlowResult:
-    """Choose what to change of a station."""
-    menu = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
-    assert menu["type"] is FlowResultType.MENU
-    return await answer(hass, menu, next_step_id=what)
-
-
-def offered(result: SubentryFlowResult, key: str) -> list[str]:
-    assert result["data_schema"] is not None
-    return [option["value"] for option in result["data_schema"].schema[key].config["options"]]
-
-
-def default(result: SubentryFlowResult, key: str) -> Any:
-    """What a form shows in a field before anyone has typed."""
-    assert result["data_schema"] is not None
-    marker = next(marker for marker in result["data_schema"].schema if marker == key)
-    return marker.description["suggested_value"] if marker.description else marker.default()
-
-
-CIRCUIT = {"name": "Row", "parent": "garage", "fuse_a": 25.0, "margin_a": 1.0, "unmanaged_worst_a": 3.0}
-
-
-async def test_add_a_circuit(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    form = await start(hass, entry, "circuit")
-    assert offered(form, "parent") == ["main", "garage"]
-    result = await answer(hass, form, **CIRCUIT)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
-    row = next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row")
-    assert (row.parent_id, row.fuse_a, row.margin_a, row.unmanaged_worst_a) == ("garage", 25.0, 1.0, (3.0, 3.0, 3.0))
-
-
-@pytest.mark.parametrize(
-    ("wrong", "errors"),
-    [
-        ({"margin_a": 25.0}, {"margin_a": "margin_reaches_fuse"}),
-        ({"unmanaged_worst_a": 25.0}, {"unmanaged_worst_a": "worst_case_reaches_fuse"}),
-        (
-            {"fuse_a": 1.0, "margin_a": 2.0},
-            {"margin_a": "margin_reaches_fuse", "unmanaged_worst_a": "worst_case_reaches_fuse"},
-        ),
-    ],
-)
-async def test_a_circuit_without_room_is_explained(
-    hass: HomeAssistant, entry: MockConfigEntry, wrong: dict[str, float], errors: dict[str, str]
-) -> None:
-    form = await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT | wrong)
-    assert (form["type"], form["errors"]) == (FlowResultType.FORM, errors)
-    assert default(form, "name") == "Row"  # what was typed is still there
-    assert (await answer(hass, form, **CIRCUIT))["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_change_a_circuit(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT)
-    form = await entry.start_subentry_reconfigure_flow(hass, "garage")
-    assert (default(form, "name"), default(form, "fuse_a")) == ("Garage", 32.0)
-    assert offered(form, "parent") == ["main"]  # neither itself nor what hangs on it
-    with pytest.raises(InvalidData):
-        await answer(hass, form, **CIRCUIT | {"parent": "garage"})
-    result = await answer(hass, form, name="Barn", parent="main", fuse_a=20.0, margin_a=0.0, unmanaged_worst_a=0.0)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
-    assert (entry.subentries["garage"].title, entry.subentries["garage"].data["fuse_a"]) == ("Barn", 20.0)
-    assert "name" not in entry.subentries["garage"].data
-
-
-async def test_a_circuit_whose_parent_was_deleted_can_be_changed(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT)
-    hass.config_entries.async_remove_subentry(entry, "garage")
-    (row,) = entry.get_subentries_of_type("circuit")
-    form = await entry.start_subentry_reconfigure_flow(hass, row.subentry_id)
-    assert default(form, "parent") == "main"
-    station = await change(hass, entry, "station_one", "station")
-    assert default(station, "circuit") == "main"
-
+from .subentry_flows import answer, change, default, start
 
 STATION = {"identity": "CP9", "name": "Gate", "circuit": "garage", "evse_count": 2}
 

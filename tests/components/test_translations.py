@@ -123,9 +123,10 @@ def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
     )
     subentries = TEXTS["config_subentries"]
     of_station = shown_steps("station_security_flow")
-    assert shown_steps("subentry_flow") | shown_steps("token_flow") | of_station == {
-        step for texts in subentries.values() for step in texts["step"]
-    }
+    of_meter = shown_steps("meter_flow") | {"modbus", "entities"}
+    assert shown_steps("circuit_flow") | of_meter == subentries["circuit"]["step"].keys()
+    assert shown_steps("subentry_flow") | of_station == subentries["station"]["step"].keys()
+    assert shown_steps("token_flow") == subentries["id_token"]["step"].keys()
     assert shown_steps("repairs") <= TEXTS["issues"][STATION_PENDING]["fix_flow"]["step"].keys()
     for key in FLOWS:
         assert TEXTS["issues"][key]["fix_flow"]["step"].keys() <= shown_steps("repairs") | of_station
@@ -138,6 +139,8 @@ def test_every_menu_option_has_a_text() -> None:
         ("config_flow", TEXTS["config"]),
         ("meter_flow", TEXTS["config"]),
         ("subentry_flow", TEXTS["config_subentries"]["station"]),
+        ("circuit_flow", TEXTS["config_subentries"]["circuit"]),
+        ("meter_flow", TEXTS["config_subentries"]["circuit"]),
     ):
         for call in called(MODULES[module], {"async_show_menu"}):
             (step_id,) = strings(argument(call, "step_id"))
@@ -154,7 +157,14 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
         for name, module in MODULES.items()
     }
     config = literals["config_flow"] | literals["meter_flow"] | literals["fields"] | literals["security_flow"] | set(FileProblem)
-    subentry = literals["subentry_flow"] | literals["station_form"] | literals["fields"] | literals["station_security_flow"]
+    subentry = (
+        literals["subentry_flow"]
+        | literals["circuit_flow"]
+        | literals["meter_flow"]
+        | literals["station_form"]
+        | literals["fields"]
+        | literals["station_security_flow"]
+    )
     subentry |= literals["token_flow"]
     assert TEXTS["config"]["error"].keys() <= config
     for texts in TEXTS["config_subentries"].values():

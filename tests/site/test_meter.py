@@ -1,12 +1,16 @@
 """A meter that falls silent: first nothing rises, then the worst case holds, and all is well once it speaks."""
 
+from dataclasses import replace
 import logging
 
 import pytest
 
+from custom_components.headroom.engine.model import Circuit
 from simulator.virtual import run
 
 from .harness import Place, scenario, steps
+
+ROW = Circuit(circuit_id="row", name="Row", parent_id="main", fuse_a=32.0, margin_a=2.0, unmanaged_worst_a=(12.0, 12.0, 12.0), metered=True)
 
 
 def test_a_silent_meter_first_stops_raises_then_means_the_worst_case(caplog: pytest.LogCaptureFixture) -> None:
@@ -55,5 +59,45 @@ def test_a_site_whose_meter_never_spoke_charges_beside_the_worst_case() -> None:
             s.meters_silent.add("main")
             await s.until(90)
             assert 30 < sum(s.draws_a()) <= 36
+
+    run(story())
+
+
+def test_a_silent_sub_meter_holds_back_its_own_subtree_alone() -> None:
+    async def story() -> None:
+        places = [Place(circuit_id="row"), Place(circuit_id="row"), Place(), Place()]
+        async with scenario(*places, fuse_a=100.0, circuits=[ROW], over_limit_s=0.0) as s:
+            await s.until(60)
+            assert sum(s.draws_a()[:2]) > 28, "what the row's fuse leaves"
+            s.meters_silent.add("row")
+            await s.until(95)
+            health = {circuit_id: circuit.meter for circuit_id, circuit in s.site.snapshot.circuits.items()}
+            assert health == {"main": "ok", "row": "lost"}
+            assert 16 < sum(s.draws_a()[:2]) <= 18, "beside the row's worst case"
+            assert {s.reason(number) for number in (1, 2)} == {"meter_lost"}
+            s.unplug(3)
+            await s.until(120)
+            assert s.draws_a()[3] > 30 and s.reason(4) != "meter_lost", "beside the row all is as before"
+            s.meters_silent.clear()
+            await s.until(150)
+            assert sum(s.draws_a()[:2]) > 28
+
+    run(story())
+
+
+def test_what_a_meter_said_last_goes_with_it() -> None:
+    async def story() -> None:
+        async with scenario(Place(circuit_id="row"), Place(), fuse_a=100.0, circuits=[ROW], over_limit_s=0.0) as s:
+            await s.until(60)
+            assert s.draws_a()[0] > 28
+            s.configure(circuits=(s.config.root, replace(ROW, metered=False)))
+            await s.until(70)
+            assert s.site.snapshot.circuits["row"].unmanaged_a == (12.0, 12.0, 12.0)
+            assert s.draws_a()[0] <= 18, "without a meter its worst case is reckoned with"
+            s.configure(circuits=(s.config.root, ROW))
+            await s.until(72)
+            assert s.site.snapshot.circuits["row"].meter != "lost", "a new meter is not late yet"
+            await s.until(90)
+            assert s.draws_a()[0] > 28 and s.site.snapshot.circuits["row"].meter == "ok"
 
     run(story())

@@ -30,6 +30,12 @@ class CircuitState:
     """Whether it was lost and has not been read since."""
     strain: Strain = field(default_factory=Strain)
 
+    def configure(self, circuit: Circuit, now: float) -> None:
+        """Take over a changed circuit; where a meter came or went, what was known by the one before goes too."""
+        if circuit.metered != self.circuit.metered:
+            self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
+        self.circuit = circuit
+
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is."""
         return None if self.reading is None else max(0.0, now - self.reading.taken_at)

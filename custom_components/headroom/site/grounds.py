@@ -92,7 +92,7 @@ class Grounds(ABC):
             for circuit in config.circuits
         }
         for circuit in config.circuits:
-            self._circuits[circuit.circuit_id].circuit = circuit
+            self._circuits[circuit.circuit_id].configure(circuit, now)
         self._configure_stations(config)
         self.authorization.configure(config.authorization)
         self.authorization.reservations.of_stations(config.stations)

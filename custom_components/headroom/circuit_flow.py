@@ -1,0 +1,117 @@
+"""The flow that adds and changes a circuit below the main fuse, with a meter of its own. What it stores is applied without a reload."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, override
+
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowContext, SubentryFlowResult
+from homeassistant.const import CONF_NAME
+from homeassistant.helpers.selector import TextSelector
+import probatio as vol
+
+from . import fields
+from .configuration import circuit_names, circuits_below, parent_of
+from .const import (
+    CONF_FUSE_A,
+    CONF_MARGIN_A,
+    CONF_METER,
+    CONF_PARENT,
+    CONF_UNMANAGED_WORST_A,
+    DEFAULT_FUSE_A,
+    DEFAULT_MARGIN_A,
+    MAIN_CIRCUIT_ID,
+)
+from .meter_flow import MeterSteps
+from .meter_settings import NO_METER, MeterPlace
+
+if TYPE_CHECKING:
+    from homeassistant.config_entries import ConfigEntry
+
+
+class CircuitFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow):
+    """Add or change a circuit below the site's main fuse."""
+
+    _circuit: dict[str, Any] | None = None
+    """The circuit as described so far, its name included; None before anybody said anything."""
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask about a new circuit, then about its meter."""
+        return await self._ask(user_input)
+
+    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Let a person choose what to change."""
+        subentry = self._get_reconfigure_subentry()
+        return self.async_show_menu(
+            step_id="reconfigure", menu_options=["circuit", "meter"], description_placeholders={"circuit": subentry.title}
+        )
+
+    async def async_step_circuit(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask again about a circuit that there is."""
+        return await self._ask(user_input)
+
+    async def _ask(self, user_input: dict[str, Any] | None) -> SubentryFlowResult:
+        errors = fields.circuit_errors(user_input, CONF_UNMANAGED_WORST_A) if user_input else {}
+        if user_input and not errors:
+            self._circuit = dict(user_input)
+            return self._keep() if self.source == SOURCE_RECONFIGURE else await self.async_step_meter()
+        entry = self._get_entry()
+        changing = self.source == SOURCE_RECONFIGURE
+        return self.async_show_form(
+            step_id="circuit" if changing else "user",
+            data_schema=self.add_suggested_values_to_schema(self._schema(entry), user_input or self._stored(entry)),
+            errors=errors,
+            last_step=changing,
+        )
+
+    def _schema(self, entry: ConfigEntry) -> vol.Schema:
+        """Return the form. A circuit can't hang on itself nor on what hangs on it."""
+        circuits = circuit_names(entry)
+        if self.source == SOURCE_RECONFIGURE:
+            circuit_id = self._reconfigure_subentry_id
+            barred = circuits_below(entry, circuit_id) | {circuit_id}
+            circuits = {other: name for other, name in circuits.items() if other not in barred}
+        return vol.Schema(
+            {
+                vol.Required(CONF_NAME): TextSelector(),
+                vol.Required(CONF_PARENT, default=MAIN_CIRCUIT_ID): fields.choice(circuits),
+                vol.Required(CONF_FUSE_A, default=DEFAULT_FUSE_A): fields.amps(1, fields.FUSE_MOST_A),
+                vol.Required(CONF_MARGIN_A, default=DEFAULT_MARGIN_A): fields.amps(0, fields.FUSE_MOST_A),
+                vol.Required(CONF_UNMANAGED_WORST_A, default=0): fields.amps(0, fields.FUSE_MOST_A),
+            }
+        )
+
+    def _stored(self, entry: ConfigEntry) -> dict[str, Any]:
+        """Return what is to be changed; nothing where a circuit is added."""
+        if self.source != SOURCE_RECONFIGURE:
+            return {}
+        subentry = self._get_reconfigure_subentry()
+        return {**subentry.data, CONF_NAME: subentry.title, CONF_PARENT: parent_of(entry, subentry.subentry_id)}
+
+    def _keep(self, **more: Any) -> SubentryFlowResult:
+        """Store the circuit as described, or what is changed of it; the entry's update listener applies it."""
+        described = dict(self._circuit or {})
+        name = described.pop(CONF_NAME, None)
+        if self.source != SOURCE_RECONFIGURE:
+            return self.async_create_entry(title=str(name), data={**described, **more})
+        subentry = self._get_reconfigure_subentry()
+        return self.async_update_and_abort(
+            self._get_entry(), subentry, title=name or subentry.title, data={**subentry.data, **described, **more}
+        )
+
+    @property
+    @override
+    def meter_place(self) -> MeterPlace:
+        """The circuit's fuse."""
+        described = self._circuit or self._get_reconfigure_subentry().data
+        return MeterPlace.of(self._get_entry().data, described[CONF_FUSE_A])
+
+    @property
+    @override
+    def stored_meter(self) -> Mapping[str, Any]:
+        """The circuit's meter so far."""
+        changing = self.source == SOURCE_RECONFIGURE
+        return self._get_reconfigure_subentry().data.get(CONF_METER, NO_METER) if changing else NO_METER
+
+    @override
+    async def async_keep_meter(self, meter: dict[str, Any]) -> SubentryFlowResult:
+        """Keep the meter with its circuit."""
+        return self._keep(**{CONF_METER: meter})

@@ -1,0 +1,113 @@
+"""From what the forms stored of a meter to the meter itself, wherever it is: at the site's connection, or at a circuit's."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_PORT, CONF_TYPE
+from homeassistant.core import HomeAssistant
+
+from .const import (
+    CONF_CURRENT,
+    CONF_EXPORT_ENERGY,
+    CONF_FUSE_A,
+    CONF_IMPORT_ENERGY,
+    CONF_INVERT,
+    CONF_METER,
+    CONF_PHASES,
+    CONF_POWER,
+    CONF_POWER_TOTAL,
+    CONF_UNIT_ID,
+    CONF_VOLTAGE_V,
+    MAIN_CIRCUIT_ID,
+    METER_NONE,
+    SUBENTRY_CIRCUIT,
+)
+from .metering.entity import EntityMeter, EntityMeterConfig
+from .metering.line import TcpLine
+from .metering.modbus import ModbusMeter, ModbusMeterConfig
+from .metering.reading import Meter
+
+CEILING_BY_FUSE = 10.0
+"""No fuse lets so many times its rating through for as long as a meter takes to measure it."""
+NO_METER: Mapping[str, Any] = MappingProxyType({CONF_TYPE: METER_NONE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterPlace:
+    """Where a meter is: how many phases it measures there, at which voltage to neutral, and behind a fuse of which rating."""
+
+    phases: int
+    voltage_v: float
+    fuse_a: float
+
+    @classmethod
+    def of(cls, site: Mapping[str, Any], fuse_a: float) -> MeterPlace:
+        """Return the place behind a fuse of the site that a config entry's data describe."""
+        return cls(phases=site[CONF_PHASES], voltage_v=float(site[CONF_VOLTAGE_V]), fuse_a=float(fuse_a))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSettings:
+    """What a meter is made of; two that are equal make the same meter."""
+
+    stored: Mapping[str, Any]
+    place: MeterPlace
+
+
+def has_meter(data: Mapping[str, Any]) -> bool:
+    """Tell whether a config entry's or a circuit's data name a meter."""
+    return bool(data.get(CONF_METER, NO_METER)[CONF_TYPE] != METER_NONE)
+
+
+def settings_by_circuit(entry: ConfigEntry) -> dict[str, MeterSettings]:
+    """Return what makes the meter of each circuit that has one."""
+    return {
+        circuit_id: MeterSettings(stored=data[CONF_METER], place=MeterPlace.of(entry.data, data[CONF_FUSE_A]))
+        for circuit_id, data in _circuits(entry)
+        if has_meter(data)
+    }
+
+
+def _circuits(entry: ConfigEntry) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield MAIN_CIRCUIT_ID, entry.data
+    for subentry in entry.get_subentries_of_type(SUBENTRY_CIRCUIT):
+        yield subentry.subentry_id, subentry.data
+
+
+def meter_of(hass: HomeAssistant, settings: MeterSettings) -> Meter:
+    """Return the meter; raises MeterError where what is stored makes none."""
+    meter, place = settings.stored, settings.place
+    ceiling_a = CEILING_BY_FUSE * place.fuse_a
+    if meter[CONF_TYPE] == "modbus":
+        return ModbusMeter(
+            ModbusMeterConfig(
+                line=TcpLine(host=meter[CONF_HOST], port=meter[CONF_PORT]),
+                device_id=meter[CONF_UNIT_ID],
+                model=meter[CONF_MODEL],
+                invert=meter[CONF_INVERT],
+                voltage_v=place.voltage_v,
+                ceiling_a=ceiling_a,
+            )
+        )
+    return EntityMeter(
+        hass,
+        EntityMeterConfig(
+            currents=_entities(meter, CONF_CURRENT),
+            powers=_entities(meter, CONF_POWER),
+            total_power=meter.get(CONF_POWER_TOTAL),
+            import_wh=meter.get(CONF_IMPORT_ENERGY),
+            export_wh=meter.get(CONF_EXPORT_ENERGY),
+            export_positive=meter[CONF_INVERT],
+            phases=3 if place.phases == 3 else 1,
+            voltage_v=place.voltage_v,
+            ceiling_a=ceiling_a,
+        ),
+    )
+
+
+def _entities(meter: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return the entities that are given per phase, in the order of the phases."""
+    return tuple(meter[f"{key}{number}"] for number in (1, 2, 3) if f"{key}{number}" in meter)

@@ -1,0 +1,72 @@
+"""The meters of a site, each read in a task of its own for as long as it is what is configured."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+import logging
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+
+from .const import DOMAIN
+from .meter_settings import MeterSettings, meter_of
+from .metering.reading import MeterError, Reading
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    settings: MeterSettings
+    task: asyncio.Task[None] | None
+    """None where no meter can be made of the settings."""
+
+
+class Meters:
+    """Reads what is configured. One that fails tells so and leaves the others alone."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        *,
+        on_reading: Callable[[str, Reading], None],
+        on_health: Callable[[str, MeterError | None], None],
+    ) -> None:
+        """`on_reading` and `on_health` are told the id of what the meter measures."""
+        self._hass = hass
+        self._entry = entry
+        self._on_reading = on_reading
+        self._on_health = on_health
+        self._running: dict[str, _Running] = {}
+
+    def async_apply(self, wanted: Mapping[str, MeterSettings]) -> None:
+        """Read these; a meter whose settings are the same reads on."""
+        for measured in [key for key, running in self._running.items() if wanted.get(key) != running.settings]:
+            if (task := self._running.pop(measured).task) is not None:
+                task.cancel()
+        for measured, settings in wanted.items():
+            if measured not in self._running:
+                self._on_health(measured, None)  # what was wrong with the one before is not its fault
+                self._running[measured] = _Running(settings, self._start(measured, settings))
+
+    async def async_stop(self) -> None:
+        """Read none any more."""
+        tasks = [running.task for running in self._running.values() if running.task is not None]
+        self._running.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, measured: str, settings: MeterSettings) -> asyncio.Task[None] | None:
+        try:
+            meter = meter_of(self._hass, settings)
+        except MeterError as error:
+            _LOGGER.error("The meter can't be read as it is configured: %s", error)
+            self._on_health(measured, error)
+            return None
+        return self._entry.async_create_background_task(
+            self._hass,
+            meter.run(lambda reading: self._on_reading(measured, reading), lambda error: self._on_health(measured, error)),
+            f"{DOMAIN} meter {measured}",
+        )

@@ -1,0 +1,126 @@
+"""Circuits below the main fuse are added and changed by hand, each with a meter of its own or without."""
+
+from typing import Any
+
+from homeassistant.config_entries import SubentryFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.headroom.configuration import site_config
+
+from .flows import measured, sdm630
+from .subentry_flows import answer, change, choose, default, offered, start
+
+CIRCUIT = {"name": "Row", "parent": "garage", "fuse_a": 25.0, "margin_a": 1.0, "unmanaged_worst_a": 3.0}
+
+
+async def to_meter(hass: HomeAssistant, entry: MockConfigEntry, kind: str) -> SubentryFlowResult:
+    return await choose(hass, await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT), kind)
+
+
+async def add(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await to_meter(hass, entry, "no_meter")
+
+
+async def test_add_a_circuit(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    form = await start(hass, entry, "circuit")
+    assert offered(form, "parent") == ["main", "garage"]
+    result = await choose(hass, await answer(hass, form, **CIRCUIT), "no_meter")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    row = next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row")
+    assert (row.parent_id, row.fuse_a, row.margin_a, row.unmanaged_worst_a) == ("garage", 25.0, 1.0, (3.0, 3.0, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "errors"),
+    [
+        ({"margin_a": 25.0}, {"margin_a": "margin_reaches_fuse"}),
+        ({"unmanaged_worst_a": 25.0}, {"unmanaged_worst_a": "worst_case_reaches_fuse"}),
+        (
+            {"fuse_a": 1.0, "margin_a": 2.0},
+            {"margin_a": "margin_reaches_fuse", "unmanaged_worst_a": "worst_case_reaches_fuse"},
+        ),
+    ],
+)
+async def test_a_circuit_without_room_is_explained(
+    hass: HomeAssistant, entry: MockConfigEntry, wrong: dict[str, float], errors: dict[str, str]
+) -> None:
+    form = await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT | wrong)
+    assert (form["type"], form["errors"]) == (FlowResultType.FORM, errors)
+    assert default(form, "name") == "Row"  # what was typed is still there
+    assert (await answer(hass, form, **CIRCUIT))["step_id"] == "meter"
+
+
+async def test_change_a_circuit(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await add(hass, entry)
+    form = await change(hass, entry, "garage", "circuit")
+    assert (default(form, "name"), default(form, "fuse_a")) == ("Garage", 32.0)
+    assert offered(form, "parent") == ["main"]  # neither itself nor what hangs on it
+    with pytest.raises(InvalidData):
+        await answer(hass, form, **CIRCUIT | {"parent": "garage"})
+    result = await answer(hass, form, name="Barn", parent="main", fuse_a=20.0, margin_a=0.0, unmanaged_worst_a=0.0)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    assert (entry.subentries["garage"].title, entry.subentries["garage"].data["fuse_a"]) == ("Barn", 20.0)
+    assert "name" not in entry.subentries["garage"].data
+
+
+async def test_a_circuit_whose_parent_was_deleted_can_be_changed(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    await add(hass, entry)
+    hass.config_entries.async_remove_subentry(entry, "garage")
+    (row,) = entry.get_subentries_of_type("circuit")
+    form = await change(hass, entry, row.subentry_id, "circuit")
+    assert default(form, "parent") == "main"
+    station = await change(hass, entry, "station_one", "station")
+    assert default(station, "circuit") == "main"
+
+
+async def test_a_circuit_has_a_meter_of_its_own(hass: HomeAssistant, entry: MockConfigEntry, meter_port: int) -> None:
+    live = await answer(hass, await to_meter(hass, entry, "modbus"), **sdm630(meter_port))
+    assert live["step_id"] == "meter_live"
+    assert live["description_placeholders"]["currents"] == "L1 4.2 A, L2 5.0 A, L3 6.0 A"
+    result = await choose(hass, live, "meter_accept")
+    assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Row")
+    meter = {"type": "modbus", "model": "eastron_sdm630", "host": "127.0.0.1", "port": meter_port, "unit_id": 1, "invert": False}
+    row = next(subentry for subentry in entry.get_subentries_of_type("circuit") if subentry.title == "Row")
+    assert row.data == {key: value for key, value in CIRCUIT.items() if key != "name"} | {"meter": meter}
+    assert next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row").metered
+
+
+@pytest.mark.parametrize(("change_of_meter", "error"), [({"port": 1}, "meter_failed"), ({"model": "eastron_sdm230"}, "too_few_phases")])
+async def test_a_circuits_meter_that_can_not_be_is_explained(
+    hass: HomeAssistant, entry: MockConfigEntry, meter_port: int, change_of_meter: dict[str, Any], error: str
+) -> None:
+    form = await answer(hass, await to_meter(hass, entry, "modbus"), **sdm630(meter_port) | change_of_meter)
+    assert error in form["errors"].values()
+    assert (await answer(hass, form, **sdm630(meter_port)))["step_id"] == "meter_live"
+
+
+async def test_a_circuits_meter_that_does_not_answer(
+    hass: HomeAssistant, entry: MockConfigEntry, taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.headroom.meter_flow.PROBE_TIMEOUT_S", 0.05)
+    form = await answer(hass, await to_meter(hass, entry, "modbus"), **sdm630(taken_port))
+    assert form["errors"] == {"base": "meter_silent"}
+
+
+async def test_change_a_circuits_meter(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    before = dict(entry.subentries["garage"].data)
+    entities = measured(hass)
+    form = await change(hass, entry, "garage", "meter")
+    form = await choose(hass, form, "entities")
+    refused = await answer(hass, form, current_l1="sensor.current_1", advanced={})
+    assert refused["errors"] == {"base": "entities_incomplete"}
+    result = await choose(hass, await answer(hass, refused, **entities, advanced={}), "meter_accept")
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
+    meter = {"type": "entities", "invert": False} | entities
+    assert (entry.subentries["garage"].title, entry.subentries["garage"].data) == ("Garage", before | {"meter": meter})
+    form = await choose(hass, await change(hass, entry, "garage", "meter"), "entities")
+    assert default(form, "current_l2") == "sensor.current_2"
+
+    form = await change(hass, entry, "garage", "circuit")  # what else is changed leaves the meter alone
+    await answer(hass, form, name="Barn", parent="main", fuse_a=20.0, margin_a=0.0, unmanaged_worst_a=0.0)
+    assert entry.subentries["garage"].data["meter"] == meter
+    await choose(hass, await change(hass, entry, "garage", "meter"), "no_meter")
+    assert not any(circuit.metered for circuit in site_config(entry).circuits)

@@ -1,0 +1,126 @@
+"""Each circuit's meter is read in Home Assistant, changed while the site runs, and its silence stays its own."""
+
+import asyncio
+from collections.abc import Callable
+import time
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.site.snapshot import CircuitSnapshot, SiteSnapshot
+
+pytestmark = pytest.mark.usefixtures("sites_are_stopped")
+
+UNIT = {"device_class": "current", "unit_of_measurement": "A"}
+
+
+@pytest.fixture
+def meter_data() -> dict[str, Any]:
+    return entities("main")
+
+
+def entities(name: str) -> dict[str, Any]:
+    return {"type": "entities", "invert": False} | {f"current_l{phase}": f"sensor.{name}_{phase}" for phase in (1, 2, 3)}
+
+
+def measure(hass: HomeAssistant, name: str, value: str, *, ago_s: float = 0.0) -> None:
+    for phase in (1, 2, 3):
+        hass.states.async_set(f"sensor.{name}_{phase}", value, UNIT, force_update=True, timestamp=time.time() - ago_s)
+
+
+async def until(entry: MockConfigEntry, condition: Callable[[SiteSnapshot], bool]) -> SiteSnapshot:
+    """Wait for a turn after which something holds."""
+    coordinator = entry.runtime_data
+    turned = asyncio.Event()
+    end = coordinator.async_add_listener(turned.set)
+    try:
+        async with asyncio.timeout(10):
+            while not condition(coordinator.data):
+                turned.clear()
+                await turned.wait()
+    finally:
+        end()
+    return coordinator.data
+
+
+def garage(site: SiteSnapshot) -> CircuitSnapshot:
+    return site.circuits["garage"]
+
+
+async def set_up(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    measure(hass, "main", "10")
+    measure(hass, "garage", "4")
+    give_meter(hass, entry, entities("garage"), add=True)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+
+
+def give_meter(hass: HomeAssistant, entry: MockConfigEntry, meter: dict[str, Any], *, add: bool = False) -> None:
+    if add:
+        entry.add_to_hass(hass)
+    subentry = entry.subentries["garage"]
+    hass.config_entries.async_update_subentry(entry, subentry, data={**subentry.data, "unmanaged_worst_a": 6.0, "meter": meter})
+
+
+async def test_a_sub_meter_that_fails_lets_its_own_circuit_fall_back(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    entry = mock_config_entry
+    await set_up(hass, entry)
+    before = await until(entry, lambda site: site.circuits["main"].current_a[0] == 10 and garage(site).current_a[0] == 4)
+    assert garage(before).meter == "ok" and garage(before).unmanaged_a[0] < 6
+
+    measure(hass, "garage", "4", ago_s=31)
+    await until(entry, lambda site: garage(site).meter == "lost")
+    hass.states.async_set("sensor.garage_2", "unavailable", UNIT)
+    measure(hass, "main", "10")
+    site = await until(entry, lambda site: garage(site).meter_error is not None)
+    assert garage(site).unmanaged_a == (6.0, 6.0, 6.0), "its worst case"
+    assert site.circuits["main"].meter == "ok" and site.circuits["main"].headroom_a == before.circuits["main"].headroom_a
+    assert "sensor.garage_2" in (garage(site).meter_error or "")
+    issues = ir.async_get(hass)
+    assert issues.async_get_issue(DOMAIN, f"meter_lost_{entry.entry_id}_garage") is not None
+    assert issues.async_get_issue(DOMAIN, f"meter_lost_{entry.entry_id}_main") is None
+
+    measure(hass, "garage", "5")
+    await until(entry, lambda site: garage(site).meter == "ok" and garage(site).current_a[0] == 5)
+    assert issues.async_get_issue(DOMAIN, f"meter_lost_{entry.entry_id}_garage") is None
+
+
+async def test_a_meter_is_changed_while_the_others_are_read_on(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    entry = mock_config_entry
+    await set_up(hass, entry)
+    await until(entry, lambda site: garage(site).current_a[0] == 4)
+    coordinator = entry.runtime_data
+    measure(hass, "barn", "7")
+    give_meter(hass, entry, entities("barn"))
+    await until(entry, lambda site: garage(site).current_a[0] == 7)
+    measure(hass, "main", "12")
+    await until(entry, lambda site: site.circuits["main"].current_a[0] == 12)
+    give_meter(hass, entry, {"type": "none"})
+    site = await until(entry, lambda site: garage(site).meter == "none")
+    assert garage(site).unmanaged_a == (6.0, 6.0, 6.0)
+    assert entry.runtime_data is coordinator, "nothing was loaded anew"
+
+
+async def test_a_circuit_that_is_removed_takes_its_meter_along(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    entry = mock_config_entry
+    await set_up(hass, entry)
+    await until(entry, lambda site: garage(site).current_a[0] == 4)
+    hass.config_entries.async_remove_subentry(entry, "garage")
+    await until(entry, lambda site: "garage" not in site.circuits)
+    measure(hass, "garage", "9")
+    measure(hass, "main", "11")
+    await until(entry, lambda site: site.circuits["main"].current_a[0] == 11)
+
+
+async def test_what_makes_no_meter_is_said(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = mock_config_entry
+    await set_up(hass, entry)
+    give_meter(hass, entry, {"type": "entities", "invert": False, "current_l1": "sensor.garage_1"})
+    site = await until(entry, lambda site: garage(site).meter_error is not None)
+    assert "3 phase(s), and 1 currents" in (garage(site).meter_error or "")
+    assert sum("can't be read as it is configured" in line for line in caplog.messages) == 1
