@@ -21,6 +21,8 @@ BELOW_THE_COORDINATOR = (
     "listening",
     "logs",
     "memories",
+    "meter_settings",
+    "meters",
     "security",
     "security_settings",
     "storage",
