@@ -12,7 +12,7 @@ import tty
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.constants import ExcCodes
-from pymodbus.pdu.device import ModbusDeviceIdentification
+from pymodbus.pdu.device import ModbusControlBlock, ModbusDeviceIdentification
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType as SimDataType, SimData, SimDevice
 
@@ -84,6 +84,9 @@ class Meter:
         if self._server is not None:
             await self._server.shutdown()
             self._server = None
+        if self.identity is not None:  # the library keeps one for the whole process
+            blank = dict.fromkeys(("VendorName", "ProductCode", "MajorMinorRevision"), "")
+            ModbusControlBlock().Identity.update(ModbusDeviceIdentification(info_name=blank))
 
     def _device(self, unit_id: int) -> SimDevice:
         blocks: list[tuple[int, list[int]]] = []

@@ -81,6 +81,11 @@ class Connection:
         self._turn = asyncio.Lock()
         self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
 
+    async def open(self, timeout_s: float) -> None:
+        """Connect, if it is not connected; raises ConnectionLostError."""
+        async with self._turn:
+            await self._connected(timeout_s)
+
     async def read(self, function: Literal[3, 4], start: int, count: int, *, device_id: int, timeout_s: float) -> Answer:
         """Read registers; raises RefusedError, ConnectionLostError, or MeterError where a gateway misses the device."""
         async with self._turn:

@@ -1,7 +1,7 @@
 """Readings from a meter over Modbus: TCP, RTU through a socket, or a serial line."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 import math
 from typing import Literal, NamedTuple
@@ -10,7 +10,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from ..engine.model import PerPhase
 from .combine import currents_of_total
-from .layout import DataType, MeterMap, Values
+from .layout import DataType, MeterMap, Request, Values
 from .line import Connection, ConnectionLostError, Line, held
 from .maps import METERS
 from .plausibility import CEILING_A, plausible
@@ -148,7 +148,7 @@ class ModbusMeter:
         now = asyncio.get_running_loop().time()
         energies = self._energies
         whole = energies is None or now - energies.read_at >= ENERGY_EVERY_S
-        registers, taken_at, self._took_s = await fetch(connection, layout, self._config, energies=whole)
+        registers, taken_at, self._took_s = await fetch(connection, layout.requests(energies=whole), layout.function, self._config)
         if energies is None or whole:
             energies = self._energies = _Energies(
                 _single(layout.import_energy, registers, layout.word_order),
@@ -195,21 +195,27 @@ class ModbusMeter:
         return (current[0], current[1], current[2])
 
 
-async def fetch(
-    connection: Connection, layout: MeterMap, config: ModbusMeterConfig, *, energies: bool = True
-) -> tuple[dict[tuple[int | None, int], int], float, float]:
-    """Read what the layout wants: the registers, the time in the middle of the first request, and how long all of them took."""
-    registers: dict[tuple[int | None, int], int] = {}
+class Fetched(NamedTuple):
+    """Registers, the time in the middle of the first request for them, and how long all the requests took, in seconds."""
+
+    words: Registers
+    taken_at: float
+    took_s: float
+
+
+async def fetch(connection: Connection, requests: Iterable[Request], function: Literal[3, 4], config: ModbusMeterConfig) -> Fetched:
+    """Make these requests, one at least; raises MeterError."""
+    words: dict[tuple[int | None, int], int] = {}
     taken_at: float | None = None
     took_s = 0.0
-    for start, count, unit_id in layout.requests(energies=energies):
+    for start, length, unit_id in requests:
         device_id = config.device_id if unit_id is None else unit_id
-        answer = await connection.read(layout.function, start, count, device_id=device_id, timeout_s=config.timeout_s)
+        answer = await connection.read(function, start, length, device_id=device_id, timeout_s=config.timeout_s)
         taken_at = answer.taken_at if taken_at is None else taken_at
         took_s += answer.took_s
-        registers.update(((unit_id, start + offset), word) for offset, word in enumerate(answer.registers))
-    assert taken_at is not None  # every layout has a request
-    return registers, taken_at, took_s
+        words.update(((unit_id, start + offset), word) for offset, word in enumerate(answer.registers))
+    assert taken_at is not None  # one at least
+    return Fetched(words, taken_at, took_s)
 
 
 def pace(took_s: float, fastest_s: float) -> float:
