@@ -12,13 +12,16 @@ from . import fields
 from .configuration import circuit_names, circuits_below, parent_of
 from .const import (
     CONF_FUSE_A,
+    CONF_LIMIT_KW,
     CONF_MARGIN_A,
     CONF_METER,
     CONF_PARENT,
+    CONF_PHASES,
     CONF_UNMANAGED_WORST_A,
     DEFAULT_FUSE_A,
     DEFAULT_MARGIN_A,
     MAIN_CIRCUIT_ID,
+    SECTION_ADVANCED,
 )
 from .meter_flow import MeterSteps
 from .meter_settings import NO_METER, MeterPlace
@@ -51,7 +54,7 @@ class CircuitFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str,
     async def _ask(self, user_input: dict[str, Any] | None) -> SubentryFlowResult:
         errors = fields.circuit_errors(user_input, CONF_UNMANAGED_WORST_A) if user_input else {}
         if user_input and not errors:
-            self._circuit = dict(user_input)
+            self._circuit = {CONF_LIMIT_KW: None} | fields.flat(user_input)
             return self._keep() if self.source == SOURCE_RECONFIGURE else await self.async_step_meter()
         entry = self._get_entry()
         changing = self.source == SOURCE_RECONFIGURE
@@ -76,6 +79,7 @@ class CircuitFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str,
                 vol.Required(CONF_FUSE_A, default=DEFAULT_FUSE_A): fields.amps(1, fields.FUSE_MOST_A),
                 vol.Required(CONF_MARGIN_A, default=DEFAULT_MARGIN_A): fields.amps(0, fields.FUSE_MOST_A),
                 vol.Required(CONF_UNMANAGED_WORST_A, default=0): fields.amps(0, fields.FUSE_MOST_A),
+                vol.Required(SECTION_ADVANCED): fields.advanced(fields.constraints(entry.data[CONF_PHASES])),
             }
         )
 
@@ -84,7 +88,8 @@ class CircuitFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str,
         if self.source != SOURCE_RECONFIGURE:
             return {}
         subentry = self._get_reconfigure_subentry()
-        return {**subentry.data, CONF_NAME: subentry.title, CONF_PARENT: parent_of(entry, subentry.subentry_id)}
+        parent_id = parent_of(entry, subentry.subentry_id)
+        return {**subentry.data, CONF_NAME: subentry.title, CONF_PARENT: parent_id, SECTION_ADVANCED: subentry.data}
 
     def _keep(self, **more: Any) -> SubentryFlowResult:
         """Store the circuit as described, or what is changed of it; the entry's update listener applies it."""

@@ -26,6 +26,7 @@ from .const import (
     CONF_FREE_CHARGING,
     CONF_FUSE_A,
     CONF_ID_TOKENS,
+    CONF_LIMIT_KW,
     CONF_MARGIN_A,
     CONF_METER,
     CONF_NO_AUTHORIZATION,
@@ -51,6 +52,7 @@ from .const import (
     TLS_OWN,
 )
 from .csms.security.recognition import PASSWORD_OVER_TLS
+from .engine.model import ALL_PHASES
 from .meter_flow import MeterSteps
 from .meter_settings import NO_METER, MeterPlace
 from .security_flow import SecuritySteps, profile_field
@@ -66,7 +68,10 @@ SITE_SCHEMA = vol.Schema(
         vol.Required(CONF_MARGIN_A, default=DEFAULT_MARGIN_A): fields.amps(0, fields.FUSE_MOST_A),
         vol.Required(CONF_WORST_CASE_A, default=DEFAULT_WORST_CASE_A): fields.amps(0, fields.FUSE_MOST_A),
         vol.Required(SECTION_ADVANCED): fields.advanced(
-            {vol.Required(CONF_VOLTAGE_V, default=DEFAULT_VOLTAGE_V): fields.whole(100, 300, "V")}
+            {
+                **fields.constraints(len(ALL_PHASES)),
+                vol.Required(CONF_VOLTAGE_V, default=DEFAULT_VOLTAGE_V): fields.whole(100, 300, "V"),
+            }
         ),
     }
 )
@@ -128,7 +133,8 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], S
         errors = fields.circuit_errors(user_input, CONF_WORST_CASE_A) if user_input else {}
         if user_input and not errors:
             site = fields.flat(user_input)
-            self._data |= site | {CONF_PHASES: int(site[CONF_PHASES])}
+            # A limit that is no longer given is no longer there.
+            self._data |= {CONF_LIMIT_KW: None} | site | {CONF_PHASES: int(site[CONF_PHASES])}
             if not (stored := self._stored):
                 return await self.async_step_meter()
             if stored[CONF_PHASES] != self._data[CONF_PHASES] and stored[CONF_METER][CONF_TYPE] != METER_NONE:
@@ -139,7 +145,7 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], S
             suggested = user_input or {
                 **stored,
                 CONF_PHASES: str(stored[CONF_PHASES]),
-                SECTION_ADVANCED: {CONF_VOLTAGE_V: stored[CONF_VOLTAGE_V]},
+                SECTION_ADVANCED: stored,
             }
         return self.async_show_form(
             step_id="site", data_schema=self.add_suggested_values_to_schema(SITE_SCHEMA, suggested), errors=errors, last_step=False

@@ -1,7 +1,7 @@
 """From what the forms stored to what the site is made of. Pure conversion."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_NAME, CONF_TYPE
@@ -19,6 +19,8 @@ from .const import (
     CONF_ID_TOKEN,
     CONF_ID_TOKENS,
     CONF_IDENTITY,
+    CONF_IMBALANCE,
+    CONF_LIMIT_KW,
     CONF_MARGIN_A,
     CONF_MASTER_PASS,
     CONF_MAX_A,
@@ -32,6 +34,7 @@ from .const import (
     CONF_VALID_UNTIL,
     CONF_VOLTAGE_V,
     CONF_WORST_CASE_A,
+    IMBALANCE_OFF,
     MAIN_CIRCUIT_ID,
     ROTATION_UNKNOWN,
     SUBENTRY_CIRCUIT,
@@ -48,6 +51,9 @@ ROTATIONS: Mapping[int, tuple[str, ...]] = {
     1: ("L1", "L2", "L3", ROTATION_UNKNOWN),
 }
 """By the number of phases: the grid conductors behind the terminals L1, L2, L3 in that order."""
+
+IMBALANCES_A: Mapping[str, float | None] = {IMBALANCE_OFF: None, "20": 20.0, "16": 16.0}
+"""How far cars may take two phases apart, by what the forms call it: 20 A in Germany, 16 A in Austria and Switzerland."""
 
 TOKEN_TYPES: Mapping[str, str | None] = {
     TYPE_ANY: None,
@@ -157,6 +163,7 @@ def _circuits(entry: ConfigEntry) -> Iterator[Circuit]:
         margin_a=float(entry.data[CONF_MARGIN_A]),
         unmanaged_worst_a=_on(phases, entry.data[CONF_WORST_CASE_A]),
         metered=has_meter(entry.data),
+        **_constraints(entry.data),
     )
     for subentry in entry.get_subentries_of_type(SUBENTRY_CIRCUIT):
         yield Circuit(
@@ -168,7 +175,22 @@ def _circuits(entry: ConfigEntry) -> Iterator[Circuit]:
             margin_a=float(subentry.data[CONF_MARGIN_A]),
             unmanaged_worst_a=_on(phases, subentry.data[CONF_UNMANAGED_WORST_A]),
             metered=has_meter(subentry.data),
+            **_constraints(subentry.data),
         )
+
+
+class _Constraints(TypedDict):
+    limit_w: float | None
+    imbalance_a: float | None
+
+
+def _constraints(data: Mapping[str, Any]) -> _Constraints:
+    """Return what a circuit is kept within beside its fuse; nothing where the form did not ask yet."""
+    limit_kw = data.get(CONF_LIMIT_KW)
+    return {
+        "limit_w": None if limit_kw is None else 1000.0 * float(limit_kw),
+        "imbalance_a": IMBALANCES_A[data.get(CONF_IMBALANCE, IMBALANCE_OFF)],
+    }
 
 
 def _stations(entry: ConfigEntry) -> Iterator[StationConfig]:

@@ -15,11 +15,14 @@ from homeassistant.helpers.selector import (
 )
 import probatio as vol
 
-from .configuration import ROTATIONS
-from .const import CONF_FUSE_A, CONF_MARGIN_A, SECTION_ADVANCED
+from .configuration import IMBALANCES_A, ROTATIONS
+from .const import CONF_FUSE_A, CONF_IMBALANCE, CONF_LIMIT_KW, CONF_MARGIN_A, IMBALANCE_OFF, SECTION_ADVANCED
+from .engine.model import ALL_PHASES
 
 FUSE_MOST_A = 6300.0
 """The largest rating of a low-voltage circuit breaker in common use."""
+POWER_MOST_KW = 5000.0
+"""What three phases of that rating carry is less."""
 
 
 def amps(least: float, most: float, step: float = 0.5) -> NumberSelector:
@@ -33,6 +36,11 @@ def whole(least: int, most: int, unit: str | None = None) -> vol.All[Any]:
     if unit:
         config["unit_of_measurement"] = unit
     return vol.All(NumberSelector(config), vol.Coerce(int))
+
+
+def kilowatts(most: float) -> NumberSelector:
+    """Ask for a power."""
+    return NumberSelector(NumberSelectorConfig(min=0.1, max=most, step=0.1, unit_of_measurement="kW", mode=NumberSelectorMode.BOX))
 
 
 def choice(labels: Mapping[str, str], *, custom: bool = False, translation_key: str | None = None) -> SelectSelector:
@@ -68,6 +76,16 @@ def token_type(kinds: Iterable[str]) -> SelectSelector:
 def advanced(schema: Mapping[vol.Marker, object]) -> section:
     """Put fields that few people need into a section that is closed at first."""
     return section(vol.Schema(schema), {"collapsed": True})
+
+
+def constraints(phases: int) -> dict[vol.Marker, object]:
+    """Ask what else a circuit with so many phases is kept within, beside its fuse."""
+    schema: dict[vol.Marker, object] = {vol.Optional(CONF_LIMIT_KW): kilowatts(POWER_MOST_KW)}
+    if phases == len(ALL_PHASES):
+        schema[vol.Required(CONF_IMBALANCE, default=IMBALANCE_OFF)] = choice(
+            {value: value for value in IMBALANCES_A}, translation_key="imbalance"
+        )
+    return schema
 
 
 def flat(user_input: Mapping[str, Any]) -> dict[str, Any]:

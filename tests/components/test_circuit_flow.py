@@ -13,7 +13,7 @@ from custom_components.headroom.configuration import site_config
 from .flows import measured, sdm630
 from .subentry_flows import answer, change, choose, default, offered, start
 
-CIRCUIT = {"name": "Row", "parent": "garage", "fuse_a": 25.0, "margin_a": 1.0, "unmanaged_worst_a": 3.0}
+CIRCUIT = {"name": "Row", "parent": "garage", "fuse_a": 25.0, "margin_a": 1.0, "unmanaged_worst_a": 3.0, "advanced": {}}
 
 
 async def to_meter(hass: HomeAssistant, entry: MockConfigEntry, kind: str) -> SubentryFlowResult:
@@ -60,7 +60,7 @@ async def test_change_a_circuit(hass: HomeAssistant, entry: MockConfigEntry) -> 
     assert offered(form, "parent") == ["main"]  # neither itself nor what hangs on it
     with pytest.raises(InvalidData):
         await answer(hass, form, **CIRCUIT | {"parent": "garage"})
-    result = await answer(hass, form, name="Barn", parent="main", fuse_a=20.0, margin_a=0.0, unmanaged_worst_a=0.0)
+    result = await answer(hass, form, name="Barn", parent="main", fuse_a=20.0, margin_a=0.0, unmanaged_worst_a=0.0, advanced={})
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     assert (entry.subentries["garage"].title, entry.subentries["garage"].data["fuse_a"]) == ("Barn", 20.0)
     assert "name" not in entry.subentries["garage"].data
@@ -84,7 +84,8 @@ async def test_a_circuit_has_a_meter_of_its_own(hass: HomeAssistant, entry: Mock
     assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Row")
     meter = {"type": "modbus", "model": "eastron_sdm630", "host": "127.0.0.1", "port": meter_port, "unit_id": 1, "invert": False}
     row = next(subentry for subentry in entry.get_subentries_of_type("circuit") if subentry.title == "Row")
-    assert row.data == {key: value for key, value in CIRCUIT.items() if key != "name"} | {"meter": meter}
+    described = {key: value for key, value in CIRCUIT.items() if key not in ("name", "advanced")}
+    assert row.data == described | {"limit_kw": None, "imbalance": "off", "meter": meter}
     assert next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row").metered
 
 
@@ -120,7 +121,27 @@ async def test_change_a_circuits_meter(hass: HomeAssistant, entry: MockConfigEnt
     assert default(form, "current_l2") == "sensor.current_2"
 
     form = await change(hass, entry, "garage", "circuit")  # what else is changed leaves the meter alone
-    await answer(hass, form, name="Barn", parent="main", fuse_a=20.0, margin_a=0.0, unmanaged_worst_a=0.0)
+    await answer(hass, form, name="Barn", parent="main", fuse_a=20.0, margin_a=0.0, unmanaged_worst_a=0.0, advanced={})
     assert entry.subentries["garage"].data["meter"] == meter
     await choose(hass, await change(hass, entry, "garage", "meter"), "no_meter")
     assert not any(circuit.metered for circuit in site_config(entry).circuits)
+
+
+async def test_a_circuit_is_kept_within_more_than_its_fuse(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    form = await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT | {"advanced": {"limit_kw": 11.0, "imbalance": "16"}})
+    await choose(hass, form, "no_meter")
+    row = next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row")
+    assert (row.limit_w, row.imbalance_a) == (11_000.0, 16.0)
+    (row_entry,) = (each for each in entry.get_subentries_of_type("circuit") if each.title == "Row")
+    form = await change(hass, entry, row_entry.subentry_id, "circuit")
+    assert (default(form, "limit_kw"), default(form, "imbalance")) == (11.0, "16")
+    await answer(hass, form, **CIRCUIT)
+    row = next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row")
+    assert (row.limit_w, row.imbalance_a) == (None, None), "what was taken out of the form is gone"
+
+
+async def test_one_phase_has_nothing_to_be_apart_from(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "phases": 1})
+    form = await start(hass, entry, "circuit")
+    assert form["data_schema"] is not None
+    assert [str(key) for key in form["data_schema"].schema["advanced"].schema.schema] == ["limit_kw"]

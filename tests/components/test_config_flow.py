@@ -15,6 +15,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.addresses import station_address
+from custom_components.headroom.configuration import site_config
 from custom_components.headroom.const import DOMAIN
 
 from .flows import SITE, answer, change, choose, listen, shown, start, to_meter
@@ -38,6 +39,8 @@ async def test_a_site_without_a_meter(hass: HomeAssistant, unused_tcp_port: int)
         "margin_a": 2.0,
         "worst_case_a": 20.0,
         "voltage_v": 231,
+        "limit_kw": None,
+        "imbalance": "off",
         "meter": {"type": "none"},
         "host": "127.0.0.1",
         "port": unused_tcp_port,
@@ -99,7 +102,17 @@ async def test_change_the_connection(hass: HomeAssistant, entry: MockConfigEntry
     result = await answer(hass, form, **SITE | {"name": "Villa", "fuse_a": 50.0})
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     assert entry.title == "Villa"
-    assert entry.data == before | {"name": "Villa", "fuse_a": 50.0, "voltage_v": 231}
+    assert entry.data == before | {"name": "Villa", "fuse_a": 50.0, "voltage_v": 231, "limit_kw": None, "imbalance": "off"}
+
+
+async def test_a_site_is_kept_within_more_than_its_fuse(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    advanced = {"voltage_v": 231, "limit_kw": 17.3, "imbalance": "20"}
+    await answer(hass, await change(hass, entry, "site"), **SITE | {"advanced": advanced})
+    assert (site_config(entry).root.limit_w, site_config(entry).root.imbalance_a) == (17_300.0, 20.0)
+    form = await change(hass, entry, "site")
+    assert (shown(form, "limit_kw"), shown(form, "imbalance")) == (17.3, "20")
+    await answer(hass, form, **SITE)
+    assert (site_config(entry).root.limit_w, site_config(entry).root.imbalance_a) == (None, None)
 
 
 async def test_change_where_stations_connect(hass: HomeAssistant, entry: MockConfigEntry, unused_tcp_port_factory: Any) -> None:

@@ -1,7 +1,10 @@
 """Following the meter, fixed shares, hands off; and from one to the other while cars charge."""
 
+from dataclasses import replace
+
 import pytest
 
+from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.site.config import Mode
 from simulator.virtual import run
 
@@ -28,6 +31,19 @@ def test_fixed_shares_are_installed_once_and_nothing_is_written_for_an_hour() ->
             assert s.writes() == written and s.charges(1)
             with pytest.raises(ValueError, match="meter"):
                 s.site.set_mode(Mode.DYNAMIC)
+
+    run(story())
+
+
+def test_fixed_shares_keep_to_a_contract_in_kilowatts() -> None:
+    async def story() -> None:
+        row = Circuit(circuit_id="row", name="Row", parent_id="main", fuse_a=63.0, limit_w=11_040.0)
+        async with scenario(Place(circuit_id="row"), Place(circuit_id="row"), circuits=[row], metered=False, over_limit_s=0.0) as s:
+            await s.until(60)
+            assert [s.fallback_a(number) for number in (1, 2)] == [8.0, 8.0], "48 A over the three phases, for two cars"
+            s.configure(circuits=(s.config.root, replace(row, limit_w=None)))
+            await s.until(90)
+            assert [s.fallback_a(number) for number in (1, 2)] == [18.0, 18.0], "what the main fuse leaves"
 
     run(story())
 

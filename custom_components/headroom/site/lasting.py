@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, sums, violations
-from ..engine.model import NONE_A, Headroom, PerPhase, Phase, Request
+from ..engine.model import NONE_A, Circuit, Headroom, PerPhase, Phase, Request
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import subtract
 from .circuit import CircuitState
@@ -44,11 +44,15 @@ def arrivals(evses: Iterable[EvseState]) -> list[Installed]:
     ]
 
 
-def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) -> dict[str, float]:
+def fallbacks(
+    states: Mapping[str, CircuitState], evses: Sequence[EvseState], *, contract_voltage_v: float | None = None
+) -> dict[str, float]:
     """Return the fallback to tell each EVSE now: the fixed shares of what is left when the building draws its worst.
 
     Every EVSE counts on all its conductors, a car or not, and keeps its share whatever a person sets: it is written rarely.
     Raises wait until the others' cuts are confirmed. An EVSE in doubt keeps what it has, and the others give way to its rating.
+    `contract_voltage_v`, to neutral, is given where the fallbacks are all there is: then limits in watts bound them too. Where leases
+    lead, they bound those: no breaker trips by a contract.
     """
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     led, doubted = [evse for evse in evses if not doubtful(evse)], [evse for evse in evses if doubtful(evse)]
@@ -58,6 +62,7 @@ def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) ->
             circuit_id=circuit_id,
             parent_id=state.circuit.parent_id,
             available_a=_not_negative(subtract(fallback_room(state.circuit), taken[circuit_id])),
+            sum_a=_contract_room_a(state.circuit, taken[circuit_id], contract_voltage_v),
         )
         for circuit_id, state in states.items()
     ]
@@ -79,6 +84,13 @@ def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) ->
         str(evse.key): at_least_or_nothing(min(shares[str(evse.key)], evse.user_max_a), evse.config.min_a) if evse.allowed else 0.0
         for evse in evses
     }
+
+
+def _contract_room_a(circuit: Circuit, taken_a: PerPhase, voltage_v: float | None) -> float | None:
+    """Return what a limit in watts leaves beside the worst case, summed over the phases; None where none counts."""
+    if circuit.limit_w is None or voltage_v is None:
+        return None
+    return max(0.0, circuit.limit_w / voltage_v - sum(circuit.unmanaged_worst_a) - sum(taken_a))
 
 
 def at_least_or_nothing(limit_a: float, min_a: float) -> float:

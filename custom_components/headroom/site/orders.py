@@ -63,9 +63,12 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
     )
 
 
-def order_lasting(circuits: Mapping[str, CircuitState], evses: Sequence[EvseState], installers: Iterable[Installer], mode: Mode) -> None:
+def order_lasting(
+    circuits: Mapping[str, CircuitState], evses: Sequence[EvseState], installers: Iterable[Installer], mode: Mode, voltage_v: float
+) -> None:
     """Write down which fallbacks and station ceilings are wanted; none where nothing is to be sent."""
-    told = {} if mode.silent else fallbacks(circuits, evses)
+    contract_voltage_v = voltage_v if mode is Mode.STATIC else None
+    told = {} if mode.silent else fallbacks(circuits, evses, contract_voltage_v=contract_voltage_v)
     for evse in evses:
         evse.wanted_fallback_a = told.get(str(evse.key))
     for installer in installers:

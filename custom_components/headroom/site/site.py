@@ -285,7 +285,7 @@ class Site(Wishes, Access):
         wanted = limits_wanted(evses)
         for evse in evses:
             order_lease(evse, turn, self.mode, self._latency_s(evse), now)
-        order_lasting(self._circuits, evses, self._installers.values(), self.mode)
+        order_lasting(self._circuits, evses, self._installers.values(), self.mode, self.config.voltage_v)
         if self.mode is not Mode.SHADOW:
             remember(evses, turn, now - self._turned_at, now)
         self._turned_at = now
