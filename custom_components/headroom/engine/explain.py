@@ -23,6 +23,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.OFFLINE: "the station is not connected, what is installed on it holds",
     ReasonCode.RAMP: "there is room for {more}, it follows once the freed current is seen to be gone",
     ReasonCode.EXTERNAL: "a limit from outside the site holds{source}{rounded}",
+    ReasonCode.PEAK_DEMAND: "the quarter-hour's budget is used up{filled}",
     ReasonCode.METER_LOST: "the meter of {circuit} is silent, its worst case is reckoned with",
     ReasonCode.DISOBEDIENT: "the station does not follow its limit, what it draws is reserved for it",
     ReasonCode.OTHER_SYSTEM: "another system's charging profile leads at the station, no new car may charge until it is gone",
@@ -31,7 +32,15 @@ SENTENCES: Mapping[ReasonCode, str] = {
 is on it, `least` a current, `next`, `starts` and `earliest` a time, `more` and `rounded` a current, `source` who set it."""
 
 SHARED_OUT = frozenset(
-    {ReasonCode.CIRCUIT, ReasonCode.IMBALANCE, ReasonCode.WAITING, ReasonCode.POSTPONED, ReasonCode.RESTING, ReasonCode.RAMP}
+    {
+        ReasonCode.CIRCUIT,
+        ReasonCode.IMBALANCE,
+        ReasonCode.WAITING,
+        ReasonCode.POSTPONED,
+        ReasonCode.PEAK_DEMAND,
+        ReasonCode.RESTING,
+        ReasonCode.RAMP,
+    }
 )
 """The reasons that lie in how the site is shared: tier and plan have to do with them."""
 LEAST_TOLD_A = 0.5

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ..engine.model import ALL_PHASES, LEAST_CURRENT_A, Circuit, Phase
+from ..engine.peak_demand import PeakLimits
 from ..engine.priority import Rule
 
 
@@ -127,6 +128,8 @@ class SiteConfig:
     """Who comes first and who gets more, the weightiest rule first."""
     zone: tzinfo = UTC
     """Where the site's times of day are told."""
+    peak: PeakLimits = PeakLimits()
+    """What no quarter-hour's average import is to exceed."""
 
     @property
     def root(self) -> Circuit:

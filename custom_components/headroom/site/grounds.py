@@ -17,6 +17,7 @@ from .installer import Installer
 from .limits import FirstLease
 from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
+from .peak import Peak
 from .planning import Planning, Runner
 from .shadow import Shadow
 from .standing import StandingLimits
@@ -62,6 +63,8 @@ class Grounds(ABC):
         self._visits = Visits(self.authorization.token_of, self.authorization.driver_key)
         self._visits.recall(memory.visits)
         self._shadow = Shadow(memory.shadow)
+        self.peak = Peak()
+        self.peak.recall(memory.peak)
         self.standing = StandingLimits()
         self.standing.recall(memory.standing)
         self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
@@ -186,6 +189,7 @@ class Grounds(ABC):
             authorization=self.authorization.document(),
             visits=self._visits.document(),
             shadow=self._shadow.comparison,
+            peak=self.peak.document(),
         )
 
     def _recall(self, evse: EvseState) -> None:

@@ -39,6 +39,8 @@ class SiteMemory:
     """As `Visits.document` gives it."""
     shadow: Comparison | None = None
     """What came of shadow mode so far."""
+    peak: Mapping[str, Any] = field(default_factory=dict)
+    """As `Peak.document` gives it."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -50,6 +52,7 @@ class SiteMemory:
             "authorization": dict(self.authorization),
             "visits": dict(self.visits),
             "shadow": None if self.shadow is None else self.shadow.document(),
+            "peak": dict(self.peak),
         }
 
     @classmethod
@@ -75,4 +78,5 @@ class SiteMemory:
             authorization=document.get("authorization", {}),
             visits=document.get("visits", {}),
             shadow=None if document.get("shadow") is None else Comparison.from_document(document["shadow"]),
+            peak=document.get("peak", {}),
         )

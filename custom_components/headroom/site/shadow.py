@@ -22,6 +22,7 @@ from .lasting import fallbacks
 from .limits import Lease
 from .needs import Needed
 from .orders import remember
+from .peak import PeakCeiling
 from .planning import Sharing
 from .room import path_ids
 from .snapshot import MeterHealth
@@ -66,6 +67,7 @@ class Shadow:
         *,
         now: float,
         utcnow: datetime,
+        peak: PeakCeiling | None = None,
     ) -> tuple[Turn, set[EvseKey]]:
         """Return what the loop would tell each car, and for which that is another limit than before."""
         elapsed_s = 0.0 if self._turned_at is None else now - self._turned_at
@@ -75,7 +77,7 @@ class Shadow:
         shares_a = fallbacks(circuits, papers)
         for paper in papers:
             paper.fallback_a = paper.wanted_fallback_a = shares_a[str(paper.key)]
-        turn = decide(circuits, papers, external, config, Mode.DYNAMIC, sharing, now)
+        turn = decide(circuits, papers, external, config, Mode.DYNAMIC, sharing, now, peak)
         changed = {paper.key for paper in papers if _obey(paper, turn, now)}
         remember(papers, turn, elapsed_s, now)
         self._compare(circuits, evses, turn, config, elapsed_s, utcnow)

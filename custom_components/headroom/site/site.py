@@ -110,6 +110,8 @@ class Site(Wishes, Access):
         if large(state.circuit, reading.current_a):
             self._alarm.set()
         state.arrived_at = self._clock.monotonic()
+        if circuit_id == self.config.root.circuit_id:
+            self.peak.read(reading, self.config, state.arrived_at, self._posix_zero_s())
         self.request_turn("reading")
 
     def meter_health(self, circuit_id: str, error: MeterError | None) -> None:
@@ -274,13 +276,18 @@ class Site(Wishes, Access):
         if self._visits.turn(evses, self.config.time_zone, utcnow, now):
             self._on_memory()
         read(self._circuits, evses, self.config, now)
+        peak = self.peak.turn(self._circuits[self.config.root.circuit_id], evses, self.config, utcnow.timestamp())
+        if self.peak.to_keep(utcnow.timestamp(), self.config.peak):
+            self._on_memory()
         sharing, imagined = self._planning.sharing(self.policy), set[EvseKey]()
         if self.mode is Mode.SHADOW:
-            turn, imagined = self._shadow.turn(self._circuits, evses, self._external, self.config, sharing, now=now, utcnow=utcnow)
+            turn, imagined = self._shadow.turn(
+                self._circuits, evses, self._external, self.config, sharing, now=now, utcnow=utcnow, peak=peak
+            )
             if self.turns % KEPT_EVERY_TURNS == 0:
                 self._on_memory()
         else:
-            turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now)
+            turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now, peak)
         self._lease_s = turn.lease_s
         wanted = limits_wanted(evses)
         for evse in evses:
@@ -375,6 +382,7 @@ class Site(Wishes, Access):
             authorization=self.authorization,
             reaction_s=self._decisions.reaction_s,
             shadow=self._shadow.comparison if self.mode is Mode.SHADOW else None,
+            peak=self.peak.snapshot(self.config, self._clock.utcnow().timestamp()) if self.config.root.metered else None,
             clock=self._clock,
         )
 

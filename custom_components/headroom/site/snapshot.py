@@ -173,6 +173,23 @@ class EvseSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeakSnapshot:
+    """The running quarter-hour and the month, in watts of import."""
+
+    goal_w: float | None
+    """What no window is to exceed; None where nobody set it."""
+    window_w: float
+    """What was drawn in the running window so far, as an average over its whole 15 minutes."""
+    left_w: float | None
+    """What the site may draw from now on."""
+    month_w: float
+    """The highest window of this month so far."""
+    ends_at: datetime
+    assumed: bool
+    """Part of the window was not measured and is assumed at worst."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSnapshot:
     """The whole site after a turn."""
 
@@ -186,6 +203,8 @@ class SiteSnapshot:
     stations: Mapping[str, StationSnapshot] = field(default_factory=dict)
     pending: Mapping[str, PendingStation] = field(default_factory=dict)
     evses: Mapping[EvseKey, EvseSnapshot] = field(default_factory=dict)
+    peak: PeakSnapshot | None = None
+    """None where the site has no meter."""
     charging_power_w: float = 0.0
     reaction_s: float | None = None
     """From the last reading that made a cut necessary to the last station's acknowledgement."""

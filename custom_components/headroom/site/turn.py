@@ -16,6 +16,8 @@ from .config import Mode, SiteConfig
 from .evse import EvseState
 from .lasting import arrivals, at_least_or_nothing, installed
 from .led import controllable, doubtful, led
+from .peak import PeakCeiling
+from .peak_room import told_of_peak, under_peak
 from .planning import Sharing
 from .reason import reason_of
 from .room import headrooms, limit_a, path_ids
@@ -48,10 +50,12 @@ def decide(
     mode: Mode,
     sharing: Sharing,
     now: float,
+    peak: PeakCeiling | None = None,
 ) -> Turn:
     """Return what every car should have and is told now. The states are read, not changed."""
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
-    rows = headrooms(states, evses, external, config, mode, now)
+    root_id = config.root.circuit_id
+    rows, peak_left_a = under_peak(headrooms(states, evses, external, config, mode, now), root_id, peak, evses, mode, now)
     sessions = {str(evse.key): evse for evse in evses if led(evse, mode)}
     requests = by_the_rules((request(evse, config, now) for evse in sessions.values()), config, now)
     allocations = share(rows, list(requests.values()), sharing.policy, sharing.planned, now=now)
@@ -93,6 +97,8 @@ def decide(
         for circuit_id, state in states.items()
     }
     allocations = with_circumstances(allocations, list(requests.values()), rows, limits, sharing.planned, now=now)
+    if peak is not None and peak_left_a is not None:
+        allocations = told_of_peak(allocations, root_id, peak, peak_left_a)
     return Turn(
         headrooms=rows,
         requests=requests,

@@ -17,7 +17,17 @@ from .evse import EvseState
 from .installer import Installer
 from .reason_document import reason_document
 from .room import path_ids
-from .snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, Obeying, PendingStation, SiteSnapshot, StationSnapshot
+from .snapshot import (
+    CircuitSnapshot,
+    EvseSnapshot,
+    EvseStatus,
+    MeterHealth,
+    Obeying,
+    PeakSnapshot,
+    PendingStation,
+    SiteSnapshot,
+    StationSnapshot,
+)
 from .stations import StationState
 from .turn import Turn
 
@@ -52,6 +62,7 @@ def snapshot_of(
     authorization: Authorization,
     reaction_s: float | None,
     shadow: Comparison | None,
+    peak: PeakSnapshot | None,
     clock: Clock,
 ) -> SiteSnapshot:
     """Return the whole site as it is now; `turn` is the newest one, None before the first."""
@@ -83,6 +94,7 @@ def snapshot_of(
         },
         evses={key: _evse(evse, turn, mode, names, authorization, local, now) for key, evse in evses.items()},
         charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
+        peak=peak,
         reaction_s=reaction_s,
         shadow=shadow,
     )
