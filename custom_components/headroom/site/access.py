@@ -49,7 +49,8 @@ class Access(Grounds):
 
     def _first_lease(self, evse: EvseState) -> LeaseOrder | None:
         sharing = self._planning.sharing(self.policy)
-        return first_lease(self._circuits, list(self._evses.values()), evse, self._external, self.config, self.mode, sharing, self._clock)
+        evses = list(self._evses.values())
+        return first_lease(self._circuits, evses, evse, self._external, self.config, self.mode, sharing, self._clock, self.peak.ceiling)
 
     async def _way_made(self, evse: EvseState) -> LeaseOrder | None:
         """Return the lease that a transaction may begin with, once the others have made way for it; None where they don't soon."""

@@ -45,6 +45,8 @@ class Peak:
 
     def __init__(self) -> None:
         """Know nothing: the time of the running window that nobody saw is assumed at worst."""
+        self.ceiling: PeakCeiling | None = None
+        """What the running window allowed at the last turn; None where nobody set a goal."""
         self._window: Window | None = None
         self._month: str | None = None
         self._month_peak_w = 0.0
@@ -137,11 +139,12 @@ class Peak:
             self._building_w, self._building_at = building_w, now
         goal_w = config.peak.goal(self.month_peak_w(now, config.zone))
         if goal_w is None:
-            self._cars_w = None
+            self._cars_w = self.ceiling = None
             return None
         site_w = ceiling_w(goal_w, window)
         self._cars_w = held(self._cars_w, site_w - building_w, goal_w)
-        return PeakCeiling(site_w=site_w, cars_a=self._cars_w / voltage_v, voltage_v=voltage_v)
+        self.ceiling = PeakCeiling(site_w=site_w, cars_a=self._cars_w / voltage_v, voltage_v=voltage_v)
+        return self.ceiling
 
     def snapshot(self, config: SiteConfig, now: float) -> PeakSnapshot:
         """Return what people are shown, at a POSIX time."""

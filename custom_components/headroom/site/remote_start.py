@@ -21,6 +21,7 @@ from .config import Mode, SiteConfig
 from .evse import EvseState
 from .lasting import dead_man_violations
 from .limits import FirstLease, LeaseOrder
+from .peak import PeakCeiling
 from .planning import Sharing
 from .session import Session
 from .turn import decide
@@ -44,6 +45,7 @@ def first_lease(
     mode: Mode,
     sharing: Sharing,
     clock: Clock,
+    peak: PeakCeiling | None = None,
 ) -> LeaseOrder | None:
     """Return the lease that a transaction would get if it began now; None where it can get none, or none yet.
 
@@ -56,7 +58,7 @@ def first_lease(
     session = Session(transaction_id="", record_id="", started_at=utcnow, since=now, queued_at=now, last_at=utcnow)
     begun = replace(evse, session=session, exceeding=False)
     others = [each for each in evses if each is not evse]
-    turn = decide(states, [*others, begun], external, config, mode, sharing, now)
+    turn = decide(states, [*others, begun], external, config, mode, sharing, now, peak)
     told_a = turn.told_a.get(str(evse.key))
     if told_a is None:
         return None
