@@ -247,3 +247,60 @@ async def test_lost_and_back_is_told_once_each(hass: HomeAssistant, run: Run) ->
     await turn()
     assert [type(told) for told in heard.told[2:]] == [type(None), Reading]
     assert heard.reading.current_a == (11.0, 9.0, 5.0)
+
+
+async def test_import_and_export_apart_as_a_p1_port_has_them(hass: HomeAssistant) -> None:
+    """Magnitudes of current beside consumption and production per phase, in kW: L2 exports."""
+    say(hass, "A", i1=10, i2=8, i3=0)
+    say(hass, "kW", c1=2.3, c2=0, c3=0, d1=0, d2=1.84, d3=0)
+    pair = {"powers": ("sensor.c1", "sensor.c2", "sensor.c3"), "exported_powers": ("sensor.d1", "sensor.d2", "sensor.d3")}
+    reading = await probe(hass, currents=CURRENTS, **pair)
+    assert reading.current_a == (10.0, -8.0, 0.0)
+    assert reading.power_w == pytest.approx(460.0)
+    assert (await probe(hass, **pair)).current_a == pytest.approx((10.0, -8.0, 0.0))
+
+
+async def test_a_total_apart_is_the_difference(hass: HomeAssistant) -> None:
+    say(hass, "kW", consumed=0, produced=2.3)
+    reading = await probe(hass, phases=1, total_power="sensor.consumed", exported_total="sensor.produced")
+    assert (reading.power_w, reading.current_a) == (-2300.0, (-10.0, 0.0, 0.0))
+    say(hass, "kW", produced="unavailable")
+    with pytest.raises(MeterError, match="sensor.produced is unavailable"):
+        await probe(hass, phases=1, total_power="sensor.consumed", exported_total="sensor.produced")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"currents": CURRENTS, "exported_powers": POWERS}, "no imported ones"),
+        ({"currents": CURRENTS, "exported_total": "sensor.produced"}, "no imported one"),
+        ({"powers": POWERS, "exported_powers": POWERS[:2]}, "2 exported powers"),
+    ],
+)
+async def test_half_a_pair_is_refused(hass: HomeAssistant, config: dict[str, object], said: str) -> None:
+    with pytest.raises(MeterError, match=said):
+        await probe(hass, **config)
+
+
+async def test_a_device_that_reports_only_changes_is_as_fresh_as_its_newest_report(
+    hass: HomeAssistant, run: Run, freezer: FrozenDateTimeFactory
+) -> None:
+    """Production is 0 W all night and nobody says so again; consumption changes every second."""
+    say(hass, "W", consumed=500, produced=0)
+    freezer.tick(timedelta(seconds=600))
+    pair = {"total_power": "sensor.consumed", "exported_total": "sensor.produced"}
+    strict = run(EntityMeterConfig(phases=1, **pair))  # type: ignore[arg-type]
+    heard = run(EntityMeterConfig(phases=1, only_changes=True, **pair))  # type: ignore[arg-type]
+    await turn()
+    say(hass, "W", consumed=510)
+    await turn()
+    clock = asyncio.get_running_loop().time
+    assert clock() - heard.reading.taken_at == pytest.approx(0.0, abs=0.5)
+    assert clock() - strict.reading.taken_at == pytest.approx(600.0, abs=0.5)
+    freezer.tick(timedelta(seconds=40))
+    say(hass, "W", other=1)
+    await turn()
+    assert clock() - heard.reading.taken_at == pytest.approx(40.0, abs=0.5), "no report of its own: the last reading grows old"
+    say(hass, "W", produced="unavailable")
+    await turn()
+    assert isinstance(heard.told[-1], MeterError)

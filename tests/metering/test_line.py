@@ -7,7 +7,7 @@ from typing import Any
 from pymodbus import FramerType
 import pytest
 
-from custom_components.headroom.metering import modbus
+from custom_components.headroom.metering import modbus, polling
 from custom_components.headroom.metering.line import Line, SerialLine, TcpLine, held
 from custom_components.headroom.metering.maps import METERS
 from custom_components.headroom.metering.modbus import ModbusMeter, ModbusMeterConfig, pace
@@ -68,7 +68,7 @@ async def test_serial_frames_through_a_socket(meter: Meter) -> None:
 
 
 async def test_a_serial_line_with_two_meters_on_it(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modbus, "BACKOFF_FIRST_S", 0.05)
+    monkeypatch.setattr(polling, "BACKOFF_FIRST_S", 0.05)
     load(meter, unit_id=1, amps=10.0)
     load(meter, unit_id=7, amps=20.0)
     with serial_cable() as (ours, theirs):
@@ -86,7 +86,7 @@ async def test_a_serial_line_with_two_meters_on_it(meter: Meter, monkeypatch: py
 
 
 async def test_a_serial_line_heals_when_the_meter_speaks_again(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modbus, "BACKOFF_FIRST_S", 0.05)
+    monkeypatch.setattr(polling, "BACKOFF_FIRST_S", 0.05)
     load(meter)
     with serial_cable() as (ours, theirs):
         meter.serial_device = theirs
@@ -126,7 +126,7 @@ async def test_a_meter_of_one_client_is_probed_while_it_is_polled(meter: Meter) 
 
 
 async def test_a_silent_unit_does_not_silence_its_neighbour(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modbus, "BACKOFF_FIRST_S", 0.05)
+    monkeypatch.setattr(polling, "BACKOFF_FIRST_S", 0.05)
     load(meter)
     await meter.start()
     line = TcpLine(host="127.0.0.1", port=meter.port)

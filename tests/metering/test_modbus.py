@@ -10,11 +10,12 @@ from typing import Any
 from pymodbus.constants import ExcCodes
 import pytest
 
-from custom_components.headroom.metering import modbus
+from custom_components.headroom.metering import polling
 from custom_components.headroom.metering.layout import MeterMap, Values
 from custom_components.headroom.metering.line import TcpLine
 from custom_components.headroom.metering.maps import METERS
-from custom_components.headroom.metering.modbus import ModbusMeter, ModbusMeterConfig, next_due
+from custom_components.headroom.metering.modbus import ModbusMeter, ModbusMeterConfig
+from custom_components.headroom.metering.polling import next_due
 from custom_components.headroom.metering.reading import MeterError, Reading
 from custom_components.headroom.metering.sunspec import SUNSPEC_MARK
 
@@ -275,7 +276,7 @@ def test_a_missed_beat_is_left_out_and_the_pace_stays(due: float, now: float, ex
 
 
 async def test_comes_back_after_the_server_died_and_tells_it_once(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modbus, "BACKOFF_FIRST_S", 0.05)
+    monkeypatch.setattr(polling, "BACKOFF_FIRST_S", 0.05)
     load(meter, "eastron_sdm630")
     await meter.start()
     heard = Heard(ModbusMeter(config(meter, "eastron_sdm630", interval_s=0.02, timeout_s=0.5)))
@@ -323,7 +324,7 @@ async def test_an_implausible_value_is_told_once_and_never_handed_on(meter: Mete
 
 
 async def test_a_wrong_layout_is_told_and_tried_again(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modbus, "BACKOFF_FIRST_S", 0.02)
+    monkeypatch.setattr(polling, "BACKOFF_FIRST_S", 0.02)
     load(meter, "carlo_gavazzi_em24_e1")
     meter.registers[0xA000] = 3
     await meter.start()

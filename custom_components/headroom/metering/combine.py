@@ -1,8 +1,118 @@
 """From what a source has, currents or powers, per phase or in all, to signed amps per phase. Pure."""
 
+from collections.abc import Callable
+from dataclasses import replace
 import math
+from typing import Literal, Protocol
 
 from ..engine.model import PerPhase
+from .plausibility import plausible
+from .reading import MeterError, Reading
+
+
+class Sources(Protocol):
+    """Where a meter that is made of single numbers has them, by whatever name they go: an entity's id, a path in a document.
+
+    In the order L1, L2, L3: `phases` currents, or `phases` powers, or both, or a total power. `exported_powers` and
+    `exported_total` are what goes the other way where the source keeps import and export apart, both positive: the difference
+    counts. `export_positive`: the source counts export as positive. `voltage_v` makes amps of watts; by it and by `ceiling_a` a
+    reading is judged.
+    """
+
+    @property
+    def currents(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def powers(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def exported_powers(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def total_power(self) -> str | None: ...  # noqa: D102
+    @property
+    def exported_total(self) -> str | None: ...  # noqa: D102
+    @property
+    def import_wh(self) -> str | None: ...  # noqa: D102
+    @property
+    def export_wh(self) -> str | None: ...  # noqa: D102
+    @property
+    def export_positive(self) -> bool: ...  # noqa: D102
+    @property
+    def phases(self) -> Literal[1, 3]: ...  # noqa: D102
+    @property
+    def voltage_v(self) -> float: ...  # noqa: D102
+    @property
+    def ceiling_a(self) -> float: ...  # noqa: D102
+
+
+type Kind = Literal["A", "W", "Wh"]
+type Number = Callable[[str, Kind], float]
+"""Gives a number by its name, in that unit; raises MeterError that names it."""
+
+
+def check(sources: Sources) -> None:
+    """Raise MeterError where what was chosen makes no reading."""
+    if not (sources.currents or sources.powers or sources.total_power):
+        raise MeterError("The meter needs the currents, the powers or the total power")
+    for kind, names in (("currents", sources.currents), ("powers", sources.powers), ("exported powers", sources.exported_powers)):
+        if names and len(names) != sources.phases:
+            raise MeterError(f"The site has {sources.phases} phase(s), and {len(names)} {kind} are given")
+    if sources.exported_powers and not sources.powers:
+        raise MeterError("Exported powers are given, and no imported ones")
+    if sources.exported_total and not sources.total_power:
+        raise MeterError("An exported total is given, and no imported one")
+
+
+def needed(sources: Sources) -> tuple[str, ...]:
+    """Return the names without whose numbers there is no reading."""
+    names = sources.currents + sources.powers + sources.exported_powers
+    if sources.total_power is not None and not (sources.powers or (sources.currents and sources.phases == 3)):
+        names += (sources.total_power, *(() if sources.exported_total is None else (sources.exported_total,)))
+    return names
+
+
+def reading_of(sources: Sources, number: Number, *, taken_at: float, source: str) -> Reading:
+    """Make a reading and judge it; raises MeterError. An energy, or a total that is not needed, without a number is left out."""
+    sign = -1.0 if sources.export_positive else 1.0
+    currents = [number(name, "A") for name in sources.currents]
+    powers = [number(name, "W") for name in sources.powers]
+    if sources.exported_powers:
+        powers = [power - number(name, "W") for power, name in zip(powers, sources.exported_powers, strict=True)]
+    powers = [sign * power for power in powers]
+    total_w = math.fsum(powers) if powers else _total_w(sources, number, sign)
+    reading = Reading(
+        current_a=currents_of(
+            currents, powers, total_w, phases=sources.phases, voltage_v=sources.voltage_v, export_positive=sources.export_positive
+        ),
+        taken_at=taken_at,
+        source=source,
+        power_w=total_w,
+        import_wh=_energy_wh(sources.import_wh, number),
+        export_wh=_energy_wh(sources.export_wh, number),
+    )
+    # Where the currents were made of the power, the two can't contradict each other.
+    judged = reading if currents else replace(reading, power_w=None)
+    plausible(judged, voltage_v=sources.voltage_v, ceiling_a=sources.ceiling_a, signed=bool(powers) or sources.phases == 1)
+    return reading
+
+
+def _total_w(sources: Sources, number: Number, sign: float) -> float | None:
+    if sources.total_power is None:
+        return None
+    try:
+        total_w = number(sources.total_power, "W")
+        return sign * (total_w if sources.exported_total is None else total_w - number(sources.exported_total, "W"))
+    except MeterError:
+        if sources.total_power in needed(sources):
+            raise
+        return None
+
+
+def _energy_wh(name: str | None, number: Number) -> float | None:
+    if name is None:
+        return None
+    try:
+        return number(name, "Wh")
+    except MeterError:
+        return None
 
 
 def currents_of_total(total_w: float, *, phases: int, voltage_v: float) -> PerPhase:

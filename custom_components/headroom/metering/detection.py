@@ -11,11 +11,11 @@ from enum import IntEnum
 import re
 
 from .layout import MeterMap
-from .line import Connection, ConnectionLostError, Line, RefusedError, held
+from .line import Connection, Line, RefusedError, held
 from .maps import METERS
 from .modbus import ModbusMeter, ModbusMeterConfig, decode, fetch
 from .plausibility import CEILING_A
-from .reading import MeterError, Reading
+from .reading import ConnectionLostError, MeterError, Reading
 from .scan import scan, text
 
 SILENT_AFTER = 3

@@ -13,7 +13,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
-from .reading import MeterError
+from .reading import ConnectionLostError, MeterError
 
 _GATEWAY_CODES = (0x0A, 0x0B)
 """Exceptions by which a gateway says that the unit behind it is not there (Modbus Application Protocol 1.1b3, section 7)."""
@@ -49,10 +49,6 @@ class SerialLine:
 
 
 type Line = TcpLine | SerialLine
-
-
-class ConnectionLostError(MeterError):
-    """The line is gone or silent: what may still arrive on it belongs to an old question."""
 
 
 class RefusedError(MeterError):

@@ -11,14 +11,13 @@ from pymodbus.client import AsyncModbusTcpClient
 from ..engine.model import PerPhase
 from .combine import currents_of_total
 from .layout import DataType, MeterMap, Request, Values
-from .line import Connection, ConnectionLostError, Line, held
+from .line import Connection, Line, held
 from .maps import METERS
 from .plausibility import CEILING_A, plausible
-from .reading import MeterError, OnHealth, OnReading, Reading
+from .polling import Telling, longer, next_due
+from .reading import ConnectionLostError, MeterError, OnHealth, OnReading, Reading
 from .scan import scan
 
-BACKOFF_FIRST_S = 1.0
-BACKOFF_LAST_S = 30.0
 SLOWEST_S = 1.0
 """Every meter is asked as often as this, unless it needs longer to answer."""
 BUSY_SHARE = 0.25
@@ -84,20 +83,14 @@ class ModbusMeter:
         A lost connection is tried anew once at once and told to nobody, for a frame is easily lost on a serial line behind a
         gateway; after that it is told, and tried anew after 1 s, 2 s … 30 s, for ever.
         """
-        broken = False
+        telling = Telling(on_reading, on_health)
         delay_s = 0.0
 
         def heard(result: Reading | MeterError) -> None:
-            nonlocal broken, delay_s
+            nonlocal delay_s
             if isinstance(result, Reading):
                 delay_s = 0.0
-                if broken:
-                    broken = False
-                    on_health(None)
-                on_reading(result)
-            elif not broken:
-                broken = True
-                on_health(result)
+            telling.heard(result)
 
         while True:
             try:
@@ -106,7 +99,7 @@ class ModbusMeter:
                 if delay_s or not isinstance(error, ConnectionLostError):
                     heard(error)
                     await asyncio.sleep(delay_s)
-                delay_s = min(2 * delay_s, BACKOFF_LAST_S) or BACKOFF_FIRST_S
+                delay_s = longer(delay_s)
 
     async def _poll(self, heard: _Heard) -> None:
         """Poll over one connection for as long as it holds; raises MeterError."""
@@ -224,12 +217,6 @@ def pace(took_s: float, fastest_s: float) -> float:
     Often, but the meter stays free for others most of the time; a slow one is still read every second if it can be.
     """
     return max(fastest_s, min(SLOWEST_S, took_s / BUSY_SHARE))
-
-
-def next_due(due: float, now: float, interval_s: float) -> float:
-    """Return the next beat after `due` that is not over yet at `now`: beats missed are left out, the pace stays."""
-    missed = max(0, math.ceil((now - due) / interval_s) - 1)
-    return due + (1 + missed) * interval_s
 
 
 def decode(values: Values, registers: Registers, word_order: Literal["big", "little"]) -> list[float | None]:

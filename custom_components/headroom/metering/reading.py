@@ -11,6 +11,10 @@ class MeterError(Exception):
     """The meter could not be read, or what it said can't be true."""
 
 
+class ConnectionLostError(MeterError):
+    """The meter is gone or silent: what may still arrive from it belongs to an old question."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """One look at a meter. Import is positive, export negative, in amps (signed like the phase's power) and watts.
