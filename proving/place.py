@@ -38,6 +38,8 @@ class Place:
     token: Token | None = field(default_factory=lambda: token("CARD"))
     rotation: str = "L1L2L3"
     rotation_known: bool = True
+    wired: str | None = None
+    """How it is really wired, where that is not as the user said."""
     max_a: float = 32.0
     circuit_id: str = "main"
     soc: float = 0.2
@@ -65,7 +67,7 @@ class Place:
         return StationSpec(
             identity=identity,
             circuit_id=self.circuit_id,
-            evses=tuple(EvseSpec(evse_id=evse_id, max_a=self.max_a, rotation=self.rotation) for evse_id in self.evse_ids),
+            evses=tuple(EvseSpec(evse_id=evse_id, max_a=self.max_a, rotation=self.wired or self.rotation) for evse_id in self.evse_ids),
             quirks=self.quirks,
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 from custom_components.headroom.site.config import EvseKey, SiteConfig
 from custom_components.headroom.site.memory import SiteMemory
 from custom_components.headroom.site.snapshot import EvseSnapshot
+from custom_components.headroom.site.wiring import PhaseMap
 from simulator.car import CarSpec
 from simulator.electrical import PerPhase
 from simulator.evse import token
@@ -105,6 +106,12 @@ class Scenario(RunningSite):
     def evse(self, number: int, evse_id: int = 1) -> EvseSnapshot:
         """What the loop shows of it."""
         return self.site.snapshot.evses[self.key(number, evse_id)]
+
+    def phase_map(self, number: int) -> PhaseMap:
+        """What the loop shows of how its EVSE is wired."""
+        shown = self.evse(number).phase_map
+        assert shown is not None
+        return shown
 
     def problem(self, number: int) -> str | None:
         """What the loop shows to be wrong with it."""

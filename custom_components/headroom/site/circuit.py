@@ -25,6 +25,8 @@ class CircuitState:
     """When the reading came in; None once a turn has used it."""
     meter_error: str | None = None
     unmanaged: Unmanaged | None = None
+    reckon_anew: bool = False
+    """What was reckoned of the building rests on a map of phases that does not hold any more."""
     health: MeterHealth = MeterHealth.NONE
     silent: bool = False
     """Whether it was lost and has not been read since."""

@@ -49,7 +49,8 @@ class Mode(StrEnum):
 class EvseConfig:
     """One EVSE. `grid_phases` are the grid conductors behind its terminals L1, L2, L3 in that order (one for a 1-phase EVSE).
 
-    `rotation_known` False: nobody knows which conductor is behind which terminal, so each car counts on all of them.
+    `rotation_known` False: nobody said which conductor is behind which terminal; until it is learnt, each car counts on all `conductors` of the site.
+    `between_legs`: cars hang between the two conductors, which carry the same, whatever terminals the station speaks of (240 V in North America).
     """
 
     evse_id: int
@@ -57,6 +58,8 @@ class EvseConfig:
     rotation_known: bool = True
     max_a: float = 32.0
     min_a: float = LEAST_CURRENT_A
+    conductors: tuple[Phase, ...] = ALL_PHASES
+    between_legs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

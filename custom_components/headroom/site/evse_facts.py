@@ -1,6 +1,6 @@
 """What is known of one EVSE: what was said, what was measured, what is installed, what is wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 import math
@@ -10,6 +10,7 @@ from ..csms.values import UNKNOWN, ChargingState, ConnectorStatus, TerminalValue
 from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand
 from ..engine.model import ALL_PHASES, NONE_A, Past, PerPhase, Phase
+from ..engine.phase_map import Learnt, contradicted
 from .config import EvseConfig, EvseKey
 from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
 from .needs import Needed
@@ -61,6 +62,10 @@ class EvseFacts:
     measured_at: float = -math.inf
     drawing_since: float | None = None
     demand: Demand = Demand()
+    learnt: Learnt = ()
+    """What steps of its draw proved of the conductors behind its terminals (`phase_maps.py`); () where nothing can be."""
+    learnt_steps: int = 0
+    """…and how many steps that rests on."""
 
     fallback_a: float | None = None
     """Confirmed; None while nobody knows: then the rating is reckoned with."""
@@ -191,9 +196,45 @@ class EvseFacts:
         return self.config.max_a
 
     @property
+    def learns_wiring(self) -> bool:
+        """There is something to be found out of how it is wired."""
+        return len(self.config.conductors) > 1 and not self.config.between_legs
+
+    @property
+    def contradicted(self) -> bool:
+        """Its cars were proven to load other conductors than somebody said."""
+        return self.config.rotation_known and contradicted(self.config.grid_phases, self.learnt)
+
+    @property
+    def wired(self) -> Learnt:
+        """The conductors behind its terminals, as they are reckoned with: as said, as learnt where nobody said; None: it may be any."""
+        said = self.config.grid_phases
+        if self.config.rotation_known and not self.contradicted:
+            return said
+        if self.config.rotation_known or len(self.learnt) != len(said):
+            return (None,) * len(said)
+        return self.learnt
+
+    @property
     def rated_phases(self) -> tuple[Phase, ...]:
         """The grid's conductors it is wired to, whatever car comes; all where nobody knows."""
-        return self.config.grid_phases if self.config.rotation_known else ALL_PHASES
+        return self._conductors(range(len(self.config.grid_phases)))
+
+    def _conductors(self, terminals: Iterable[int]) -> tuple[Phase, ...]:
+        """Return the conductors that may be behind some of its terminals."""
+        wired = self.wired
+        behind = [wired[terminal] for terminal in terminals]
+        known = [phase for phase in behind if phase is not None]
+        any_of = [] if None not in behind else [phase for phase in self.config.conductors if phase not in wired]
+        return tuple(dict.fromkeys((*known, *any_of)))
+
+    @property
+    def somewhere(self) -> bool:
+        """Its car loads some of the conductors only, and nobody knows which."""
+        wired = self.wired
+        if None not in wired or not self.draws_unevenly or self.config.between_legs:
+            return False
+        return any(current is None or current >= IDLE_A for current, phase in zip(self.current_a, wired, strict=False) if phase is None)
 
     @property
     def draw_a(self) -> float:
@@ -219,13 +260,9 @@ class EvseFacts:
 
     def grid_phases(self) -> tuple[Phase, ...]:
         """Return the grid's conductors its car loads, as measured; all of the EVSE's where that is not known."""
-        if not self.config.rotation_known:
-            return ALL_PHASES
-        phases = self.config.grid_phases
-        if self.demand.terminals is None:
-            return phases
-        used = tuple(sorted(phases[terminal] for terminal in self.demand.terminals if terminal < len(phases)))
-        return used or phases
+        terminals = () if self.demand.terminals is None or self.config.between_legs else sorted(self.demand.terminals)
+        used = self._conductors(terminal for terminal in terminals if terminal < len(self.config.grid_phases))
+        return tuple(sorted(used)) or self.rated_phases
 
     def per_phase(self, current_a: float) -> PerPhase:
         """Return a current of this car as the grid's conductors see it."""
@@ -242,11 +279,18 @@ class EvseFacts:
         """Return the measured currents on the grid's conductors."""
         if self.session is None:
             return NONE_A
-        if not self.config.rotation_known:
+        if self.config.between_legs:
             return self.per_phase(self.draw_a)
+        wired = self.wired
+        # Unknown is not zero: a terminal left out may carry as much as the others.
+        told_a = [self.draw_a if current is None else current for current in self.current_a]
         result = [0.0, 0.0, 0.0]
-        for terminal, phase in enumerate(self.config.grid_phases):
-            current_a = self.current_a[terminal]
-            # Unknown is not zero: a terminal left out may carry as much as the others.
-            result[phase] += self.draw_a if current_a is None else current_a
+        for phase, current_a in zip(wired, told_a, strict=False):
+            for conductor in self._anywhere if phase is None else (phase,):
+                result[conductor] = max(result[conductor], current_a)
         return (result[0], result[1], result[2])
+
+    @property
+    def _anywhere(self) -> tuple[Phase, ...]:
+        """The conductors behind those of its terminals of which nobody knows."""
+        return self._conductors(index for index, phase in enumerate(self.wired) if phase is None)

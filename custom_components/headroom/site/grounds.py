@@ -18,6 +18,7 @@ from .limits import FirstLease
 from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
 from .peak import Peak
+from .phase_maps import PhaseMaps
 from .planning import Planning, Runner
 from .shadow import Shadow
 from .standing import StandingLimits
@@ -65,6 +66,8 @@ class Grounds(ABC):
         self._shadow = Shadow(memory.shadow)
         self.peak = Peak()
         self.peak.recall(memory.peak)
+        self._phase_maps = PhaseMaps()
+        self._phase_maps.recall(memory.phase_maps)
         self.standing = StandingLimits()
         self.standing.recall(memory.standing)
         self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
@@ -190,6 +193,7 @@ class Grounds(ABC):
             visits=self._visits.document(),
             shadow=self._shadow.comparison,
             peak=self.peak.document(),
+            phase_maps=self._phase_maps.document(),
         )
 
     def _recall(self, evse: EvseState) -> None:

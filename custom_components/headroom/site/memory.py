@@ -41,6 +41,8 @@ class SiteMemory:
     """What came of shadow mode so far."""
     peak: Mapping[str, Any] = field(default_factory=dict)
     """As `Peak.document` gives it."""
+    phase_maps: Mapping[str, Any] = field(default_factory=dict)
+    """As `PhaseMaps.document` gives it."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -53,6 +55,7 @@ class SiteMemory:
             "visits": dict(self.visits),
             "shadow": None if self.shadow is None else self.shadow.document(),
             "peak": dict(self.peak),
+            "phase_maps": dict(self.phase_maps),
         }
 
     @classmethod
@@ -79,4 +82,5 @@ class SiteMemory:
             visits=document.get("visits", {}),
             shadow=None if document.get("shadow") is None else Comparison.from_document(document["shadow"]),
             peak=document.get("peak", {}),
+            phase_maps=document.get("phase_maps", {}),
         )

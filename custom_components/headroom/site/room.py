@@ -37,11 +37,13 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
                 suddenly.add(evse.key)
     for circuit_id, state in states.items():
         state.judge(config, now)
-        if state.reading is None or state.arrived_at is None or state.health in (MeterHealth.NONE, MeterHealth.LOST):
+        new = state.arrived_at is not None or state.reckon_anew
+        if state.reading is None or not new or state.health in (MeterHealth.NONE, MeterHealth.LOST):
             continue
         below = [evse for evse in evses if circuit_id in path_ids(states, evse.circuit_id)]
-        if any(evse.key in suddenly for evse in below):
-            state.unmanaged = None  # what its car drew beyond its limit was put down to the building
+        if state.reckon_anew or any(evse.key in suddenly for evse in below):
+            state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
+        state.reckon_anew = False
         state.unmanaged = estimate(
             state.reading.current_a, state.reading.taken_at, (draw for evse in below if (draw := _draw(evse, now))), state.unmanaged
         )
@@ -66,7 +68,7 @@ def _draw(evse: EvseState, now: float) -> Draw | None:
     if evse.session is None or not evse.ready or evse.current_a == UNKNOWN:
         return Draw(low_a=NONE_A, high_a=reserved_a, reserved_a=reserved_a, measured_at=None)
     measured_a = evse.measured_per_phase()
-    if not evse.config.rotation_known and evse.draws_unevenly:
+    if evse.somewhere:
         # Which conductors it loads nobody knows: any may be free of it.
         return Draw(low_a=NONE_A, high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at)
     if evse.settled(now) or evse.exceeding:

@@ -275,6 +275,8 @@ class Site(Wishes, Access):
         self.standing.apply(self._evses, self._stations, voltage_v=self.config.voltage_v, utcnow=utcnow, now=now)
         if self._visits.turn(evses, self.config.time_zone, utcnow, now):
             self._on_memory()
+        if self._phase_maps.turn(self._circuits, evses, now):
+            self._on_memory()
         read(self._circuits, evses, self.config, now)
         peak = self.peak.turn(self._circuits[self.config.root.circuit_id], evses, self.config, utcnow.timestamp())
         if self.peak.to_keep(utcnow.timestamp(), self.config.peak):

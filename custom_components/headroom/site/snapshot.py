@@ -13,6 +13,7 @@ from ..engine.share import Policy
 from .comparison import Compared, Comparison
 from .config import EvseKey, Mode
 from .needs import Needed
+from .wiring import PhaseMap
 from .wish import Wish
 
 
@@ -170,6 +171,8 @@ class EvseSnapshot:
     """What a driver said of its session, or of the next one."""
     needed: Needed = Needed()
     """What its session needs, and who says so."""
+    phase_map: PhaseMap | None = None
+    """How it is wired to the grid, None where there is only one way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from .snapshot import (
 )
 from .stations import StationState
 from .turn import Turn
+from .wiring import phase_map_of
 
 _CONNECTOR = {
     ConnectorStatus.RESERVED: EvseStatus.RESERVED,
@@ -206,6 +207,7 @@ def _evse(
         user_max_a=evse.user_max_a,
         wish=evse.wish,
         needed=evse.needed,
+        phase_map=phase_map_of(evse),
     )
 
 
