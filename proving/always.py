@@ -14,15 +14,17 @@ from .running import RunningSite
 LOGGER = "custom_components.headroom"
 
 
-def broken(running: RunningSite, *, over_limit_s: float, dead_man_from_s: float | None, complaints: Sequence[str] = ()) -> list[str]:
+def broken(
+    running: RunningSite, *, over_limit_s: float, dead_man_from_s: float | None, complaints: Sequence[str] = (), trips: int = 0
+) -> list[str]:
     """Return what of it did not hold, in words. `complaints` are errors that were logged and none of which was to be.
 
     No conductor may have been over its limit for longer than `over_limit_s`. The dead-man rule is asked for from `dead_man_from_s` on;
-    None: the run breaks what it rests on.
+    None: the run breaks what it rests on. `trips`: so often a breaker has to let go, because nobody could have helped it.
     """
     found: list[str] = []
     recorder = running.world.recorder
-    if recorder.trips:
+    if recorder.trips != trips:
         found.append(f"a breaker let go ({recorder.trips} times)")
     if recorder.max_overload_s > over_limit_s + 1e-6:
         found.append(f"a conductor was over its limit for {recorder.max_overload_s:.1f} s")

@@ -1,10 +1,16 @@
 """What a run writes down: the sessions and decisions of the loop, and what the component complains of."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 import json
 import logging
+from pathlib import Path
+import sqlite3
 
-from custom_components.headroom.ledger.records import DecisionRecord, SessionRecord
+from custom_components.headroom.ledger.ledger import Ledger
+from custom_components.headroom.ledger.records import DecisionRecord, LedgerError, SessionRecord
 
 
 class Records:
@@ -34,6 +40,65 @@ class Records:
             if record.key not in kept or record.version >= kept[record.key].version:
                 kept[record.key] = record
         return kept
+
+
+class FiledRecords(Records):
+    """A journal in lists and, beside it, in a real ledger; another program may hold its file. A thread's work is done at once (`AtOnce`)."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.error: LedgerError | None = None
+        self._path = path
+        self._ledger = Ledger(f"sqlite:///{path}?timeout=0.01", on_health=self._hear, now=now)
+        self._lock: sqlite3.Connection | None = None
+
+    def _hear(self, error: LedgerError | None) -> None:
+        self.error = error
+
+    async def open(self) -> None:
+        """Open the ledger."""
+        asyncio.get_running_loop().set_default_executor(AtOnce())
+        await self._ledger.open()
+
+    async def close(self) -> None:
+        """Write what waits; raises LedgerError where that can't be."""
+        await self._ledger.close()
+
+    async def written(self) -> int:
+        """Return how many decisions the file holds; raises LedgerError where it can't be read."""
+        return len(await self._ledger.decisions(1_000_000))
+
+    def record_session(self, record: SessionRecord) -> None:
+        """Keep it."""
+        super().record_session(record)
+        self._ledger.record_session(record)
+
+    def record_decision(self, record: DecisionRecord) -> None:
+        """Keep it."""
+        super().record_decision(record)
+        self._ledger.record_decision(record)
+
+    def lock(self, *, locked: bool) -> None:
+        """Let another program hold the file, or let go of it."""
+        if locked:
+            self._lock = sqlite3.connect(self._path, isolation_level=None)
+            self._lock.execute("BEGIN IMMEDIATE")
+        elif self._lock is not None:
+            self._lock.rollback()
+            self._lock.close()
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Threads that take no time: in simulated time nobody may be waited for."""
+
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Do it now."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it
+            future.set_exception(error)
+        return future
 
 
 class Complaints(logging.Handler):

@@ -10,6 +10,7 @@ from simulator.car import CarSpec
 from simulator.electrical import ROTATIONS, PerPhase
 from simulator.evse import Token, token
 from simulator.factory import EvseSpec, StationSpec
+from simulator.profile_rules import Abilities
 from simulator.quirks import NO_QUIRKS, Quirks
 from simulator.site import Visit
 
@@ -46,6 +47,12 @@ class Place:
     approved: bool = True
     """The user has added the station to the site."""
     quirks: Quirks = NO_QUIRKS
+    abilities: Abilities = Abilities()
+    told: str | None = None
+    """The rotation that the user said, where it is not the real one."""
+    clock_offset_s: float = 0.0
+    """The station's clock minus the true time."""
+    boots_on_reconnect: bool = False
     beside: tuple[CarSpec | None, ...] = ()
 
     @property
@@ -55,7 +62,7 @@ class Place:
 
     def config(self, identity: str) -> StationConfig:
         """What the user said of it."""
-        grid_phases = tuple(Phase(conductor) for conductor in ROTATIONS[self.rotation])
+        grid_phases = tuple(Phase(conductor) for conductor in ROTATIONS[self.told or self.rotation])
         evses = tuple(
             EvseConfig(evse_id=evse_id, grid_phases=grid_phases, rotation_known=self.rotation_known, max_a=self.max_a)
             for evse_id in self.evse_ids
@@ -69,6 +76,9 @@ class Place:
             circuit_id=self.circuit_id,
             evses=tuple(EvseSpec(evse_id=evse_id, max_a=self.max_a, rotation=self.wired or self.rotation) for evse_id in self.evse_ids),
             quirks=self.quirks,
+            abilities=self.abilities,
+            clock_offset_s=self.clock_offset_s,
+            boots_on_reconnect=self.boots_on_reconnect,
         )
 
     def visits(self, identity: str) -> tuple[Visit, ...]:

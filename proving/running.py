@@ -6,25 +6,27 @@ The code that manages is the same as in Home Assistant; only what carries frames
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 import json
 from typing import Any
 
 from custom_components.headroom.csms.events import StationEvent
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.server import CentralSystem
-from custom_components.headroom.metering.reading import Reading
+from custom_components.headroom.metering.reading import MeterError
 from custom_components.headroom.site.config import SiteConfig
 from custom_components.headroom.site.memory import SiteMemory
 from custom_components.headroom.site.planning import Made, Runner, Work
 from custom_components.headroom.site.site import Site
 from custom_components.headroom.site.snapshot import SiteSnapshot
 from simulator.driver import SiteDriver
+from simulator.meter import MeterValues
 from simulator.site import SimulatedSite
 from simulator.transport import MemoryTransport, memory_transport
-from simulator.virtual import START, wall_clock
+from simulator.virtual import wall_clock
 
 from .journal import Records
+from .meter import SimulatedMeter
 
 METER_EVERY_S = 1.0
 
@@ -50,22 +52,31 @@ class RunningSite:
         *,
         step_s: float,
         memory: SiteMemory | None = None,
+        records: Records | None = None,
     ) -> None:
         self.world = world
         self.config = config
-        self.records = Records()
+        self.records = records or Records()
+        self.meters = {circuit.circuit_id: SimulatedMeter("simulated") for circuit in config.circuits if circuit.metered}
         self.meters_silent: set[str] = set()
         self.meter_error_a: Callable[[], float] = lambda: 0.0
         self.on_second: list[Callable[[float], None]] = []
         """Called each second, once its readings are taken in, with the time."""
         self.reckons: Runner | None = None
-        self.driver = SiteDriver(world, self._connect, step_s=step_s)
+        self.driver = SiteDriver(world, self.connect, step_s=step_s)
         self.driver.on_step.append(self._meter)
         self.snapshots = 0
+        self._turned_at = 0.0
+        self._stored = SiteMemory()
+        self._unbelieved: set[str] = set()
+        """Circuits whose meter was said to be broken."""
         self._metered_at = 0.0
         self._serving: dict[asyncio.Task[None], MemoryTransport] = {}
         self._running: asyncio.Task[None] | None = None
-        self._now = wall_clock(START)
+        true_time = wall_clock(world.epoch)
+        self.clock_error_s = 0.0
+        """How far the clock of the machine is from the true time."""
+        self._now = lambda: true_time() + timedelta(seconds=self.clock_error_s)
         self._central_system: CentralSystem | None = None
         self._kept: Mapping[str, Any] = {}
         self.site = self._new_site(memory)
@@ -99,8 +110,15 @@ class RunningSite:
 
     def _turned(self, snapshot: SiteSnapshot) -> None:
         self.snapshots += 1
+        self._turned_at = self.time_s
 
-    async def _connect(self, identity: str) -> MemoryTransport:
+    @property
+    def turn_age_s(self) -> float:
+        """How long ago the loop turned last."""
+        return self.time_s - self._turned_at
+
+    async def connect(self, identity: str) -> MemoryTransport:
+        """Open a connection as a station of this identity, or as somebody who says so; raises OSError while nobody listens."""
         if self._central_system is None:
             raise ConnectionRefusedError("nobody listens")
         theirs, ours = memory_transport(identity)
@@ -127,6 +145,7 @@ class RunningSite:
         """The computer dies: no goodbye to anybody, nothing answers any more. What is known of stations was stored. The building does not care."""
         if self._central_system is not None:
             self._kept = {identity: memory.document() for identity, memory in self._central_system.memories.items()}
+        self._stored = self.site.memory()
         await self.site.stop()
         self._central_system = None
         dying = dict(self._serving)
@@ -136,9 +155,10 @@ class RunningSite:
         for transport in dying.values():
             await transport.close()  # as the kernel of a rebooting machine resets its connections
 
-    async def come_back(self, memory: SiteMemory) -> None:
+    async def come_back(self, memory: SiteMemory | None = None) -> None:
         """A new process starts with what the old one had stored."""
-        self.site = self._new_site(SiteMemory.from_document(json.loads(json.dumps(memory.document()))))
+        stored = self._stored if memory is None else memory
+        self.site = self._new_site(SiteMemory.from_document(json.loads(json.dumps(stored.document()))))
         self.site.start()
 
     # The world
@@ -148,12 +168,28 @@ class RunningSite:
         if now - self._metered_at < METER_EVERY_S - 1e-6:
             return
         self._metered_at = now
-        for circuit in self.config.circuits:
-            if circuit.metered and circuit.circuit_id not in self.meters_silent:
-                l1, l2, l3 = (current + self.meter_error_a() for current in world.meter_values(circuit.circuit_id).current_a)
-                self.site.update_reading(circuit.circuit_id, Reading(current_a=(l1, l2, l3), taken_at=now, source="simulated"))
+        for circuit_id, meter in self.meters.items():
+            if circuit_id not in self.meters_silent:
+                self._read(circuit_id, meter, world.meter_values(circuit_id), now)
         for listener in self.on_second:
             listener(now)
+
+    def _read(self, circuit_id: str, meter: SimulatedMeter, values: MeterValues, now: float) -> None:
+        """Read a meter as the metering room does: what can't be true is as if nothing had come, and is told once."""
+        l1, l2, l3 = (current + self.meter_error_a() for current in values.current_a)
+        try:
+            reading = meter.read(replace(values, current_a=(l1, l2, l3)), now)
+        except MeterError as error:
+            if circuit_id not in self._unbelieved:
+                self._unbelieved.add(circuit_id)
+                self.site.meter_health(circuit_id, error)
+            return
+        if reading is None:
+            return
+        if circuit_id in self._unbelieved:
+            self._unbelieved.discard(circuit_id)
+            self.site.meter_health(circuit_id, None)
+        self.site.update_reading(circuit_id, reading)
 
     async def until(self, at_s: float) -> None:
         """Let time pass until `at_s` after the start; raises what the simulator raised."""
@@ -185,7 +221,7 @@ class RunningSite:
     def dead_man_violations(self, from_s: float) -> list[tuple[float, int]]:
         """When after `from_s` the loop itself found that the dead-man rule does not hold, and on how many phases."""
         return [
-            ((record.at - START).total_seconds(), record.document["dead_man_violations"])
+            ((record.at - self.world.epoch).total_seconds(), record.document["dead_man_violations"])
             for record in self.records.decisions
-            if record.document["dead_man_violations"] and (record.at - START).total_seconds() >= from_s
+            if record.document["dead_man_violations"] and (record.at - self.world.epoch).total_seconds() >= from_s
         ]

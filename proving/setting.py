@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from custom_components.headroom.engine.model import Circuit
@@ -22,6 +23,8 @@ class Setting:
     loads: Mapping[str, Load] = field(default_factory=dict)
     visits: Sequence[Visit] = ()
     policy: AuthorizationPolicy = AuthorizationPolicy(free=True)
+    zone: tzinfo = UTC
+    """By whose clocks people live there."""
     tolerance_a: float = 0.0
     """A conductor counts as over its limit from so much above it."""
 
@@ -31,6 +34,8 @@ class Setting:
             circuits=tuple(self.circuits),
             stations={identity: place.config(identity) for identity, place in self.places.items() if place.approved},
             authorization=self.policy,
+            time_zone=self.zone,
+            zone=self.zone,
         )
 
     def spec(self) -> SiteSpec:

@@ -71,6 +71,8 @@ class StationClient:
         self._transport: Transport | None = None
         self._waiting: tuple[str, asyncio.Future[Frame]] | None = None
         self._answering: set[str] = set()
+        self._babbles = False
+        """It has said what it does not know of: answers to that are no one's fault."""
         model.on_change = self._wake.set
 
     @property
@@ -103,6 +105,13 @@ class StationClient:
         if self._transport:
             await self._transport.close(1001, "dropped")
 
+    async def say_raw(self, text: str) -> None:
+        """Send a text as it is, whatever it is; nothing while there is no connection. What is answered to it is taken for nothing."""
+        if self._transport:
+            self._babbles = True
+            with contextlib.suppress(ConnectionError):
+                await self._transport.send(text)
+
     async def _until_linked(self) -> None:
         while not self.model.linked:
             self._wake.clear()
@@ -128,7 +137,7 @@ class StationClient:
     async def _say(self, transport: Transport) -> None:
         """Send what the station has to say, one call at a time; raises ConnectionError once it may or will not hold the connection."""
         while self.model.linked and not self.model.redial:
-            message = self.model.outbox.next(self.model.now)
+            message = None if self.model.faults.silent else self.model.outbox.next(self.model.now)
             if message is None:
                 self._wake.clear()
                 await self._wake.wait()
@@ -186,6 +195,8 @@ class StationClient:
     async def _listen(self, transport: Transport, group: asyncio.TaskGroup) -> None:
         while True:
             text = await transport.recv()
+            if self.model.faults.silent:
+                continue
             try:
                 frame = read(text)
             except FrameError as error:
@@ -202,7 +213,8 @@ class StationClient:
 
     def _match(self, frame: Result | Error, text: str) -> None:
         if self._waiting is None or self._waiting[0] != frame.message_id:
-            self._complain("an answer to nothing that was asked", text)
+            if not self._babbles:
+                self._complain("an answer to nothing that was asked", text)
         elif not self._waiting[1].done():
             self._waiting[1].set_result(frame)
 
@@ -226,6 +238,8 @@ class StationClient:
             reply = Result(call.message_id, payload)
             self.calls_answered += 1
         self._answering.discard(call.message_id)
+        if self.model.faults.hangs_up and call.action == "SetChargingProfile":
+            await transport.close(1001, "dropped")
         await transport.send(written(reply))
 
     def _complain(self, text: str, frame: str) -> None:

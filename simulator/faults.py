@@ -41,6 +41,15 @@ async def _offline(running: Breakable, station: str, on: bool) -> None:
     running.site.stations[station].on_change()
 
 
+async def _silent(running: Breakable, station: str, on: bool) -> None:
+    running.site.stations[station].faults.silent = on
+    running.site.stations[station].on_change()
+
+
+async def _hangs_up(running: Breakable, station: str, on: bool) -> None:
+    running.site.stations[station].faults.hangs_up = on
+
+
 async def _slow(running: Breakable, station: str, on: bool) -> None:
     faults = running.site.stations[station].faults
     faults.answer_after_s, faults.apply_after_s = (SLOW_ANSWER_S, SLOW_APPLY_S) if on else (0.0, 0.0)
@@ -99,6 +108,8 @@ async def _meter_gone(running: Breakable, _: str, on: bool) -> None:
 
 FAULTS: Mapping[str, Switch] = {
     "offline": _offline,
+    "silent": _silent,
+    "hangs-up": _hangs_up,
     "slow": _slow,
     "rejecting": _rejecting,
     "ignoring": _ignoring,

@@ -49,6 +49,10 @@ class Faults:
 
     offline: bool = False
     """It drops its connection and stays away. Cars go on charging by what is installed."""
+    silent: bool = False
+    """It keeps its connection, says nothing and answers nothing, as behind a network that swallows frames."""
+    hangs_up: bool = False
+    """It takes a SetChargingProfile and drops its connection before it has answered."""
     answer_after_s: float = 0.0
     apply_after_s: float = 0.0
     rejecting: bool = False

@@ -1,0 +1,68 @@
+"""A circuit's meter in simulated time: what it shows of the physics, what may go wrong with it, and what a reader makes of that."""
+
+from enum import StrEnum
+import random
+
+from custom_components.headroom.metering.plausibility import plausible
+from custom_components.headroom.metering.reading import Reading
+from simulator.electrical import PerPhase
+from simulator.meter import MeterValues
+
+
+class MeterFault(StrEnum):
+    """What may be wrong with a meter."""
+
+    LOST = "meter lost"
+    """It answers nothing."""
+    FROZEN = "meter frozen"
+    """It goes on showing what it showed when the fault began."""
+    SPIKE = "meter spike"
+    """It shows a hundred times too much."""
+    NOT_A_NUMBER = "meter not a number"
+    SIGN_FLIPPED = "meter sign flipped"
+    """Its currents are taken the wrong way round, its power is not."""
+    TURNED_ROUND = "meter turned round"
+    """Currents and power are: import shows as export."""
+    WRONG_UNIT = "meter wrong unit"
+    """Its power is in kW where W are meant."""
+
+
+class SimulatedMeter:
+    """The meter of one circuit. `noise_a` is how far from the truth a current may be; the same seed gives the same noise."""
+
+    def __init__(self, name: str, *, noise_a: float = 0.0, seed: int = 1) -> None:
+        self.name = name
+        self.noise_a = noise_a
+        self.fault: MeterFault | None = None
+        self._dice = random.Random(f"{seed}/{name}")
+        self._frozen: MeterValues | None = None
+
+    def read(self, values: MeterValues, now: float) -> Reading | None:
+        """Return what a reader believes of the values at `now`; None where nothing comes. Raises MeterError where it can't be true."""
+        if self.fault is not MeterFault.FROZEN:
+            self._frozen = None
+        elif self._frozen is None:
+            self._frozen = values
+        if self.fault is MeterFault.LOST:
+            return None
+        l1, l2, l3 = (current + self._dice.uniform(-self.noise_a, self.noise_a) for current in (self._frozen or values).current_a)
+        current_a, power_w = self._shown((l1, l2, l3), values.voltage_v)
+        reading = Reading(current_a=current_a, power_w=power_w, taken_at=now, source=self.name)
+        return plausible(reading, voltage_v=values.voltage_v)
+
+    def _shown(self, current_a: PerPhase, voltage_v: float) -> tuple[PerPhase, float]:
+        l1, l2, l3 = current_a
+        power_w = voltage_v * (l1 + l2 + l3)
+        match self.fault:
+            case MeterFault.SPIKE:
+                return (100.0 * l1, 100.0 * l2, 100.0 * l3), power_w
+            case MeterFault.NOT_A_NUMBER:
+                return (float("nan"), l2, l3), power_w
+            case MeterFault.SIGN_FLIPPED:
+                return (-l1, -l2, -l3), power_w
+            case MeterFault.TURNED_ROUND:
+                return (-l1, -l2, -l3), -power_w
+            case MeterFault.WRONG_UNIT:
+                return current_a, power_w / 1000.0
+            case _:
+                return current_a, power_w
