@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 import logging
 
-from ..engine.model import Circuit, PerPhase
-from ..engine.unmanaged import Unmanaged
+from ..engine.model import NONE_A, Circuit, PerPhase
+from ..engine.unmanaged import Unmanaged, add
 from ..metering.reading import Reading
 from .config import SiteConfig
 from .snapshot import MeterHealth
@@ -31,6 +31,8 @@ class CircuitState:
     silent: bool = False
     """Whether it was lost and has not been read since."""
     strain: Strain = field(default_factory=Strain)
+    reckoned_more_a: PerPhase = NONE_A
+    """By how much its load is reckoned otherwise than it is measured, for what its user says of PV systems and batteries (`resources.py`)."""
 
     def configure(self, circuit: Circuit, now: float) -> None:
         """Take over a changed circuit; where a meter came or went, what was known by the one before goes too."""
@@ -73,4 +75,4 @@ class CircuitState:
 
     def unmanaged_a(self) -> PerPhase:
         """Return the load besides the cars that is reckoned with: the worst case where nothing else is known."""
-        return self.circuit.unmanaged_worst_a if self.unmanaged is None else self.unmanaged.load_a
+        return self.circuit.unmanaged_worst_a if self.unmanaged is None else add(self.unmanaged.load_a, self.reckoned_more_a)

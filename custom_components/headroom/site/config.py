@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..engine.model import ALL_PHASES, LEAST_CURRENT_A, Circuit, Phase
 from ..engine.peak_demand import PeakLimits
 from ..engine.priority import Rule
+from .resource import Resource
 
 
 class EvseKey(NamedTuple):
@@ -127,6 +128,8 @@ class SiteConfig:
     meter_lost_after_s: float = 30.0
     """Older readings are not believed: the circuit's `unmanaged_worst_a` holds."""
     authorization: AuthorizationPolicy = AuthorizationPolicy()
+    resources: tuple[Resource, ...] = ()
+    """PV systems and home batteries. `circuits` reckon with them in their worst cases already (`worst_with`)."""
     rules: tuple[Rule, ...] = ()
     """Who comes first and who gets more, the weightiest rule first."""
     zone: tzinfo = UTC

@@ -20,6 +20,7 @@ from .offline import Keeper
 from .peak import Peak
 from .phase_maps import PhaseMaps
 from .planning import Planning, Runner
+from .resources import Resources
 from .shadow import Shadow
 from .standing import StandingLimits
 from .stations import StationState
@@ -56,6 +57,7 @@ class Grounds(ABC):
         self._installers: dict[str, Installer] = {}
         self._installing: dict[str, asyncio.Task[None]] = {}
         self._external = ExternalLimits()
+        self.resources = Resources()
         self._triggers: set[str] = set()
         self._woken = asyncio.Event()
         self._confirmation = asyncio.Event()
@@ -99,6 +101,7 @@ class Grounds(ABC):
         }
         for circuit in config.circuits:
             self._circuits[circuit.circuit_id].configure(circuit, now)
+        self.resources.configure(config.resources, now)
         self._configure_stations(config)
         self.authorization.configure(config.authorization)
         self.authorization.reservations.of_stations(config.stations)

@@ -102,22 +102,25 @@ class Site(Wishes, Access):
 
     # What meters say.
 
-    def update_reading(self, circuit_id: str, reading: Reading) -> None:
-        """Take in a reading."""
-        if (state := self._circuits.get(circuit_id)) is None:
+    def update_reading(self, measured_id: str, reading: Reading) -> None:
+        """Take in a reading of a circuit, or of a PV system or battery."""
+        if (state := self._circuits.get(measured_id)) is None:
+            if self.resources.update_reading(measured_id, reading, self.config.voltage_v):
+                self.request_turn("resource")
             return
         state.reading, state.meter_error = reading, None
         if large(state.circuit, reading.current_a):
             self._alarm.set()
         state.arrived_at = self._clock.monotonic()
-        if circuit_id == self.config.root.circuit_id:
+        if measured_id == self.config.root.circuit_id:
             self.peak.read(reading, self.config, state.arrived_at, self._posix_zero_s())
         self.request_turn("reading")
 
-    def meter_health(self, circuit_id: str, error: MeterError | None) -> None:
+    def meter_health(self, measured_id: str, error: MeterError | None) -> None:
         """Take note that a meter broke or is heard again; its readings' age is what counts."""
-        if (state := self._circuits.get(circuit_id)) is not None:
+        if (state := self._circuits.get(measured_id)) is not None:
             state.meter_error = None if error is None else str(error)
+        self.resources.meter_health(measured_id, error)
 
     # What stations say.
 
@@ -251,6 +254,7 @@ class Site(Wishes, Access):
         due += [each.next_change(now) for evse in self._evses.values() for each in evse.external.values()]
         due += [each.next_change(now) for state in self._stations.values() for each in state.external.values()]
         due += [self._external.next_change_s(now) or math.inf]
+        due += [self.resources.next_change]
         due += [state.strain.next_change for state in self._circuits.values()]
         for state in self._circuits.values():
             ages = (self.config.meter_stale_after_s, self.config.meter_lost_after_s)
@@ -277,6 +281,7 @@ class Site(Wishes, Access):
             self._on_memory()
         if self._phase_maps.turn(self._circuits, evses, now):
             self._on_memory()
+        self.resources.reckon(self._circuits, self.config, now)
         read(self._circuits, evses, self.config, now)
         peak = self.peak.turn(self._circuits[self.config.root.circuit_id], evses, self.config, utcnow.timestamp())
         if self.peak.to_keep(utcnow.timestamp(), self.config.peak):
@@ -386,6 +391,7 @@ class Site(Wishes, Access):
             shadow=self._shadow.comparison if self.mode is Mode.SHADOW else None,
             peak=self.peak.snapshot(self.config, self._clock.utcnow().timestamp()) if self.config.root.metered else None,
             clock=self._clock,
+            resources=self.resources.snapshots(self._clock.monotonic()),
         )
 
     def documents(self, count: int) -> list[dict[str, Any]]:

@@ -69,6 +69,21 @@ class CircuitSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceSnapshot:
+    """A PV system or home battery. `current_a` and `power_w` are positive for what it draws, as its meter said last."""
+
+    resource_id: str
+    name: str
+    current_a: PerPhase = NONE_A
+    power_w: float | None = None
+    meter: MeterHealth = MeterHealth.STALE
+    meter_age_s: float | None = None
+    meter_error: str | None = None
+    in_the_way: bool = False
+    """It was counted upon to give way to cars and did not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Obeying:
     """How a station is told its limits, what was tried and seen, and why: for whoever looks for the cause of a trouble."""
 
@@ -208,6 +223,8 @@ class SiteSnapshot:
     evses: Mapping[EvseKey, EvseSnapshot] = field(default_factory=dict)
     peak: PeakSnapshot | None = None
     """None where the site has no meter."""
+    resources: Mapping[str, ResourceSnapshot] = field(default_factory=dict)
+    """PV systems and home batteries."""
     charging_power_w: float = 0.0
     reaction_s: float | None = None
     """From the last reading that made a cut necessary to the last station's acknowledgement."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from ..csms.values import ChargingState, ConnectorStatus
 from ..engine.explain import explain
@@ -25,6 +26,7 @@ from .snapshot import (
     Obeying,
     PeakSnapshot,
     PendingStation,
+    ResourceSnapshot,
     SiteSnapshot,
     StationSnapshot,
 )
@@ -65,6 +67,7 @@ def snapshot_of(
     shadow: Comparison | None,
     peak: PeakSnapshot | None,
     clock: Clock,
+    resources: Mapping[str, ResourceSnapshot] = MappingProxyType({}),
 ) -> SiteSnapshot:
     """Return the whole site as it is now; `turn` is the newest one, None before the first."""
     now = clock.monotonic()
@@ -93,6 +96,7 @@ def snapshot_of(
             for identity, state in stations.items()
             if state.config is None and state.online and _introduced(state, clock.utcnow())
         },
+        resources=resources,
         evses={key: _evse(evse, turn, mode, names, authorization, local, now) for key, evse in evses.items()},
         charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
         peak=peak,
