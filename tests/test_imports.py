@@ -22,6 +22,7 @@ BELOW_THE_COORDINATOR = (
     "logs",
     "memories",
     "meter_settings",
+    "peak_settings",
     "meters",
     "security",
     "security_settings",

@@ -55,6 +55,7 @@ from .csms.security.recognition import PASSWORD_OVER_TLS
 from .engine.model import ALL_PHASES
 from .meter_flow import MeterSteps
 from .meter_settings import NO_METER, MeterPlace
+from .peak_flow import PeakSteps
 from .security_flow import SecuritySteps, profile_field
 from .security_settings import SecuritySettings
 from .subentry_flow import StationFlow
@@ -90,7 +91,7 @@ def authorization(user_input: dict[str, Any]) -> dict[str, Any]:
     return {CONF_FREE_CHARGING: user_input[CONF_FREE_CHARGING], CONF_ID_TOKENS: list(dict.fromkeys(tokens))}
 
 
-class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], SecuritySteps, domain=DOMAIN):
+class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], PeakSteps, SecuritySteps, domain=DOMAIN):
     """Set up a site, or change one. The steps are the same; only what comes after them differs."""
 
     VERSION = 2
@@ -121,7 +122,7 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], S
 
     async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Let a person choose what to change."""
-        return self.async_show_menu(step_id="reconfigure", menu_options=["site", "meter", "ocpp", "security", "root_certificate"])
+        return self.async_show_menu(step_id="reconfigure", menu_options=["site", "meter", "peak", "ocpp", "security", "root_certificate"])
 
     @property
     def _stored(self) -> dict[str, Any]:
@@ -250,6 +251,11 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], S
                 "address": profile_address(self.hass, self._data[CONF_HOST], self._data[CONF_PORT], settings, settings.profile)
             },
         )
+
+    @override
+    def keep(self, **changes: Any) -> ConfigFlowResult:
+        self._data |= changes
+        return self._update()
 
     def _update(self, *, unique_id: str | UndefinedType = UNDEFINED) -> ConfigFlowResult:
         """Store what was changed; the entry's update listener applies it."""

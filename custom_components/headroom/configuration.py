@@ -44,6 +44,7 @@ from .const import (
 )
 from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
 from .meter_settings import has_meter
+from .peak_settings import peak_limits
 from .site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig
 
 ROTATIONS: Mapping[int, tuple[str, ...]] = {
@@ -120,6 +121,7 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         time_zone=dt_util.get_default_time_zone(),
         authorization=_authorization(entry),
         zone=dt_util.get_default_time_zone(),
+        peak=peak_limits(entry.data),
     )
 
 

@@ -62,6 +62,19 @@ METER_NONE: Final = "none"
 METER_ENTITIES: Final = "entities"
 METER_MODBUS: Final = "modbus"
 
+CONF_PEAK: Final = "peak"
+"""In the entry: what no quarter-hour's average import is to exceed."""
+
+# Under CONF_PEAK.
+CONF_PEAK_GOAL_KW: Final = "goal_kw"
+CONF_PEAK_FOLLOWS_MONTH: Final = "follows_month"
+CONF_PEAK_CONTRACT_KW: Final = "contract_kw"
+CONF_PEAK_WINDOW: Final = "window_average"
+"""The entity with the running quarter-hour's average, as the meter itself tells it."""
+CONF_PEAK_MONTH: Final = "month_peak"
+PEAK_LEAST_KW: Final = 0.5
+PEAK_MOST_KW: Final = 10000.0
+
 # The config entry's options: who may charge.
 CONF_FREE_CHARGING: Final = "free_charging"
 CONF_ID_TOKENS: Final = "id_tokens"

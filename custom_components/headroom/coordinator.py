@@ -29,6 +29,7 @@ from .logs import Logs
 from .memories import StationMemories
 from .meter_settings import settings_by_circuit
 from .meters import Meters
+from .peak_settings import async_follow_peak, peak_entities
 from .security import SiteSecurity
 from .site.authorization import Judgement
 from .site.memory import SiteMemory
@@ -128,6 +129,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._meters = Meters(self.hass, entry, on_reading=self.site.update_reading, on_health=self.site.meter_health)
         self._begun.push_async_callback(self._meters.async_stop)
         self._meters.async_apply(settings_by_circuit(entry))
+        self._follow_peak()
+        self._begun.callback(lambda: self._end_peak())
         self._begun.callback(self._listening.stop)
         entry.async_on_unload(self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._on_stop))
 
@@ -200,7 +203,15 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         for identity in known - approved:
             entry.async_create_task(self.hass, self._async_remove(identity), f"{DOMAIN} remove {identity}")
         self._meters.async_apply(settings_by_circuit(entry))
+        if peak_entities(entry.data) != self._peak_entities:
+            self._end_peak()
+            self._follow_peak()
         return True
+
+    def _follow_peak(self) -> None:
+        data = self.config_entry.data
+        self._peak_entities = peak_entities(data)
+        self._end_peak = async_follow_peak(self.hass, data, self.site.tell_peak)
 
     def _unproven(self, identity: str) -> bool:
         """Whether somebody holds a station's connection who has not shown to be the station; that one comes back and does."""

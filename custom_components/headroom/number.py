@@ -5,18 +5,19 @@ from math import isfinite
 from typing import Any, override
 
 from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberEntityDescription, NumberMode
-from homeassistant.const import UnitOfElectricCurrent, UnitOfEnergy
+from homeassistant.const import EntityCategory, UnitOfElectricCurrent, UnitOfEnergy, UnitOfPower
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import variables
 from .commands import set_need
-from .const import CONF_MAX_A
+from .const import CONF_MAX_A, CONF_PEAK_GOAL_KW, PEAK_LEAST_KW, PEAK_MOST_KW
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .engine.model import LEAST_CURRENT_A
 from .entity import HeadroomEntity, Row, Rows, async_follow
-from .site.snapshot import EvseSnapshot, StationSnapshot
-from .subjects import EvseSubject, StationSubject, Subject, evse_settings, subentries_by_subject
+from .peak_settings import async_set_peak
+from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
+from .subjects import EvseSubject, SiteSubject, StationSubject, Subject, evse_settings, subentries_by_subject
 from .variables import VariableEntity, VariableRow
 
 # The loop takes a limit; a station takes one call at a time by itself.
@@ -45,6 +46,18 @@ class EnergyNumberRow(NumberRow[EvseSnapshot]):
     mode: NumberMode | None = NumberMode.BOX
 
 
+@dataclass(frozen=True, kw_only=True)
+class PeakGoalRow(NumberRow[SiteSnapshot]):
+    """What no quarter-hour's average is to exceed."""
+
+    device_class: NumberDeviceClass | None = NumberDeviceClass.POWER
+    native_unit_of_measurement: str | None = UnitOfPower.KILO_WATT
+    native_min_value: float | None = PEAK_LEAST_KW
+    native_max_value: float | None = PEAK_MOST_KW
+    native_step: float | None = 0.1
+    mode: NumberMode | None = NumberMode.BOX
+
+
 EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
     NumberRow(
         key="maximum_current",
@@ -63,9 +76,19 @@ EVSE: tuple[NumberRow[EvseSnapshot], ...] = (
     ),
 )
 
+SITE: tuple[NumberRow[SiteSnapshot], ...] = (
+    PeakGoalRow(
+        key="peak_goal",
+        translation_key="peak_goal",
+        entity_category=EntityCategory.CONFIG,
+        has_fn=lambda site: site.peak is not None and site.peak.limits.goal_w is not None,
+        value_fn=lambda site: None if site.peak is None else site.peak.limits.goal_w,
+    ),
+)
+
 STATION = tuple(VariableNumberRow(**variables.row(setting)) for setting in variables.NUMBERS)
 
-ROWS: Rows = {EvseSubject: EVSE, StationSubject: STATION}
+ROWS: Rows = {SiteSubject: SITE, EvseSubject: EVSE, StationSubject: STATION}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
@@ -79,6 +102,8 @@ def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: Number
             return VariableNumber(coordinator, subject, row)
         case EnergyNumberRow():
             return EnergyNeededNumber(coordinator, subject, row)
+        case PeakGoalRow():
+            return PeakGoalNumber(coordinator, subject, row)
     return MaximumCurrentNumber(coordinator, subject, row)
 
 
@@ -110,6 +135,24 @@ class MaximumCurrentNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
     async def async_set_native_value(self, value: float) -> None:
         """Set the ceiling."""
         self.coordinator.site.set_user_max(self.snapshot.key, value)
+
+
+class PeakGoalNumber(HeadroomEntity[SiteSnapshot], NumberEntity):
+    """The goal of a quarter-hour's average; it is the one that the site's form shows."""
+
+    entity_description: PeakGoalRow
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the goal in kW; None where it was taken away."""
+        goal_w: float | None = self.row_value
+        return None if goal_w is None else goal_w / 1000
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Store it."""
+        async_set_peak(self.hass, self.coordinator.config_entry, **{CONF_PEAK_GOAL_KW: value})
 
 
 class EnergyNeededNumber(HeadroomEntity[EvseSnapshot], NumberEntity):

@@ -25,7 +25,7 @@ from .csms.values import ChargingState
 from .engine.model import ALL_PHASES, Phase, ReasonCode
 from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.comparison import Compared, Comparison
-from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, SiteSnapshot, StationSnapshot
+from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, PeakSnapshot, SiteSnapshot, StationSnapshot
 from .subjects import CircuitSubject, EvseSubject, SiteSubject, StationSubject
 
 # Values are pushed; nothing is asked of a station.
@@ -167,8 +167,42 @@ def _compared_s(over_fn: Callable[[Compared], float]) -> Callable[[CircuitSnapsh
     return lambda circuit: None if circuit.compared is None else round(over_fn(circuit.compared))
 
 
+def _peak(site: SiteSnapshot) -> PeakSnapshot | None:
+    """Return the running quarter-hour, where there is something to keep it under."""
+    return None if site.peak is None or site.peak.goal_w is None else site.peak
+
+
+def _peak_w(power_w: Callable[[PeakSnapshot], float | None]) -> Callable[[SiteSnapshot], float | None]:
+    """Return what shows a power of the running quarter-hour, in steps of 10 W: it goes on all the time, and each is written to the recorder."""
+
+    def shown(site: SiteSnapshot) -> float | None:
+        peak = _peak(site)
+        told_w = None if peak is None else power_w(peak)
+        return None if told_w is None else round(told_w, -1)
+
+    return shown
+
+
 SITE: tuple[SensorRow[SiteSnapshot], ...] = (
     PowerRow(key="charging_power", translation_key="charging_power", value_fn=lambda site: site.charging_power_w),
+    PowerRow(
+        key="quarter_hour_demand",
+        translation_key="quarter_hour_demand",
+        has_fn=lambda site: _peak(site) is not None,
+        value_fn=_peak_w(lambda peak: peak.window_w),
+    ),
+    PowerRow(
+        key="quarter_hour_left",
+        translation_key="quarter_hour_left",
+        has_fn=lambda site: _peak(site) is not None,
+        value_fn=_peak_w(lambda peak: peak.left_w),
+    ),
+    PowerRow(
+        key="month_peak",
+        translation_key="month_peak",
+        has_fn=lambda site: _peak(site) is not None,
+        value_fn=_peak_w(lambda peak: peak.month_w),
+    ),
     DurationRow(
         key="reaction_time",
         translation_key="reaction_time",

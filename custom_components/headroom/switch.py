@@ -9,12 +9,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import variables
+from .const import CONF_PEAK_FOLLOWS_MONTH
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.values import ConnectorStatus
 from .entity import HeadroomEntity, Row, Rows, async_follow
 from .errors import translated_errors
-from .site.snapshot import EvseSnapshot, StationSnapshot
-from .subjects import EvseSubject, StationSubject, Subject
+from .peak_settings import async_set_peak
+from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
+from .subjects import EvseSubject, SiteSubject, StationSubject, Subject
 from .variables import VariableEntity, VariableRow
 
 # The loop takes a permission; a station takes one call at a time by itself.
@@ -43,9 +45,19 @@ EVSE: tuple[SwitchRow[EvseSnapshot], ...] = (
     ),
 )
 
+SITE: tuple[SwitchRow[SiteSnapshot], ...] = (
+    SwitchRow(
+        key="follow_month_peak",
+        translation_key="follow_month_peak",
+        entity_category=EntityCategory.CONFIG,
+        has_fn=lambda site: site.peak is not None and site.peak.goal_w is not None,
+        value_fn=lambda site: site.peak is not None and site.peak.limits.follows_month,
+    ),
+)
+
 STATION = tuple(VariableSwitchRow(**variables.row(setting)) for setting in variables.SWITCHES)
 
-ROWS: Rows = {EvseSubject: EVSE, StationSubject: STATION}
+ROWS: Rows = {SiteSubject: SITE, EvseSubject: EVSE, StationSubject: STATION}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
@@ -56,6 +68,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, asy
 def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: SwitchRow[Any]) -> SwitchEntity:
     if isinstance(row, VariableSwitchRow):
         return VariableSwitch(coordinator, subject, row)
+    if isinstance(subject, SiteSubject):
+        return FollowMonthSwitch(coordinator, subject, row)
     return (InServiceSwitch if row.key == "in_service" else AllowChargingSwitch)(coordinator, subject, row)
 
 
@@ -107,6 +121,28 @@ class InServiceSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
         identity, evse_id = self.snapshot.key
         with translated_errors(identity):
             await self.coordinator.station(identity).change_availability(operative=operative, evse_id=evse_id)
+
+
+class FollowMonthSwitch(HeadroomEntity[SiteSnapshot], SwitchEntity):
+    """On: the peak goal rises to the month's highest quarter-hour, which is paid for already."""
+
+    entity_description: SwitchRow[SiteSnapshot]
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Say whether it does."""
+        return bool(self.row_value)
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Follow the month."""
+        async_set_peak(self.hass, self.coordinator.config_entry, **{CONF_PEAK_FOLLOWS_MONTH: True})
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Keep to the goal that was set."""
+        async_set_peak(self.hass, self.coordinator.config_entry, **{CONF_PEAK_FOLLOWS_MONTH: False})
 
 
 class VariableSwitch(VariableEntity, SwitchEntity):

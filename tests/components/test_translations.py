@@ -118,7 +118,11 @@ def shown_steps(module: str) -> set[str]:
 def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
     # "kind" is the one step id that is no literal: the two kinds of meters
     assert (
-        shown_steps("config_flow") | shown_steps("meter_flow") | shown_steps("security_flow") | {"modbus", "entities"}
+        shown_steps("config_flow")
+        | shown_steps("meter_flow")
+        | shown_steps("peak_flow")
+        | shown_steps("security_flow")
+        | {"modbus", "entities"}
         == TEXTS["config"]["step"].keys() | TEXTS["options"]["step"].keys()
     )
     subentries = TEXTS["config_subentries"]
@@ -156,7 +160,8 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
         name: {node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         for name, module in MODULES.items()
     }
-    config = literals["config_flow"] | literals["meter_flow"] | literals["fields"] | literals["security_flow"] | set(FileProblem)
+    flows = ("config_flow", "meter_flow", "peak_flow", "fields", "security_flow")
+    config = set[str]().union(*(literals[name] for name in flows)) | set(FileProblem)
     subentry = (
         literals["subentry_flow"]
         | literals["circuit_flow"]
@@ -174,7 +179,7 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
     assert set(UPGRADE_ERRORS.values()) <= TEXTS["issues"][BELOW_PROFILE]["fix_flow"]["error"].keys()
     returned = {
         text
-        for name in ("fields", "station_form", "config_flow", "meter_flow", "security_flow", "station_security_flow")
+        for name in ("fields", "station_form", "config_flow", "meter_flow", "peak_flow", "security_flow", "station_security_flow")
         for node in ast.walk(MODULES[name])
         for text in _error_keys(node)
     }

@@ -152,6 +152,7 @@ class Peak:
         month_w = self.month_peak_w(now, config.zone)
         goal_w = config.peak.goal(month_w)
         return PeakSnapshot(
+            limits=config.peak,
             goal_w=goal_w,
             window_w=window.used_wh * 3600 / WINDOW_S,
             left_w=None if goal_w is None else ceiling_w(goal_w, window),

@@ -122,6 +122,10 @@ class Site(Wishes, Access):
             state.meter_error = None if error is None else str(error)
         self.resources.meter_health(measured_id, error)
 
+    def tell_peak(self, window_average_w: float | None, month_peak_w: float | None) -> None:
+        """Take in what the meter itself tells of the running quarter-hour and of the month's highest one; None is not told now."""
+        self.peak.tell(window_average_w=window_average_w, month_peak_w=month_peak_w, utcnow=self._clock.utcnow(), zone=self.config.zone)
+
     # What stations say.
 
     def admit(self, identity: str) -> Admission:

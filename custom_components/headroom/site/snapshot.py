@@ -9,6 +9,7 @@ from typing import Any
 from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
 from ..engine.model import NONE_A, Circuit, PerPhase, Reason
+from ..engine.peak_demand import PeakLimits
 from ..engine.share import Policy
 from .comparison import Compared, Comparison
 from .config import EvseKey, Mode
@@ -194,6 +195,8 @@ class EvseSnapshot:
 class PeakSnapshot:
     """The running quarter-hour and the month, in watts of import."""
 
+    limits: PeakLimits
+    """What a person set."""
     goal_w: float | None
     """What no window is to exceed; None where nobody set it."""
     window_w: float
