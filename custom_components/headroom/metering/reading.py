@@ -15,6 +15,15 @@ class ConnectionLostError(MeterError):
     """The meter is gone or silent: what may still arrive from it belongs to an old question."""
 
 
+class ImplausibleError(MeterError):
+    """What the meter said can't be true; `reading` is what it said, to find out why."""
+
+    def __init__(self, message: str, reading: Reading) -> None:
+        """`message` is for people."""
+        super().__init__(message)
+        self.reading = reading
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """One look at a meter. Import is positive, export negative, in amps (signed like the phase's power) and watts.
