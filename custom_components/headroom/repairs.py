@@ -1,6 +1,6 @@
 """What a person has to see to: stations that wait for approval, meters that went silent, stations that do not obey."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, override
@@ -16,6 +16,7 @@ from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
 from .csms.upkeep import FirmwareState
 from .engine.share import PLANNED
 from .issue import Issue
+from .phase_map_repair import PHASE_MAP_WRONG, PhaseMapFlow, phase_map_issues
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
 from .site.snapshot import MeterHealth, PendingStation, SiteSnapshot
 from .station_access import station_subentry
@@ -112,7 +113,7 @@ def async_sync_issues(
     for identity, state in concerns.firmware():
         key = FIRMWARE_FAILURES[state]
         issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, {"station": names.get(identity, identity)})
-    issues |= security_issues(entry)
+    issues |= security_issues(entry) | phase_map_issues(entry, snapshot)
     for issue_id in _raised(hass, entry) - issues.keys():
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     for issue_id, issue in issues.items():
@@ -276,10 +277,11 @@ class PendingStationFlow(StationRepairFlow):
         return self.async_create_entry(data={})
 
 
-FLOWS: Mapping[str, type[StationRepairFlow]] = {
+FLOWS: Mapping[str, Callable[[HeadroomConfigEntry | None, str], RepairsFlow]] = {
     STATION_PENDING: PendingStationFlow,
     BELOW_PROFILE: BelowProfileFlow,
     LOGIN_FAILING: LoginFailingFlow,
+    PHASE_MAP_WRONG: PhaseMapFlow,
 }
 """What fixes an issue, by what its id begins with."""
 

@@ -24,8 +24,10 @@ from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.values import ChargingState
 from .engine.model import ALL_PHASES, Phase, ReasonCode
 from .entity import HeadroomEntity, Row, Rows, async_follow
+from .phase_map_repair import conductor_names
 from .site.comparison import Compared, Comparison
 from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, PeakSnapshot, SiteSnapshot, StationSnapshot
+from .site.wiring import Wiring
 from .subjects import CircuitSubject, EvseSubject, SiteSubject, StationSubject
 
 # Values are pushed; nothing is asked of a station.
@@ -300,6 +302,15 @@ CIRCUIT: tuple[SensorRow[CircuitSnapshot], ...] = (
     ),
 )
 
+
+def _phase_map(_: SiteSnapshot, evse: EvseSnapshot) -> Attributes:
+    """Return which grid conductors are behind the terminals: as said, as learnt, and as reckoned with."""
+    if (known := evse.phase_map) is None:
+        return {}
+    names = {"said": known.said, "learnt": known.learnt or None, "reckoned": known.reckoned}
+    return {key: None if each is None else conductor_names(each) for key, each in names.items()} | {"steps": known.steps}
+
+
 STATION: tuple[SensorRow[StationSnapshot], ...] = (
     DurationRow(
         key="acknowledgement_latency",
@@ -386,6 +397,15 @@ EVSE: tuple[SensorRow[EvseSnapshot], ...] = (
         translation_key="fallback",
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda evse: evse.fallback_a,
+    ),
+    EnumRow(
+        key="phase_map",
+        translation_key="phase_map",
+        options=[wiring.value for wiring in Wiring],
+        entity_category=EntityCategory.DIAGNOSTIC,
+        has_fn=lambda evse: evse.phase_map is not None,
+        value_fn=lambda evse: None if evse.phase_map is None else evse.phase_map.state,
+        attributes_fn=_phase_map,
     ),
     SensorRow(
         key="energy_still_needed",

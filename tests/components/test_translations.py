@@ -13,6 +13,7 @@ import pytest
 from custom_components.headroom import variables
 from custom_components.headroom.const import DOMAIN, PLATFORMS
 from custom_components.headroom.csms.security.own_files import FileProblem
+from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
 from custom_components.headroom.repairs import (
     FIRMWARE_FAILURES,
     FLOWS,
@@ -133,7 +134,7 @@ def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
     assert shown_steps("token_flow") == subentries["id_token"]["step"].keys()
     assert shown_steps("repairs") <= TEXTS["issues"][STATION_PENDING]["fix_flow"]["step"].keys()
     for key in FLOWS:
-        assert TEXTS["issues"][key]["fix_flow"]["step"].keys() <= shown_steps("repairs") | of_station
+        assert TEXTS["issues"][key]["fix_flow"]["step"].keys() <= shown_steps("repairs") | shown_steps("phase_map_repair") | of_station
     for texts in subentries.values():
         assert texts["entry_type"] and texts["initiate_flow"]["user"]
 
@@ -223,6 +224,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
     }
     assert TEXTS["issues"].keys() == raised | {
         STATION_PENDING,
+        PHASE_MAP_WRONG,
         METER_LOST,
         NO_SOLVER,
         LOOP_FAILED,
