@@ -16,6 +16,7 @@ from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.upkeep import DataTransfer
 from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.authorization import Judgement
+from .site.measure import Stage
 from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
 from .subjects import EvseSubject, SiteSubject, StationSubject, Subject
 
@@ -25,6 +26,8 @@ PARALLEL_UPDATES = 0
 STARTED = "started"
 ENDED = "ended"
 EVENTS_LOST = "events_lost"
+OVERDRAW = "overdraw"
+OBEYS = "obeys"
 ACCEPTED = "accepted"
 REFUSED = "refused"
 RECEIVED = "received"
@@ -50,7 +53,15 @@ class EventRow[SnapshotT](Row[SnapshotT], EventEntityDescription):
     """An event of a subject."""
 
 
-EVSE: tuple[EventRow[EvseSnapshot], ...] = (EventRow(key="session", translation_key="session", event_types=[STARTED, ENDED, EVENTS_LOST]),)
+EVSE: tuple[EventRow[EvseSnapshot], ...] = (
+    EventRow(key="session", translation_key="session", event_types=[STARTED, ENDED, EVENTS_LOST]),
+    EventRow(
+        key="protection",
+        translation_key="protection",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        event_types=[OVERDRAW, OBEYS, *(stage.value for stage in Stage)],
+    ),
+)
 
 HAPPENINGS = [kind.value for kind in SecurityEventKind]
 SITE: tuple[EventRow[SiteSnapshot], ...] = (
@@ -143,6 +154,35 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
         self.async_write_ha_state()
 
 
+class ProtectionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
+    """Tells of a car that draws more than it may, and of what was done to relieve a breaker. What was so before it came up is no news."""
+
+    entity_description: EventRow[EvseSnapshot]
+
+    def __init__(self, coordinator: HeadroomCoordinator, subject: Subject[EvseSnapshot], description: EventRow[EvseSnapshot]) -> None:
+        """Take note of how it is."""
+        super().__init__(coordinator, subject, description)
+        self._before = self.snapshot
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        super()._handle_coordinator_update()
+        before, now = self._before, self.snapshot
+        self._before = now
+        if now.overdraws != before.overdraws:
+            draw_a = max((current for current in now.current_a if current is not None), default=0.0)
+            self._tell(OVERDRAW if now.overdraws else OBEYS, {"current": round(draw_a, 1), "limit": now.limit_a})
+        if now.measure is not None and (before.measure is None or before.measure.stage is not now.measure.stage):
+            circuit = self.coordinator.data.circuits.get(now.measure.circuit_id)
+            name = None if circuit is None else circuit.circuit.name
+            self._tell(now.measure.stage.value, {"current": round(now.measure.draw_a, 1), "circuit": name})
+
+    def _tell(self, event_type: str, attributes: dict[str, str | float | None]) -> None:
+        self._trigger_event(event_type, attributes)
+        self.async_write_ha_state()
+
+
 class SecurityEventEntity(HeadroomEntity[Any], EventEntity):
     """Tells what concerns the security of one station; the site's tells of all, also of whoever was turned away."""
 
@@ -228,6 +268,7 @@ class VendorMessageEventEntity(HeadroomEntity[StationSnapshot], EventEntity):
 ENTITIES: Mapping[str, Callable[[HeadroomCoordinator, Any, Any], EventEntity]] = {
     "authorization": AuthorizationEventEntity,
     "monitor": MonitorEventEntity,
+    "protection": ProtectionEvent,
     "security": SecurityEventEntity,
     "session": SessionEvent,
     "vendor_message": VendorMessageEventEntity,

@@ -17,6 +17,7 @@ from .csms.upkeep import FirmwareState
 from .engine.share import PLANNED
 from .issue import Issue
 from .phase_map_repair import PHASE_MAP_WRONG, PhaseMapFlow, phase_map_issues
+from .protection_issues import protection_issues
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
 from .site.snapshot import MeterHealth, PendingStation, SiteSnapshot
 from .station_access import station_subentry
@@ -97,6 +98,7 @@ def async_sync_issues(
             issues[f"{STATION_AWAITS_REBOOT}_{entry.entry_id}_{identity}"] = Issue(
                 STATION_AWAITS_REBOOT, ir.IssueSeverity.WARNING, placeholders
             )
+    issues |= protection_issues(entry, snapshot, names)
     concerns = concerns or Concerns()
     for identity, event in concerns.monitors():
         placeholders = {

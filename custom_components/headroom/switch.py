@@ -121,6 +121,7 @@ class InServiceSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
         identity, evse_id = self.snapshot.key
         with translated_errors(identity):
             await self.coordinator.station(identity).change_availability(operative=operative, evse_id=evse_id)
+        self.coordinator.site.availability_decided(identity, evse_id)
 
 
 class FollowMonthSwitch(HeadroomEntity[SiteSnapshot], SwitchEntity):

@@ -14,6 +14,7 @@ from custom_components.headroom import variables
 from custom_components.headroom.const import DOMAIN, PLATFORMS
 from custom_components.headroom.csms.security.own_files import FileProblem
 from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
+from custom_components.headroom.protection_issues import STAGES
 from custom_components.headroom.repairs import (
     FIRMWARE_FAILURES,
     FLOWS,
@@ -240,6 +241,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         STATION_CLOCK,
         STATION_MONITOR,
         STATION_TOKENS,
+        *(key for key, _ in STAGES.values()),
         *FIRMWARE_FAILURES.values(),
     }
     for key, issue in TEXTS["issues"].items():

@@ -136,6 +136,7 @@ async def _change_availability(call: ServiceCall) -> None:
     coordinator, identity, evse_id = station_of(call)
     with translated_errors(identity):
         await coordinator.station(identity).change_availability(operative=call.data[ATTR_OPERATIVE], evse_id=evse_id)
+    coordinator.site.availability_decided(identity, evse_id)
 
 
 async def _trigger_message(call: ServiceCall) -> None:

@@ -14,6 +14,7 @@ from .clock import Clock, LoopClock
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .installer import Installer
+from .last_resort import LastResort
 from .limits import FirstLease
 from .memory import EvseMemory, SiteMemory
 from .offline import Keeper
@@ -70,6 +71,8 @@ class Grounds(ABC):
         self.peak.recall(memory.peak)
         self._phase_maps = PhaseMaps()
         self._phase_maps.recall(memory.phase_maps)
+        self.last_resort = LastResort(station, lambda: self._on_memory())
+        self.last_resort.recall(memory.last_resort)
         self.standing = StandingLimits()
         self.standing.recall(memory.standing)
         self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
@@ -122,6 +125,7 @@ class Grounds(ABC):
         for key in self._evses.keys() - keys:
             del self._evses[key]
         self._visits.of_evses(keys)
+        self.last_resort.of_evses(keys)
         for identity, station_config in config.stations.items():
             ready = identity in self._installers and self._installers[identity].station is not None
             for evse_config in station_config.evses:
@@ -194,6 +198,7 @@ class Grounds(ABC):
             standing=self.standing.documents(),
             authorization=self.authorization.document(),
             visits=self._visits.document(),
+            last_resort=self.last_resort.document(),
             shadow=self._shadow.comparison,
             peak=self.peak.document(),
             phase_maps=self._phase_maps.document(),

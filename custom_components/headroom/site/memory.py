@@ -37,6 +37,8 @@ class SiteMemory:
     """As `Authorization.document` gives it."""
     visits: Mapping[str, Any] = field(default_factory=dict)
     """As `Visits.document` gives it."""
+    last_resort: Mapping[str, Any] = field(default_factory=dict)
+    """As `LastResort.document` gives it."""
     shadow: Comparison | None = None
     """What came of shadow mode so far."""
     peak: Mapping[str, Any] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class SiteMemory:
             "standing": list(self.standing),
             "authorization": dict(self.authorization),
             "visits": dict(self.visits),
+            "last_resort": dict(self.last_resort),
             "shadow": None if self.shadow is None else self.shadow.document(),
             "peak": dict(self.peak),
             "phase_maps": dict(self.phase_maps),
@@ -80,6 +83,7 @@ class SiteMemory:
             standing=document.get("standing", ()),
             authorization=document.get("authorization", {}),
             visits=document.get("visits", {}),
+            last_resort=document.get("last_resort", {}),
             shadow=None if document.get("shadow") is None else Comparison.from_document(document["shadow"]),
             peak=document.get("peak", {}),
             phase_maps=document.get("phase_maps", {}),

@@ -211,6 +211,7 @@ class Site(Wishes, Access):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.last_resort.stop()
         await self._keeper.stop()
         await self._planning.stop()
         self._turning = None
@@ -315,6 +316,8 @@ class Site(Wishes, Access):
         elif not before:
             for installer in self._installers.values():
                 installer.hurry()
+        if self.mode is Mode.DYNAMIC:
+            self.last_resort.turn(self._circuits, evses, turn.requests, now, utcnow)
         sample_doubtful(self._circuits, evses, self.mode, now)
         for installer in self._installers.values():
             installer.wake()
@@ -391,6 +394,7 @@ class Site(Wishes, Access):
             evses=self._evses,
             turn=turn,
             authorization=self.authorization,
+            last_resort=self.last_resort,
             reaction_s=self._decisions.reaction_s,
             shadow=self._shadow.comparison if self.mode is Mode.SHADOW else None,
             peak=self.peak.snapshot(self.config, self._clock.utcnow().timestamp()) if self.config.root.metered else None,

@@ -13,6 +13,7 @@ from ..engine.peak_demand import PeakLimits
 from ..engine.share import Policy
 from .comparison import Compared, Comparison
 from .config import EvseKey, Mode
+from .measure import Measure
 from .needs import Needed
 from .wiring import PhaseMap
 from .wish import Wish
@@ -189,6 +190,10 @@ class EvseSnapshot:
     """What its session needs, and who says so."""
     phase_map: PhaseMap | None = None
     """How it is wired to the grid, None where there is only one way."""
+    overdraws: bool = False
+    """Its car draws more than it may, for longer than a car takes to follow."""
+    measure: Measure | None = None
+    """What was done to it as a last resort, to relieve a breaker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 import math
 
 from ..engine import urgency as engine
+from ..engine.last_resort import due
 from ..engine.model import NONE_A, Circuit, PerPhase
 from ..engine.unmanaged import add
-from ..engine.urgency import EPSILON_A, PASSES_S, Heat, Urgency, warmed
+from ..engine.urgency import EPSILON_A, PASSES_S, Heat, Urgency, large, warmed
 from ..metering.reading import Reading
 
 SLOW_S = 3.0
@@ -22,6 +23,10 @@ class Strain:
     urgency: Urgency = Urgency.NONE
     over_since: float | None = None
     """Since when all that may be drawn there has been above its limit."""
+    large_since: float | None = None
+    """Since when more was measured than its breaker carries for good…"""
+    above_since: float | None = None
+    """…and more than its rating."""
     cars_a: PerPhase = NONE_A
     """The most that its cars may draw, by the last turn."""
     _ours: bool = False
@@ -36,10 +41,13 @@ class Strain:
         """
         self.cars_a = cars_a
         if reading is None:
-            self.heat, self.urgency, self.over_since = None, Urgency.NONE, None
+            self.heat, self.urgency = None, Urgency.NONE
+            self.over_since = self.large_since = self.above_since = None
             return
         if self.heat is None or reading.taken_at > self.heat.at:
             self.heat = warmed(self.heat, circuit, reading.current_a, reading.taken_at)
+        self.large_since = _since(self.large_since, large(circuit, reading.current_a), now)
+        self.above_since = _since(self.above_since, any(reading.current_a[phase] > circuit.fuse_a for phase in circuit.phases), now)
         raised = any(now_a > before_a + EPSILON_A for now_a, before_a in zip(cars_a, self._before_a, strict=True))
         ours = raised or (self.over_since is not None and self._ours)
         over_s = 0.0 if self.over_since is None else now - self.over_since
@@ -49,7 +57,22 @@ class Strain:
         else:
             self.over_since, self._ours = now if self.over_since is None else self.over_since, ours
 
+    def reserve(self, circuit: Circuit) -> float:
+        """Return the share of its breaker's heat reserve that is left, 0 where nobody measures it."""
+        return 0.0 if self.heat is None else engine.reserve(self.heat, circuit)
+
+    def due(self, circuit: Circuit, now: float) -> bool:
+        """Tell whether sessions have to be stopped there."""
+        large_s, above_s = (None if since is None else now - since for since in (self.large_since, self.above_since))
+        return self.heat is not None and due(circuit, self.heat, large_s=large_s, above_s=above_s)
+
     @property
     def next_change(self) -> float:
         """When an overload has had the time to pass by itself (monotonic); infinite where none has to."""
         return self.over_since + PASSES_S if self.over_since is not None and self.urgency is Urgency.PASSING else math.inf
+
+
+def _since(before: float | None, holds: bool, now: float) -> float | None:
+    if not holds:
+        return None
+    return now if before is None else before

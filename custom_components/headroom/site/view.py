@@ -15,7 +15,10 @@ from .clock import Clock, wall_clock
 from .comparison import Comparison
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
+from .evse_facts import Problem
 from .installer import Installer
+from .last_resort import LastResort
+from .measure import Measure
 from .reason_document import reason_document
 from .room import path_ids
 from .snapshot import (
@@ -63,6 +66,7 @@ def snapshot_of(
     evses: Mapping[EvseKey, EvseState],
     turn: Turn | None,
     authorization: Authorization,
+    last_resort: LastResort,
     reaction_s: float | None,
     shadow: Comparison | None,
     peak: PeakSnapshot | None,
@@ -97,7 +101,7 @@ def snapshot_of(
             if state.config is None and state.online and _introduced(state, clock.utcnow())
         },
         resources=resources,
-        evses={key: _evse(evse, turn, mode, names, authorization, local, now) for key, evse in evses.items()},
+        evses={key: _evse(evse, turn, mode, names, authorization, last_resort.measure(key), local, now) for key, evse in evses.items()},
         charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
         peak=peak,
         reaction_s=reaction_s,
@@ -171,6 +175,7 @@ def _evse(
     mode: Mode,
     names: Mapping[str, str],
     authorization: Authorization,
+    measure: Measure | None,
     local: Callable[[float], datetime],
     now: float,
 ) -> EvseSnapshot:
@@ -212,6 +217,8 @@ def _evse(
         wish=evse.wish,
         needed=evse.needed,
         phase_map=phase_map_of(evse),
+        overdraws=evse.problem is Problem.DISOBEDIENT,
+        measure=measure,
     )
 
 

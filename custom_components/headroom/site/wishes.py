@@ -46,6 +46,13 @@ class Wishes(Grounds):
         self._on_memory()
         self.request_turn("user")
 
+    def availability_decided(self, identity: str, evse_id: int | None) -> None:
+        """Take note that a person put an EVSE, or all of a station's (None), in or out of service: that stays as it is."""
+        for key in self._evses:
+            if key.station == identity and evse_id in (None, 0, key.evse_id):
+                self.last_resort.person_decides(key)
+        self.request_turn("user")
+
     def set_user_max(self, key: EvseKey, limit_a: float) -> None:
         """Cap an EVSE."""
         self._evses[key].user_max_a = limit_a
