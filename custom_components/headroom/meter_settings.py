@@ -88,6 +88,7 @@ def meter_of(hass: HomeAssistant, settings: MeterSettings) -> Meter:
                 device_id=meter[CONF_UNIT_ID],
                 model=meter[CONF_MODEL],
                 invert=meter[CONF_INVERT],
+                phases=3 if place.phases == 3 else 1,
                 voltage_v=place.voltage_v,
                 ceiling_a=ceiling_a,
             )

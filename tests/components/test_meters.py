@@ -104,6 +104,22 @@ async def test_a_meter_is_changed_while_the_others_are_read_on(hass: HomeAssista
     assert entry.runtime_data is coordinator, "nothing was loaded anew"
 
 
+async def test_import_that_turns_into_export_for_a_moment_frees_nothing(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    entry = mock_config_entry
+    await set_up(hass, entry)
+    await until(entry, lambda site: site.circuits["main"].current_a[0] == 10)
+    seen: set[float] = set()
+    entry.runtime_data.async_add_listener(lambda: seen.add(entry.runtime_data.data.circuits["main"].current_a[0]))
+    measure(hass, "main", "20")
+    await until(entry, lambda site: site.circuits["main"].current_a[0] == 20)
+    measure(hass, "main", "-30")
+    measure(hass, "garage", "5")
+    await until(entry, lambda site: garage(site).current_a[0] == 5)
+    measure(hass, "main", "21")
+    await until(entry, lambda site: site.circuits["main"].current_a[0] == 21)
+    assert -30.0 not in seen
+
+
 async def test_a_circuit_that_is_removed_takes_its_meter_along(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
     entry = mock_config_entry
     await set_up(hass, entry)

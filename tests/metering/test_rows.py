@@ -1,7 +1,7 @@
 """Every row of the table of meters, written down here a second time from the drivers' facts, behind a real Modbus server."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -148,6 +148,8 @@ async def test_a_sma_home_manager_gives_what_is_drawn_less_what_is_fed_in(meter:
     meter.store(30867, 2300, I32)
     reading = await ModbusMeter(config(meter, "sma_home_manager")).probe()
     assert (reading.power_w, reading.current_a) == (-2300.0, (0.0, 0.0, 0.0))
+    one_phase = replace(config(meter, "sma_home_manager"), phases=1)
+    assert (await ModbusMeter(one_phase).probe()).current_a == (-10.0, 0.0, 0.0), "there the total is the phase"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ type Registers = Mapping[tuple[int | None, int], int]
 class ModbusMeterConfig:
     """A meter on a line. `model` is a key of METERS; `invert` swaps import and export.
 
-    `interval_s` None reads as fast as the meter allows (`pace`). `timeout_s` bounds each answer. `voltage_v` and `ceiling_a` are
+    `phases` are the site's: a meter that has only a total can't tell. `interval_s` None reads as fast as the meter allows (`pace`). `timeout_s` bounds each answer. `voltage_v` and `ceiling_a` are
     what a reading is judged by; where a meter has no currents, `voltage_v` makes them of its power.
     """
 
@@ -41,6 +41,7 @@ class ModbusMeterConfig:
     device_id: int = 1
     model: str
     invert: bool = False
+    phases: Literal[1, 3] = 3
     interval_s: float | None = None
     timeout_s: float = 2.0
     voltage_v: float = 230.0
@@ -169,7 +170,7 @@ class ModbusMeter:
         elif power_w is None:
             raise MeterError(f"{self._source}: says that it has no value for the power")
         else:
-            current_a = currents_of_total(power_w, phases=3, voltage_v=self._config.voltage_v)
+            current_a = currents_of_total(power_w, phases=self._config.phases, voltage_v=self._config.voltage_v)
         import_wh, export_wh = energies.import_wh, energies.export_wh
         if self._config.invert:
             import_wh, export_wh = export_wh, import_wh

@@ -15,6 +15,8 @@ RISE_BY_FUSE = 3.0
 FALL_BY_FUSE = 1.0
 """Cars that all stop at once drop the site by less than its fuse."""
 
+ANOTHER_AFTER_S = 0.1
+"""Sooner it is the same reading, told in pieces, as entities tell theirs."""
 CONFIRMED_AFTER_S = 5.0
 """A source that speaks only when something changes has nothing to add to what holds."""
 
@@ -25,16 +27,19 @@ class Steady:
 
     believed_a: PerPhase | None = None
     waiting_a: PerPhase | None = None
+    waiting_since: float = 0.0
 
 
-def settle(before: Steady, current_a: PerPhase, fuse_a: float) -> tuple[Steady, bool]:
-    """Return what is remembered after this reading, and whether it is believed."""
+def settle(before: Steady, current_a: PerPhase, fuse_a: float, now: float) -> tuple[Steady, bool]:
+    """Return what is remembered after this reading, which came at `now` in seconds, and whether it is believed."""
     reference = before.believed_a
     if reference is None or not _leaps(reference, current_a, fuse_a):
         return Steady(believed_a=current_a), True
-    if before.waiting_a is not None and not _leaps(before.waiting_a, current_a, fuse_a):
-        return Steady(believed_a=current_a), True
-    return Steady(believed_a=reference, waiting_a=current_a), False
+    if before.waiting_a is None or _leaps(before.waiting_a, current_a, fuse_a):
+        return Steady(believed_a=reference, waiting_a=current_a, waiting_since=now), False
+    if now - before.waiting_since < ANOTHER_AFTER_S:
+        return Steady(believed_a=reference, waiting_a=current_a, waiting_since=before.waiting_since), False
+    return Steady(believed_a=current_a), True
 
 
 def _leaps(before_a: PerPhase, after_a: PerPhase, fuse_a: float) -> bool:
@@ -71,7 +76,7 @@ class SteadyMeter:
             nonlocal steady, silence
             if silence is not None:
                 silence.cancel()
-            steady, believed = settle(steady, reading.current_a, self._fuse_a)
+            steady, believed = settle(steady, reading.current_a, self._fuse_a, loop.time())
             if believed:
                 on_reading(reading)
             else:
