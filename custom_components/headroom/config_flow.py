@@ -48,6 +48,7 @@ from .const import (
     SECTION_ADVANCED,
     SUBENTRY_CIRCUIT,
     SUBENTRY_ID_TOKEN,
+    SUBENTRY_RESOURCE,
     SUBENTRY_STATION,
     TLS_OWN,
 )
@@ -56,6 +57,7 @@ from .engine.model import ALL_PHASES
 from .meter_flow import MeterSteps
 from .meter_settings import NO_METER, MeterPlace
 from .peak_flow import PeakSteps
+from .resource_flow import ResourceFlow
 from .security_flow import SecuritySteps, profile_field
 from .security_settings import SecuritySettings
 from .subentry_flow import StationFlow
@@ -113,7 +115,12 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], P
     @override
     def async_get_supported_subentry_types(cls, config_entry: ConfigEntry) -> dict[str, type[ConfigSubentryFlow]]:
         """Return what a site is made of."""
-        return {SUBENTRY_STATION: StationFlow, SUBENTRY_CIRCUIT: CircuitFlow, SUBENTRY_ID_TOKEN: IdTokenFlow}
+        return {
+            SUBENTRY_STATION: StationFlow,
+            SUBENTRY_CIRCUIT: CircuitFlow,
+            SUBENTRY_RESOURCE: ResourceFlow,
+            SUBENTRY_ID_TOKEN: IdTokenFlow,
+        }
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:

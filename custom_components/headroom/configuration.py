@@ -1,6 +1,7 @@
 """From what the forms stored to what the site is made of. Pure conversion."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypedDict
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -11,19 +12,23 @@ from .const import (
     CONF_BLOCKED,
     CONF_CIRCUIT,
     CONF_CONCURRENT,
+    CONF_COUNTED,
     CONF_EVSE_ID,
     CONF_EVSES,
     CONF_FREE_CHARGING,
     CONF_FUSE_A,
+    CONF_GIVES_WAY,
     CONF_GROUP,
     CONF_ID_TOKEN,
     CONF_ID_TOKENS,
     CONF_IDENTITY,
     CONF_IMBALANCE,
+    CONF_KIND,
     CONF_LIMIT_KW,
     CONF_MARGIN_A,
     CONF_MASTER_PASS,
     CONF_MAX_A,
+    CONF_MOST_A,
     CONF_NO_AUTHORIZATION,
     CONF_PARENT,
     CONF_PHASES,
@@ -39,13 +44,15 @@ from .const import (
     ROTATION_UNKNOWN,
     SUBENTRY_CIRCUIT,
     SUBENTRY_ID_TOKEN,
+    SUBENTRY_RESOURCE,
     SUBENTRY_STATION,
     TYPE_ANY,
 )
 from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
-from .meter_settings import has_meter
+from .meter_settings import has_meter, resource_phases, tells_one_power
 from .peak_settings import peak_limits
 from .site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig
+from .site.resource import Resource, ResourceKind, worst_with
 
 ROTATIONS: Mapping[int, tuple[str, ...]] = {
     3: ("L1L2L3", "L2L3L1", "L3L1L2", "L1L3L2", "L2L1L3", "L3L2L1", ROTATION_UNKNOWN),
@@ -114,8 +121,12 @@ def _upwards(entry: ConfigEntry, circuit_id: str) -> Iterator[str]:
 
 def site_config(entry: ConfigEntry) -> SiteConfig:
     """Return the site that a config entry and its subentries describe."""
+    circuits = {circuit.circuit_id: circuit for circuit in _circuits(entry)}
+    resources = tuple(_resources(entry))
+    worst_a = worst_with(resources, circuits)
     return SiteConfig(
-        circuits=tuple(_circuits(entry)),
+        circuits=tuple(replace(circuit, unmanaged_worst_a=worst_a[circuit_id]) for circuit_id, circuit in circuits.items()),
+        resources=resources,
         stations={station.identity: station for station in _stations(entry)},
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
         time_zone=dt_util.get_default_time_zone(),
@@ -178,6 +189,23 @@ def _circuits(entry: ConfigEntry) -> Iterator[Circuit]:
             unmanaged_worst_a=_on(phases, subentry.data[CONF_UNMANAGED_WORST_A]),
             metered=has_meter(subentry.data),
             **_constraints(subentry.data),
+        )
+
+
+def _resources(entry: ConfigEntry) -> Iterator[Resource]:
+    circuits = circuit_names(entry)
+    for subentry in entry.get_subentries_of_type(SUBENTRY_RESOURCE):
+        data = subentry.data
+        yield Resource(
+            resource_id=subentry.subentry_id,
+            name=subentry.title,
+            kind=ResourceKind(data[CONF_KIND]),
+            circuit_id=data[CONF_CIRCUIT] if data[CONF_CIRCUIT] in circuits else MAIN_CIRCUIT_ID,
+            phases=resource_phases(data, entry.data),
+            most_a=float(data[CONF_MOST_A]),
+            even=tells_one_power(data),
+            counted=bool(data[CONF_COUNTED]),
+            gives_way=bool(data.get(CONF_GIVES_WAY, False)),
         )
 
 

@@ -85,6 +85,7 @@ CONF_UNKNOWN_OFFLINE: Final = "unknown_offline"
 # Subentries.
 SUBENTRY_CIRCUIT: Final = "circuit"
 SUBENTRY_ID_TOKEN: Final = "id_token"
+SUBENTRY_RESOURCE: Final = "resource"
 SUBENTRY_STATION: Final = "station"
 CONF_PARENT: Final = "parent"
 CONF_UNMANAGED_WORST_A: Final = "unmanaged_worst_a"
@@ -96,6 +97,15 @@ CONF_EVSE_ID: Final = "evse_id"
 CONF_ROTATION: Final = "rotation"
 CONF_MAX_A: Final = "max_a"
 ROTATION_UNKNOWN: Final = "unknown"
+
+# In the subentry of a PV system or home battery.
+CONF_KIND: Final = "kind"
+CONF_WIRED_TO: Final = "wired_to"
+CONF_MOST_A: Final = "most_a"
+CONF_COUNTED: Final = "counted"
+"""Whether what it gives may be used by cars."""
+CONF_GIVES_WAY: Final = "gives_way"
+"""Whether what it draws may be."""
 
 # In the subentry of a token.
 CONF_BLOCKED: Final = "blocked"
@@ -121,6 +131,7 @@ DEFAULT_LISTEN_HOST: Final = "0.0.0.0"
 DEFAULT_LISTEN_PORT: Final = 9000
 DEFAULT_MODBUS_PORT: Final = 502
 DEFAULT_UNIT_ID: Final = 1
+DEFAULT_RESOURCE_A: Final = 16.0
 
 EVSE_LEAST_A: Final = 6.0
 EVSE_MOST_A: Final = 80.0

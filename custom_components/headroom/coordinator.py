@@ -27,7 +27,7 @@ from .ledger.records import LedgerError
 from .listening import Listening
 from .logs import Logs
 from .memories import StationMemories
-from .meter_settings import settings_by_circuit
+from .meter_settings import settings_by_measured
 from .meters import Meters
 from .peak_settings import async_follow_peak, peak_entities
 from .security import SiteSecurity
@@ -128,7 +128,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         entry.async_create_background_task(self.hass, self._async_install_solver(), f"{DOMAIN} solver")
         self._meters = Meters(self.hass, entry, on_reading=self.site.update_reading, on_health=self.site.meter_health)
         self._begun.push_async_callback(self._meters.async_stop)
-        self._meters.async_apply(settings_by_circuit(entry))
+        self._meters.async_apply(settings_by_measured(entry))
         self._follow_peak()
         self._begun.callback(lambda: self._end_peak())
         self._begun.callback(self._listening.stop)
@@ -202,7 +202,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             )
         for identity in known - approved:
             entry.async_create_task(self.hass, self._async_remove(identity), f"{DOMAIN} remove {identity}")
-        self._meters.async_apply(settings_by_circuit(entry))
+        self._meters.async_apply(settings_by_measured(entry))
         if peak_entities(entry.data) != self._peak_entities:
             self._end_peak()
             self._follow_peak()

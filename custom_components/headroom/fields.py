@@ -18,6 +18,7 @@ import probatio as vol
 from .configuration import IMBALANCES_A, ROTATIONS
 from .const import CONF_FUSE_A, CONF_IMBALANCE, CONF_LIMIT_KW, CONF_MARGIN_A, IMBALANCE_OFF, SECTION_ADVANCED
 from .engine.model import ALL_PHASES
+from .meter_settings import WIRINGS
 
 FUSE_MOST_A = 6300.0
 """The largest rating of a low-voltage circuit breaker in common use."""
@@ -66,6 +67,11 @@ def rotation() -> SelectSelector:
     return choice(
         {value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in rotations}, translation_key="rotation"
     )
+
+
+def wired_to() -> SelectSelector:
+    """Ask which grid conductors something hangs on."""
+    return choice({value: ", ".join(phase.name for phase in phases) for value, phases in WIRINGS.items()})
 
 
 def token_type(kinds: Iterable[str]) -> SelectSelector:

@@ -16,15 +16,19 @@ from .const import (
     CONF_IMPORT_ENERGY,
     CONF_INVERT,
     CONF_METER,
+    CONF_MOST_A,
     CONF_PHASES,
     CONF_POWER,
     CONF_POWER_TOTAL,
     CONF_UNIT_ID,
     CONF_VOLTAGE_V,
+    CONF_WIRED_TO,
     MAIN_CIRCUIT_ID,
     METER_NONE,
     SUBENTRY_CIRCUIT,
+    SUBENTRY_RESOURCE,
 )
+from .engine.model import ALL_PHASES, Phase
 from .metering.entity import EntityMeter, EntityMeterConfig
 from .metering.line import TcpLine
 from .metering.modbus import ModbusMeter, ModbusMeterConfig
@@ -32,6 +36,8 @@ from .metering.reading import Meter
 
 CEILING_BY_FUSE = 10.0
 """No fuse lets so many times its rating through for as long as a meter takes to measure it."""
+WIRINGS: Mapping[str, tuple[Phase, ...]] = {"L1L2L3": ALL_PHASES} | {phase.name: (phase,) for phase in ALL_PHASES}
+"""The grid's conductors that something hangs on, by what the forms call them."""
 NO_METER: Mapping[str, Any] = MappingProxyType({CONF_TYPE: METER_NONE})
 
 
@@ -44,9 +50,9 @@ class MeterPlace:
     fuse_a: float
 
     @classmethod
-    def of(cls, site: Mapping[str, Any], fuse_a: float) -> MeterPlace:
-        """Return the place behind a fuse of the site that a config entry's data describe."""
-        return cls(phases=site[CONF_PHASES], voltage_v=float(site[CONF_VOLTAGE_V]), fuse_a=float(fuse_a))
+    def of(cls, site: Mapping[str, Any], fuse_a: float, *, phases: int | None = None) -> MeterPlace:
+        """Return the place behind a fuse of the site that a config entry's data describe; `phases` where it has less than the site."""
+        return cls(phases=phases or site[CONF_PHASES], voltage_v=float(site[CONF_VOLTAGE_V]), fuse_a=float(fuse_a))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +68,32 @@ def has_meter(data: Mapping[str, Any]) -> bool:
     return bool(data.get(CONF_METER, NO_METER)[CONF_TYPE] != METER_NONE)
 
 
-def settings_by_circuit(entry: ConfigEntry) -> dict[str, MeterSettings]:
-    """Return what makes the meter of each circuit that has one."""
-    return {
-        circuit_id: MeterSettings(stored=data[CONF_METER], place=MeterPlace.of(entry.data, data[CONF_FUSE_A]))
-        for circuit_id, data in _circuits(entry)
-        if has_meter(data)
-    }
+def resource_phases(data: Mapping[str, Any], site: Mapping[str, Any]) -> tuple[Phase, ...]:
+    """Return the grid's conductors that a PV system or battery hangs on."""
+    if site[CONF_PHASES] == 1:
+        return (Phase.L1,)
+    return WIRINGS[data.get(CONF_WIRED_TO, "L1L2L3")]
 
 
-def _circuits(entry: ConfigEntry) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    yield MAIN_CIRCUIT_ID, entry.data
+def settings_by_measured(entry: ConfigEntry) -> dict[str, MeterSettings]:
+    """Return what makes the meter of each circuit, PV system and battery that has one, by its id."""
+    return {measured: MeterSettings(stored=data[CONF_METER], place=place) for measured, data, place in _measured(entry) if has_meter(data)}
+
+
+def _measured(entry: ConfigEntry) -> Iterator[tuple[str, Mapping[str, Any], MeterPlace]]:
+    site = entry.data
+    yield MAIN_CIRCUIT_ID, site, MeterPlace.of(site, site[CONF_FUSE_A])
     for subentry in entry.get_subentries_of_type(SUBENTRY_CIRCUIT):
-        yield subentry.subentry_id, subentry.data
+        yield subentry.subentry_id, subentry.data, MeterPlace.of(site, subentry.data[CONF_FUSE_A])
+    for subentry in entry.get_subentries_of_type(SUBENTRY_RESOURCE):
+        place = MeterPlace.of(site, subentry.data[CONF_MOST_A], phases=len(resource_phases(subentry.data, site)))
+        yield subentry.subentry_id, subentry.data, place
+
+
+def tells_one_power(data: Mapping[str, Any]) -> bool:
+    """Tell whether a meter says one power of all phases together, and nothing of each."""
+    meter = data.get(CONF_METER, NO_METER)
+    return CONF_POWER_TOTAL in meter and not any(key.startswith((CONF_CURRENT, CONF_POWER)) and key[-1:].isdigit() for key in meter)
 
 
 def meter_of(hass: HomeAssistant, settings: MeterSettings) -> Meter:

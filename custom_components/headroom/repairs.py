@@ -31,6 +31,8 @@ CONF_ENTRY_ID = "entry_id"
 
 STATION_PENDING = "station_pending"
 METER_LOST = "meter_lost"
+RESOURCE_LOST = "resource_lost"
+RESOURCE_IN_THE_WAY = "resource_in_the_way"
 STATION_PROBLEMS: Mapping[str, str] = {
     "rejects_profiles": "station_rejects_profiles",
     "disobedient": "station_disobedient",
@@ -79,6 +81,15 @@ def async_sync_issues(
             )
     if snapshot.failing:
         issues[f"{LOOP_FAILED}_{entry.entry_id}"] = Issue(LOOP_FAILED, ir.IssueSeverity.CRITICAL, {"site": entry.title})
+    for resource_id, resource in snapshot.resources.items():
+        if resource.meter is MeterHealth.LOST:
+            issues[f"{RESOURCE_LOST}_{entry.entry_id}_{resource_id}"] = Issue(
+                RESOURCE_LOST, ir.IssueSeverity.WARNING, {"name": resource.name, "cause": resource.meter_error or "–"}
+            )
+        if resource.in_the_way:
+            issues[f"{RESOURCE_IN_THE_WAY}_{entry.entry_id}_{resource_id}"] = Issue(
+                RESOURCE_IN_THE_WAY, ir.IssueSeverity.WARNING, {"name": resource.name}
+            )
     if not solver and snapshot.mode.follows and snapshot.policy in PLANNED:
         issues[f"{NO_SOLVER}_{entry.entry_id}"] = Issue(NO_SOLVER, ir.IssueSeverity.WARNING, {"site": entry.title})
     names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}

@@ -26,9 +26,18 @@ from .engine.model import ALL_PHASES, Phase, ReasonCode
 from .entity import HeadroomEntity, Row, Rows, async_follow
 from .phase_map_repair import conductor_names
 from .site.comparison import Compared, Comparison
-from .site.snapshot import CircuitSnapshot, EvseSnapshot, EvseStatus, MeterHealth, PeakSnapshot, SiteSnapshot, StationSnapshot
+from .site.snapshot import (
+    CircuitSnapshot,
+    EvseSnapshot,
+    EvseStatus,
+    MeterHealth,
+    PeakSnapshot,
+    ResourceSnapshot,
+    SiteSnapshot,
+    StationSnapshot,
+)
 from .site.wiring import Wiring
-from .subjects import CircuitSubject, EvseSubject, SiteSubject, StationSubject
+from .subjects import CircuitSubject, EvseSubject, ResourceSubject, SiteSubject, StationSubject
 
 # Values are pushed; nothing is asked of a station.
 PARALLEL_UPDATES = 0
@@ -113,6 +122,10 @@ def _headroom(phase: Phase) -> Callable[[CircuitSnapshot], float]:
 
 def _limit(phase: Phase) -> Callable[[CircuitSnapshot], float]:
     return lambda circuit: circuit.limit_a[phase]
+
+
+def _flow(phase: Phase) -> Callable[[ResourceSnapshot], float | None]:
+    return lambda resource: None if resource.meter is MeterHealth.LOST else resource.current_a[phase]
 
 
 def _evse_current(phase: Phase) -> Callable[[EvseSnapshot], float | None]:
@@ -453,7 +466,40 @@ EVSE: tuple[SensorRow[EvseSnapshot], ...] = (
     ),
 )
 
-ROWS: Rows = {SiteSubject: SITE, CircuitSubject: CIRCUIT, StationSubject: STATION, EvseSubject: EVSE}
+RESOURCE: tuple[SensorRow[ResourceSnapshot], ...] = (
+    PowerRow(
+        key="flow_power",
+        translation_key="flow_power",
+        has_fn=lambda resource: resource.power_w is not None,
+        value_fn=lambda resource: None if resource.meter is MeterHealth.LOST else resource.power_w,
+    ),
+    *(
+        CurrentRow(
+            key=f"current_{phase.name.lower()}",
+            translation_key=f"current_{phase.name.lower()}",
+            entity_registry_enabled_default=False,
+            phase=phase,
+            value_fn=_flow(phase),
+        )
+        for phase in ALL_PHASES
+    ),
+    EnumRow(
+        key="meter_health",
+        translation_key="meter_health",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=[health.value for health in MeterHealth if health is not MeterHealth.NONE],
+        value_fn=lambda resource: resource.meter.value,
+    ),
+    DurationRow(
+        key="meter_age",
+        translation_key="meter_age",
+        entity_registry_enabled_default=False,
+        suggested_display_precision=1,
+        value_fn=lambda resource: resource.meter_age_s,
+    ),
+)
+
+ROWS: Rows = {SiteSubject: SITE, CircuitSubject: CIRCUIT, ResourceSubject: RESOURCE, StationSubject: STATION, EvseSubject: EVSE}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:

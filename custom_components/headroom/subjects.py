@@ -1,4 +1,4 @@
-"""What entities tell of: the site, a circuit, a station or an EVSE, each with its part of the snapshot and its device."""
+"""What entities tell of: the site, a circuit, a PV system or battery, a station or an EVSE, each with its part of the snapshot and its device."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +12,10 @@ from .const import CONF_EVSE_ID, CONF_EVSES, CONF_IDENTITY, CONF_PHASES, DOMAIN,
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .engine.model import ALL_PHASES
 from .site.config import EvseKey
-from .site.snapshot import CircuitSnapshot, EvseSnapshot, SiteSnapshot, StationSnapshot
+from .site.snapshot import CircuitSnapshot, EvseSnapshot, ResourceSnapshot, SiteSnapshot, StationSnapshot
 
 type Subentries = Mapping[str, ConfigSubentry]
-"""An entry's subentries by what they stand for: a station's identity or a circuit's id."""
+"""An entry's subentries by what they stand for: a station's identity, or the id of a circuit, PV system or battery."""
 
 
 def subentries_by_subject(entry: HeadroomConfigEntry) -> Subentries:
@@ -172,11 +172,36 @@ class EvseSubject(Subject[EvseSnapshot]):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ResourceSubject(Subject[ResourceSnapshot]):
+    """A PV system or home battery."""
+
+    resource_id: str
+
+    @override
+    def snapshot(self, site: SiteSnapshot) -> ResourceSnapshot | None:
+        return site.resources.get(self.resource_id)
+
+    @override
+    def unique_id(self, entry_id: str) -> str:
+        return f"{entry_id}_{self.resource_id}"
+
+    @override
+    def owner(self) -> str | None:
+        return self.resource_id
+
+    @override
+    def phases(self, site: SiteSnapshot, subentry: ConfigSubentry | None) -> Sequence[int]:
+        return site.resources[self.resource_id].phases
+
+
 def subjects(site: SiteSnapshot) -> Iterator[Subject[Any]]:
     """Name everything of the site that entities tell of, parents before children."""
     yield SiteSubject()
     for circuit_id in site.circuits:
         yield CircuitSubject(circuit_id, circuit_id == site.root_id)
+    for resource_id in site.resources:
+        yield ResourceSubject(resource_id)
     for identity in site.stations:
         yield StationSubject(identity)
     for key in site.evses:

@@ -22,6 +22,8 @@ from custom_components.headroom.repairs import (
     METER_LOST,
     NO_SOLVER,
     REPAIRED,
+    RESOURCE_IN_THE_WAY,
+    RESOURCE_LOST,
     STATION_AWAITS_REBOOT,
     STATION_AWAY,
     STATION_CLOCK,
@@ -131,6 +133,7 @@ def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
     of_station = shown_steps("station_security_flow")
     of_meter = shown_steps("meter_flow") | {"modbus", "entities"}
     assert shown_steps("circuit_flow") | of_meter == subentries["circuit"]["step"].keys()
+    assert shown_steps("resource_flow") | of_meter == subentries["resource"]["step"].keys() - {"pv", "battery"}
     assert shown_steps("subentry_flow") | of_station == subentries["station"]["step"].keys()
     assert shown_steps("token_flow") == subentries["id_token"]["step"].keys()
     assert shown_steps("repairs") <= TEXTS["issues"][STATION_PENDING]["fix_flow"]["step"].keys()
@@ -147,6 +150,7 @@ def test_every_menu_option_has_a_text() -> None:
         ("subentry_flow", TEXTS["config_subentries"]["station"]),
         ("circuit_flow", TEXTS["config_subentries"]["circuit"]),
         ("meter_flow", TEXTS["config_subentries"]["circuit"]),
+        ("resource_flow", TEXTS["config_subentries"]["resource"]),
     ):
         for call in called(MODULES[module], {"async_show_menu"}):
             (step_id,) = strings(argument(call, "step_id"))
@@ -227,6 +231,8 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         STATION_PENDING,
         PHASE_MAP_WRONG,
         METER_LOST,
+        RESOURCE_IN_THE_WAY,
+        RESOURCE_LOST,
         NO_SOLVER,
         LOOP_FAILED,
         STATION_AWAY,

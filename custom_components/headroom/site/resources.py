@@ -81,6 +81,7 @@ class ResourceState:
         return ResourceSnapshot(
             resource_id=self.resource.resource_id,
             name=self.resource.name,
+            phases=self.resource.phases,
             current_a=NONE_A if reading is None else reading.current_a,
             power_w=None if reading is None else reading.power_w,
             meter=self.health,

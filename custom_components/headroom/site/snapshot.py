@@ -8,7 +8,7 @@ from typing import Any
 
 from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
-from ..engine.model import NONE_A, Circuit, PerPhase, Reason
+from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase, Reason
 from ..engine.peak_demand import PeakLimits
 from ..engine.share import Policy
 from .comparison import Compared, Comparison
@@ -76,6 +76,7 @@ class ResourceSnapshot:
 
     resource_id: str
     name: str
+    phases: tuple[Phase, ...] = ALL_PHASES
     current_a: PerPhase = NONE_A
     power_w: float | None = None
     meter: MeterHealth = MeterHealth.STALE

@@ -1,0 +1,128 @@
+"""The flow that adds and changes a PV system or a home battery, with its meter. What it stores is applied without a reload."""
+
+from collections.abc import Mapping
+from typing import Any, override
+
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowContext, SubentryFlowResult
+from homeassistant.const import CONF_NAME
+from homeassistant.helpers.selector import BooleanSelector, TextSelector
+import probatio as vol
+
+from . import fields
+from .configuration import circuit_names
+from .const import (
+    CONF_CIRCUIT,
+    CONF_COUNTED,
+    CONF_GIVES_WAY,
+    CONF_KIND,
+    CONF_METER,
+    CONF_MOST_A,
+    CONF_PHASES,
+    CONF_WIRED_TO,
+    DEFAULT_RESOURCE_A,
+    MAIN_CIRCUIT_ID,
+)
+from .meter_flow import MeterSteps
+from .meter_settings import NO_METER, MeterPlace, resource_phases
+from .site.resource import ResourceKind
+
+
+class ResourceFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow):
+    """Add or change a PV system or a home battery."""
+
+    _resource: dict[str, Any] | None = None
+    """As described so far, the name included; None before anybody said anything."""
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask which of the two it is."""
+        return self.async_show_menu(step_id="user", menu_options=["pv", "battery"])
+
+    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Let a person choose what to change."""
+        subentry = self._get_reconfigure_subentry()
+        battery = subentry.data[CONF_KIND] == ResourceKind.BATTERY
+        return self.async_show_menu(
+            step_id="reconfigure",
+            menu_options=["battery" if battery else "pv", "meter"],
+            description_placeholders={"name": subentry.title},
+        )
+
+    async def async_step_pv(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask about a PV system."""
+        if user_input:
+            return await self._described(ResourceKind.PV, user_input)
+        counted = vol.Required(CONF_COUNTED, default=True)
+        return self._form("pv", {counted: BooleanSelector()})
+
+    async def async_step_battery(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask about a home battery."""
+        if user_input:
+            return await self._described(ResourceKind.BATTERY, user_input)
+        gives_way, counted = vol.Required(CONF_GIVES_WAY, default=False), vol.Required(CONF_COUNTED, default=False)
+        return self._form("battery", {gives_way: BooleanSelector(), counted: BooleanSelector()})
+
+    @override
+    async def async_step_meter(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Ask what kind of meter there is: without one nothing could be said of it."""
+        return self.async_show_menu(step_id="meter", menu_options=["modbus", "entities"])
+
+    def _form(self, step_id: str, of_its_kind: dict[vol.Marker, object]) -> SubentryFlowResult:
+        entry = self._get_entry()
+        changing = self.source == SOURCE_RECONFIGURE
+        schema: dict[vol.Marker, object] = {
+            vol.Required(CONF_NAME): TextSelector(),
+            vol.Required(CONF_CIRCUIT, default=MAIN_CIRCUIT_ID): fields.choice(circuit_names(entry)),
+        }
+        if entry.data[CONF_PHASES] != 1:
+            schema[vol.Required(CONF_WIRED_TO, default="L1L2L3")] = fields.wired_to()
+        schema |= {vol.Required(CONF_MOST_A, default=DEFAULT_RESOURCE_A): fields.amps(1, fields.FUSE_MOST_A), **of_its_kind}
+        stored = {}
+        if changing:
+            subentry = self._get_reconfigure_subentry()
+            circuit_id = subentry.data[CONF_CIRCUIT]
+            known = circuit_id if circuit_id in circuit_names(entry) else MAIN_CIRCUIT_ID
+            stored = {**subentry.data, CONF_NAME: subentry.title, CONF_CIRCUIT: known}
+        return self.async_show_form(
+            step_id=step_id, data_schema=self.add_suggested_values_to_schema(vol.Schema(schema), stored), last_step=changing
+        )
+
+    async def _described(self, kind: ResourceKind, user_input: Mapping[str, Any]) -> SubentryFlowResult:
+        """Go on with what was said; other phases than before need the meter set up anew."""
+        before = self._get_reconfigure_subentry().data if self.source == SOURCE_RECONFIGURE else None
+        self._resource = {CONF_KIND: str(kind), **user_input}
+        if before is None or len(self._phases_of(before)) != len(self._phases_of(self._resource)):
+            return await self.async_step_meter()
+        return self._keep()
+
+    def _phases_of(self, data: Mapping[str, Any]) -> tuple[Any, ...]:
+        return resource_phases(data, self._get_entry().data)
+
+    def _keep(self, **more: Any) -> SubentryFlowResult:
+        """Store it, or what is changed of it; the entry's update listener applies it."""
+        described = dict(self._resource or {})
+        name = described.pop(CONF_NAME, None)
+        if self.source != SOURCE_RECONFIGURE:
+            return self.async_create_entry(title=str(name), data={**described, **more})
+        subentry = self._get_reconfigure_subentry()
+        return self.async_update_and_abort(
+            self._get_entry(), subentry, title=name or subentry.title, data={**subentry.data, **described, **more}
+        )
+
+    @property
+    @override
+    def meter_place(self) -> MeterPlace:
+        """Between it and its circuit."""
+        described = self._resource or self._get_reconfigure_subentry().data
+        return MeterPlace.of(self._get_entry().data, described[CONF_MOST_A], phases=len(self._phases_of(described)))
+
+    @property
+    @override
+    def stored_meter(self) -> Mapping[str, Any]:
+        """Its meter so far."""
+        changing = self.source == SOURCE_RECONFIGURE
+        return self._get_reconfigure_subentry().data.get(CONF_METER, NO_METER) if changing else NO_METER
+
+    @override
+    async def async_keep_meter(self, meter: dict[str, Any]) -> SubentryFlowResult:
+        """Keep the meter with what it measures."""
+        return self._keep(**{CONF_METER: meter})
