@@ -143,6 +143,18 @@ async def test_the_unit_is_found_among_several(meter: Meter) -> None:
     assert (best.model, best.device_id) == ("eastron_sdm630", 7)
 
 
+async def test_a_victron_gx_is_found_at_its_meters_unit(meter: Meter) -> None:
+    row = METERS["victron_gx"]
+    meter.fill(row)
+    put(meter, row, row.current, 10.0, 8.0, 5.0)
+    put(meter, row, row.power, 2300.0, 1840.0, 1150.0)
+    put(meter, row, row.voltage, 231.0, 229.0, 230.0)
+    meter.units[30] = meter.units.pop(1)
+    await meter.start()
+    best, *_ = await found(meter, device_ids=(100, 30))
+    assert (best.model, best.device_id, best.certainty) == ("victron_gx", 30, Certainty.LIKELY)
+
+
 async def test_registers_that_are_no_meter_of_ours_are_none(meter: Meter) -> None:
     meter.registers = dict.fromkeys((*range(200), *range(1000, 1100)), 0x1234)
     await meter.start()

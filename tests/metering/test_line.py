@@ -107,6 +107,23 @@ async def test_a_serial_line_that_is_not_there_cannot_be_connected() -> None:
         await on(SerialLine(device="/dev/no-such-line")).probe()
 
 
+async def test_a_network_adapter_is_no_serial_device() -> None:
+    with pytest.raises(MeterError, match="is no serial device"):
+        await on(SerialLine(device="rfc2217://127.0.0.1:2217")).probe()
+
+
+async def test_an_adapter_that_is_pulled_out_is_told(meter: Meter) -> None:
+    load(meter)
+    with serial_cable() as (ours, theirs):
+        meter.serial_device = theirs
+        await meter.start()
+        heard = Heard(on(SerialLine(device=ours), interval_s=0.02, timeout_s=0.2))
+        await heard.next(Reading)
+        await meter.stop()
+    assert ours in str(await heard.next(MeterError))
+    await heard.stop()
+
+
 async def test_a_meter_of_one_client_is_probed_while_it_is_polled(meter: Meter) -> None:
     """A settings page reads a meter that the loop reads already, and a second meter behind the same gateway does too."""
     load(meter, unit_id=1, amps=10.0)

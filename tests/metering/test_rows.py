@@ -9,6 +9,7 @@ from custom_components.headroom.metering.layout import DataType
 from custom_components.headroom.metering.line import TcpLine
 from custom_components.headroom.metering.maps import METERS
 from custom_components.headroom.metering.modbus import ModbusMeter, ModbusMeterConfig
+from custom_components.headroom.metering.reading import MeterError
 
 from .server import Meter
 
@@ -150,6 +151,27 @@ async def test_a_sma_home_manager_gives_what_is_drawn_less_what_is_fed_in(meter:
     assert (reading.power_w, reading.current_a) == (-2300.0, (0.0, 0.0, 0.0))
     one_phase = replace(config(meter, "sma_home_manager"), phases=1)
     assert (await ModbusMeter(one_phase).probe()).current_a == (-10.0, 0.0, 0.0), "there the total is the phase"
+
+
+async def test_a_victron_gx_at_the_end_of_its_numbers_has_none(meter: Meter) -> None:
+    meter.units[30] = dict.fromkeys(range(2617, 2622), 0)
+    meter.units[100] = {820: 32767, 821: 0, 822: 0}
+    await meter.start()
+    reading = await ModbusMeter(config(meter, "victron_gx", device_id=30)).probe()
+    assert reading.power_w is None, "32 767 W is as far as it counts"
+    meter.units[30][2617] = 32767
+    with pytest.raises(MeterError, match="no value for the current of L1"):
+        await ModbusMeter(config(meter, "victron_gx", device_id=30)).probe()
+
+
+@pytest.mark.parametrize("address", [30865, 30867])
+async def test_a_sma_home_manager_without_a_power_is_no_reading(meter: Meter, address: int) -> None:
+    for each in (30865, 30867, 30581, 30583):
+        meter.store(each, 0, I32)
+    meter.store(address, -(2**31), I32)
+    await meter.start()
+    with pytest.raises(MeterError, match="no value for the power"):
+        await ModbusMeter(config(meter, "sma_home_manager")).probe()
 
 
 @pytest.mark.parametrize(

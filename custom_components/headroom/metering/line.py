@@ -36,7 +36,7 @@ class TcpLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SerialLine:
-    """An RS-485 adapter of this machine, RTU frames of eight bits. `device` is its path, or a URL that pyserial knows."""
+    """An RS-485 adapter of this machine, RTU frames of eight bits. `device` is its path; a network adapter is a TcpLine."""
 
     device: str
     baud_rate: int = 9600
@@ -126,6 +126,8 @@ class Connection:
         if self._client is not None and self._client.connected:
             return self._client
         self.close()
+        if isinstance(self.line, SerialLine) and "://" in self.line.device:
+            raise MeterError(f"{self.line}: is no serial device of this machine")  # pyserial would open it, and block meanwhile
         client = _client(self.line, timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
