@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from custom_components.headroom.engine.model import Phase
+from custom_components.headroom.engine.model import ALL_PHASES, Phase
 from custom_components.headroom.site.config import EvseConfig, StationConfig
 from simulator.building import StepLoad
 from simulator.car import CarSpec
@@ -39,8 +39,8 @@ class Place:
     token: Token | None = field(default_factory=lambda: token("CARD"))
     rotation: str = "L1L2L3"
     rotation_known: bool = True
-    wired: str | None = None
-    """How it is really wired, where that is not as the user said."""
+    conductors: tuple[Phase, ...] = ALL_PHASES
+    """Those of the site."""
     max_a: float = 32.0
     circuit_id: str = "main"
     soc: float = 0.2
@@ -64,7 +64,14 @@ class Place:
         """What the user said of it."""
         grid_phases = tuple(Phase(conductor) for conductor in ROTATIONS[self.told or self.rotation])
         evses = tuple(
-            EvseConfig(evse_id=evse_id, grid_phases=grid_phases, rotation_known=self.rotation_known, max_a=self.max_a)
+            EvseConfig(
+                evse_id=evse_id,
+                grid_phases=grid_phases,
+                rotation_known=self.rotation_known,
+                max_a=self.max_a,
+                conductors=self.conductors,
+                between_legs=len(grid_phases) == 2,
+            )
             for evse_id in self.evse_ids
         )
         return StationConfig(identity=identity, name=identity, circuit_id=self.circuit_id, evses=evses)
@@ -74,7 +81,7 @@ class Place:
         return StationSpec(
             identity=identity,
             circuit_id=self.circuit_id,
-            evses=tuple(EvseSpec(evse_id=evse_id, max_a=self.max_a, rotation=self.wired or self.rotation) for evse_id in self.evse_ids),
+            evses=tuple(EvseSpec(evse_id=evse_id, max_a=self.max_a, rotation=self.rotation) for evse_id in self.evse_ids),
             quirks=self.quirks,
             abilities=self.abilities,
             clock_offset_s=self.clock_offset_s,

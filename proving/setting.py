@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
 
-from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.engine.model import ALL_PHASES, Circuit, Phase
 from custom_components.headroom.site.config import AuthorizationPolicy, SiteConfig
 from simulator.building import Load
 from simulator.site import CircuitSpec, SiteSpec, Visit
@@ -25,6 +25,7 @@ class Setting:
     policy: AuthorizationPolicy = AuthorizationPolicy(free=True)
     zone: tzinfo = UTC
     """By whose clocks people live there."""
+    voltage_v: float = 230.0
     tolerance_a: float = 0.0
     """A conductor counts as over its limit from so much above it."""
 
@@ -34,6 +35,7 @@ class Setting:
             circuits=tuple(self.circuits),
             stations={identity: place.config(identity) for identity, place in self.places.items() if place.approved},
             authorization=self.policy,
+            voltage_v=self.voltage_v,
             time_zone=self.zone,
             zone=self.zone,
         )
@@ -41,6 +43,7 @@ class Setting:
     def spec(self) -> SiteSpec:
         """Return what is really there."""
         return SiteSpec(
+            voltage_v=self.voltage_v,
             circuits=tuple(
                 CircuitSpec(
                     circuit_id=circuit.circuit_id,
@@ -56,13 +59,15 @@ class Setting:
         )
 
 
-def main_fuse(*, fuse_a: float, worst_case_a: float, **more: Any) -> Circuit:
+def main_fuse(*, fuse_a: float, worst_case_a: float, phases: tuple[Phase, ...] = ALL_PHASES, **more: Any) -> Circuit:
     """Return the circuit at the top of a tree; the building behind it never draws more than `worst_case_a` on a phase. `more` are its other fields."""
+    l1, l2, l3 = (worst_case_a if phase in phases else 0.0 for phase in ALL_PHASES)
     return Circuit(
         circuit_id="main",
         name="Main",
+        phases=phases,
         fuse_a=fuse_a,
-        unmanaged_worst_a=(worst_case_a, worst_case_a, worst_case_a),
+        unmanaged_worst_a=(l1, l2, l3),
         **more,
     )
 

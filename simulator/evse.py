@@ -143,7 +143,7 @@ class Evse:
     def sampled_values(self, measurands: Collection[str], context: str, voltage_v: float, *, tells_soc: bool) -> list[dict[str, Any]]:
         """Return SampledValues of its meter."""
         values: list[dict[str, Any]] = []
-        wired = range(len(self.spec.conductors))
+        wired = range(0 if self.spec.between_legs else len(self.spec.conductors))
 
         def add(measurand: str, value: float, unit: str, **more: str) -> None:
             values.append({"value": round(value, 3), "context": context, "measurand": measurand, "unitOfMeasure": {"unit": unit}, **more})
@@ -156,6 +156,10 @@ class Evse:
         if "Voltage" in measurands:
             for index in wired:
                 add("Voltage", voltage_v, "V", phase=f"L{index + 1}-N", location="Outlet")
+        if self.spec.between_legs and "Current.Import" in measurands:
+            add("Current.Import", self.terminals_a[0], "A", location="Outlet")
+        if self.spec.between_legs and "Voltage" in measurands:
+            add("Voltage", 2 * voltage_v, "V", location="Outlet")
         if "Power.Active.Import" in measurands:
             add("Power.Active.Import", sum(self.terminals_a) * voltage_v, "W", location="Outlet")
         if "Current.Offered" in measurands:

@@ -19,7 +19,10 @@ MEASURANDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvseSpec:
-    """An EVSE with one connector, wired to the grid by `rotation`; one conductor makes it a 1-phase EVSE."""
+    """An EVSE with one connector, wired to the grid by `rotation`; one conductor makes it a 1-phase EVSE.
+
+    Two conductors are the legs of a split-phase supply: it hangs between them, and tells of one current and of one voltage, twice that of a leg.
+    """
 
     evse_id: int = 1
     max_a: float = 32.0
@@ -29,6 +32,16 @@ class EvseSpec:
     def conductors(self) -> tuple[int, ...]:
         """Return the grid's conductors behind its terminals; raises KeyError where there is no such rotation."""
         return ROTATIONS[self.rotation]
+
+    @property
+    def supplies(self) -> int:
+        """Return how many phases it says that it has."""
+        return 1 if self.between_legs else len(self.conductors)
+
+    @property
+    def between_legs(self) -> bool:
+        """Tell whether it hangs between two legs."""
+        return len(self.conductors) == 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +82,7 @@ def device_model(spec: StationSpec) -> DeviceModel:
         Key("ChargingStation", "FirmwareVersion"): Variable(value=spec.firmware_version),
         Key("ChargingStation", "Problem"): _boolean(False, monitored=True),
         Key("ChargingStation", "AllowNewSessionsPendingFirmwareUpdate"): _boolean(False, writable=True),
-        Key("ChargingStation", "SupplyPhases"): _integer(max(len(evse.conductors) for evse in spec.evses)),
+        Key("ChargingStation", "SupplyPhases"): _integer(max(evse.supplies for evse in spec.evses)),
         Key("OCPPCommCtrlr", "HeartbeatInterval"): _integer(60, writable=True, unit="s", least=1),
         Key("OCPPCommCtrlr", "NetworkConfigurationPriority"): Variable(
             value="1", mutability=READ_WRITE, data_type="SequenceList", reboot_required=True
@@ -156,14 +169,14 @@ def device_model(spec: StationSpec) -> DeviceModel:
         variables |= {
             Key("EVSE", "Available", evse_id=evse_id): _boolean(True),
             Key("EVSE", "AvailabilityState", evse_id=evse_id): _options("Available", "Available", "Occupied", "Unavailable", "Faulted"),
-            Key("EVSE", "SupplyPhases", evse_id=evse_id): _integer(len(evse.conductors)),
+            Key("EVSE", "SupplyPhases", evse_id=evse_id): _integer(evse.supplies),
             Key("EVSE", "Power", evse_id=evse_id): Variable(value="0.0", data_type="decimal", unit="W", most=power_w, monitored=True),
             Key("Connector", "Available", evse_id=evse_id, connector_id=1): _boolean(True),
             Key("Connector", "AvailabilityState", evse_id=evse_id, connector_id=1): _options(
                 "Available", "Available", "Occupied", "Reserved", "Unavailable", "Faulted", monitored=True
             ),
             Key("Connector", "ConnectorType", evse_id=evse_id, connector_id=1): Variable(value="cType2"),
-            Key("Connector", "SupplyPhases", evse_id=evse_id, connector_id=1): _integer(len(evse.conductors)),
+            Key("Connector", "SupplyPhases", evse_id=evse_id, connector_id=1): _integer(evse.supplies),
         }
     return DeviceModel(variables)
 

@@ -22,6 +22,7 @@ import probatio as vol
 from . import fields
 from .addresses import profile_address
 from .circuit_flow import CircuitFlow
+from .configuration import voltage_to_neutral
 from .const import (
     CONF_FREE_CHARGING,
     CONF_FUSE_A,
@@ -66,7 +67,7 @@ from .token_flow import OPTIONS_SCHEMA, IdTokenFlow
 SITE_SCHEMA = vol.Schema(
     {
         vol.Required(CONF_NAME, default="Home"): TextSelector(),
-        vol.Required(CONF_PHASES, default="3"): fields.phases(),
+        vol.Required(CONF_PHASES, default="3"): fields.supply(),
         vol.Required(CONF_FUSE_A, default=DEFAULT_FUSE_A): fields.amps(1, fields.FUSE_MOST_A),
         vol.Required(CONF_MARGIN_A, default=DEFAULT_MARGIN_A): fields.amps(0, fields.FUSE_MOST_A),
         vol.Required(CONF_WORST_CASE_A, default=DEFAULT_WORST_CASE_A): fields.amps(0, fields.FUSE_MOST_A),
@@ -142,7 +143,9 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], P
         if user_input and not errors:
             site = fields.flat(user_input)
             # A limit that is no longer given is no longer there.
-            self._data |= {CONF_LIMIT_KW: None} | site | {CONF_PHASES: int(site[CONF_PHASES])}
+            phases = int(site[CONF_PHASES])
+            voltage_v = voltage_to_neutral(phases, site[CONF_VOLTAGE_V])
+            self._data |= {CONF_LIMIT_KW: None} | site | {CONF_PHASES: phases, CONF_VOLTAGE_V: voltage_v}
             if not (stored := self._stored):
                 return await self.async_step_meter()
             if stored[CONF_PHASES] != self._data[CONF_PHASES] and stored[CONF_METER][CONF_TYPE] != METER_NONE:

@@ -39,9 +39,13 @@ from .const import (
     CONF_VALID_UNTIL,
     CONF_VOLTAGE_V,
     CONF_WORST_CASE_A,
+    DEFAULT_SPLIT_PHASE_V,
+    DEFAULT_VOLTAGE_V,
     IMBALANCE_OFF,
     MAIN_CIRCUIT_ID,
     ROTATION_UNKNOWN,
+    SPLIT_PHASE,
+    SPLIT_PHASE_MOST_V,
     SUBENTRY_CIRCUIT,
     SUBENTRY_ID_TOKEN,
     SUBENTRY_RESOURCE,
@@ -56,6 +60,7 @@ from .site.resource import Resource, ResourceKind, worst_with
 
 ROTATIONS: Mapping[int, tuple[str, ...]] = {
     3: ("L1L2L3", "L2L3L1", "L3L1L2", "L1L3L2", "L2L1L3", "L3L2L1", ROTATION_UNKNOWN),
+    2: ("L1L2",),
     1: ("L1", "L2", "L3", ROTATION_UNKNOWN),
 }
 """By the number of phases: the grid conductors behind the terminals L1, L2, L3 in that order."""
@@ -78,7 +83,27 @@ TOKEN_TYPES: Mapping[str, str | None] = {
 
 def site_phases(data: Mapping[str, Any]) -> tuple[Phase, ...]:
     """Return the conductors the site's connection has, from a config entry's data."""
-    return ALL_PHASES if data[CONF_PHASES] == 3 else (Phase.L1,)
+    return ALL_PHASES[: int(data[CONF_PHASES])]
+
+
+def evse_rotations(phases: int) -> tuple[str, ...]:
+    """Return what may be behind an EVSE's terminals on a site with so many conductors; nothing to be asked where there is one.
+
+    On a split-phase site an EVSE hangs between the two legs, or between one of them and neutral.
+    """
+    if phases == len(ALL_PHASES):
+        return (*ROTATIONS[3], *ROTATIONS[1][:-1])
+    return (*ROTATIONS[2], "L1", "L2", ROTATION_UNKNOWN) if phases == SPLIT_PHASE else ()
+
+
+def voltage_to_neutral(phases: int, voltage_v: float) -> float:
+    """Return the voltage that a conductor has to neutral, from what was typed: on a split-phase site that may be the one between the legs.
+
+    What is left as it was proposed for other supplies is no answer there.
+    """
+    if phases != SPLIT_PHASE or voltage_v < SPLIT_PHASE_MOST_V:
+        return voltage_v
+    return DEFAULT_SPLIT_PHASE_V if voltage_v == DEFAULT_VOLTAGE_V else voltage_v / 2
 
 
 def rotation_phases(rotation: str, phases: int) -> tuple[Phase, ...]:
@@ -237,13 +262,18 @@ def _stations(entry: ConfigEntry) -> Iterator[StationConfig]:
 
 
 def _evse(data: Mapping[str, Any], site: tuple[Phase, ...]) -> EvseConfig:
-    """Return an EVSE. On a site with one conductor there is only that one to be connected to."""
-    one_conductor = len(site) == 1
+    """Return an EVSE. On a site with one conductor there is only that one to be connected to; what hangs between two legs loads both alike."""
+    phases, rotation = min(int(data[CONF_PHASES]), len(site)), str(data[CONF_ROTATION])
+    between = phases == SPLIT_PHASE
+    said = rotation_phases(rotation, phases)[:phases]
+    known = len(site) == 1 or between or (rotation != ROTATION_UNKNOWN and {*said} <= {*site})
     return EvseConfig(
         evse_id=int(data[CONF_EVSE_ID]),
-        grid_phases=site if one_conductor else rotation_phases(data[CONF_ROTATION], data[CONF_PHASES]),
-        rotation_known=one_conductor or data[CONF_ROTATION] != ROTATION_UNKNOWN,
+        grid_phases=said if known and len(site) > 1 and not between else site[:phases],
+        rotation_known=known,
         max_a=float(data[CONF_MAX_A]),
+        conductors=site,
+        between_legs=between,
     )
 
 

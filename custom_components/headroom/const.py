@@ -126,6 +126,11 @@ SECTION_ADVANCED: Final = "advanced"
 DEFAULT_FUSE_A: Final = 25.0
 DEFAULT_MARGIN_A: Final = 2.0
 DEFAULT_VOLTAGE_V: Final = 230.0
+SPLIT_PHASE: Final = 2
+"""So many conductors has a connection of North America's kind: two legs, 120 V to neutral and 240 V between them."""
+DEFAULT_SPLIT_PHASE_V: Final = 120.0
+SPLIT_PHASE_MOST_V: Final = 150.0
+"""A leg has less to neutral."""
 DEFAULT_WORST_CASE_A: Final = 16.0
 DEFAULT_LISTEN_HOST: Final = "0.0.0.0"
 DEFAULT_LISTEN_PORT: Final = 9000

@@ -15,7 +15,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio as vol
 
-from .configuration import IMBALANCES_A, ROTATIONS
+from .configuration import IMBALANCES_A, evse_rotations
 from .const import CONF_FUSE_A, CONF_IMBALANCE, CONF_LIMIT_KW, CONF_MARGIN_A, IMBALANCE_OFF, SECTION_ADVANCED
 from .engine.model import ALL_PHASES
 from .meter_settings import WIRINGS
@@ -61,11 +61,16 @@ def phases() -> SelectSelector:
     return choice({"3": "3", "1": "1"}, translation_key="phases")
 
 
-def rotation() -> SelectSelector:
-    """Ask which grid conductors are behind the terminals."""
-    rotations = (*ROTATIONS[3], *ROTATIONS[1][:-1])
+def supply() -> SelectSelector:
+    """Ask what kind of connection to the grid there is, by its conductors."""
+    return choice({"3": "3", "1": "1", "2": "2"}, translation_key="supply")
+
+
+def rotation(phases: int) -> SelectSelector:
+    """Ask which conductors of a grid with so many are behind the terminals."""
     return choice(
-        {value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in rotations}, translation_key="rotation"
+        {value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in evse_rotations(phases)},
+        translation_key="rotation",
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_PORT, CONF_TYPE
@@ -45,7 +45,7 @@ NO_METER: Mapping[str, Any] = MappingProxyType({CONF_TYPE: METER_NONE})
 class MeterPlace:
     """Where a meter is: how many phases it measures there, at which voltage to neutral, and behind a fuse of which rating."""
 
-    phases: int
+    phases: Literal[1, 2, 3]
     voltage_v: float
     fuse_a: float
 
@@ -121,7 +121,7 @@ def meter_of(hass: HomeAssistant, settings: MeterSettings) -> Meter:
             import_wh=meter.get(CONF_IMPORT_ENERGY),
             export_wh=meter.get(CONF_EXPORT_ENERGY),
             export_positive=meter[CONF_INVERT],
-            phases=3 if place.phases == 3 else 1,
+            phases=place.phases,
             voltage_v=place.voltage_v,
             ceiling_a=ceiling_a,
         ),

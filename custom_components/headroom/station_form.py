@@ -10,7 +10,7 @@ from homeassistant.helpers.selector import TextSelector
 import probatio as vol
 
 from . import fields
-from .configuration import ROTATIONS, circuit_names
+from .configuration import ROTATIONS, circuit_names, evse_rotations
 from .const import (
     CONF_CIRCUIT,
     CONF_EVSE_COUNT,
@@ -25,9 +25,11 @@ from .const import (
     EVSE_MOST_A,
     MAIN_CIRCUIT_ID,
     ROTATION_UNKNOWN,
+    SPLIT_PHASE,
     SUBENTRY_STATION,
 )
 from .csms.listening import IDENTITY
+from .engine.model import ALL_PHASES
 from .site.snapshot import PendingStation
 
 if TYPE_CHECKING:  # the coordinator raises the repairs, and they are made of these forms
@@ -119,12 +121,16 @@ class StationDraft:
         return (*before, *range(highest + 1, highest + 1 + count - len(before)))
 
     def evse_schema(self) -> vol.Schema:
-        """Return the form about the next EVSE. Where the site has one conductor, only its current is open."""
+        """Return the form about the next EVSE. Where the site has one conductor, only its current is open; on two legs its place says its phases."""
         before: Mapping[str, Any] = next((evse for evse in self.before.get(CONF_EVSES, ()) if evse[CONF_EVSE_ID] == self._evse_id), {})
         schema: dict[vol.Marker, object] = {}
         if self._three_phases:
             schema[vol.Required(CONF_PHASES, default=str(before.get(CONF_PHASES, 3)))] = fields.phases()
-            schema[vol.Required(CONF_ROTATION, default=before.get(CONF_ROTATION, ROTATION_UNKNOWN))] = fields.rotation()
+        if rotations := evse_rotations(self._conductors):
+            rotation = before.get(CONF_ROTATION, ROTATION_UNKNOWN if self._three_phases else rotations[0])
+            schema[vol.Required(CONF_ROTATION, default=rotation if rotation in rotations else rotations[0])] = fields.rotation(
+                self._conductors
+            )
         schema[vol.Required(CONF_MAX_A, default=before.get(CONF_MAX_A, DEFAULT_EVSE_A))] = fields.amps(EVSE_LEAST_A, EVSE_MOST_A, 1)
         return vol.Schema(schema)
 
@@ -134,7 +140,8 @@ class StationDraft:
 
     def submit_evse(self, user_input: Mapping[str, Any]) -> dict[str, str]:
         """Take the answers about the next EVSE; returns the errors by field."""
-        phases, rotation = (int(user_input[CONF_PHASES]), user_input[CONF_ROTATION]) if self._three_phases else (1, "L1")
+        rotation = user_input[CONF_ROTATION] if self._conductors > 1 else "L1"
+        phases = int(user_input[CONF_PHASES]) if self._three_phases else SPLIT_PHASE if rotation in ROTATIONS[SPLIT_PHASE] else 1
         if rotation not in ROTATIONS[phases]:
             return {CONF_ROTATION: "rotation_mismatch"}
         self._evses.append({CONF_EVSE_ID: self._evse_id, CONF_PHASES: phases, CONF_ROTATION: rotation, CONF_MAX_A: user_input[CONF_MAX_A]})
@@ -145,5 +152,9 @@ class StationDraft:
         return self._evse_ids[len(self._evses)]
 
     @property
+    def _conductors(self) -> int:
+        return int(self.entry.data[CONF_PHASES])
+
+    @property
     def _three_phases(self) -> bool:
-        return bool(self.entry.data[CONF_PHASES] == 3)
+        return self._conductors == len(ALL_PHASES)

@@ -7,7 +7,7 @@ scenario ends with what always holds (`proving/always.py`).
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.engine.model import ALL_PHASES, Circuit, Phase
 from custom_components.headroom.site.config import AuthorizationPolicy, Mode
 from custom_components.headroom.site.memory import SiteMemory
 from proving.always import broken, complaints_kept
@@ -28,6 +28,8 @@ async def scenario(
     fuse_a: float = 63.0,
     margin_a: float = 2.0,
     worst_case_a: float = 25.0,
+    phases: tuple[Phase, ...] = ALL_PHASES,
+    voltage_v: float = 230.0,
     imbalance_a: float | None = None,
     building: Load | None = None,
     circuits: Sequence[Circuit] = (),
@@ -47,13 +49,14 @@ async def scenario(
     from then on the dead-man rule holds (None: the scenario breaks what it rests on). `complains`: something is to be logged as an error.
     `circuits` hang below the main fuse; `visits` are cars besides the places' own.
     """
-    main = main_fuse(fuse_a=fuse_a, margin_a=margin_a, worst_case_a=worst_case_a, metered=metered, imbalance_a=imbalance_a)
+    main = main_fuse(fuse_a=fuse_a, margin_a=margin_a, worst_case_a=worst_case_a, phases=phases, metered=metered, imbalance_a=imbalance_a)
     setting = Setting(
         circuits=(main, *circuits),
         places=numbered(places),
         loads={"main": building or QUIET},
         visits=visits,
         policy=policy,
+        voltage_v=voltage_v,
         tolerance_a=tolerance_a,
     )
     memory = None if mode is None else SiteMemory(mode=mode)

@@ -21,7 +21,7 @@ async def vary(s: Scenario, number: int, amps: tuple[float, ...] = (8.0, 16.0, 8
 
 def test_a_car_on_one_phase_shows_that_its_station_is_wired_otherwise_and_counts_everywhere_from_then_on() -> None:
     async def story() -> None:
-        places = [Place(car=car(phases=1), rotation="L1L2L3", wired="L2L3L1", max_a=16.0), Place(car=None)]
+        places = [Place(car=car(phases=1), told="L1L2L3", rotation="L2L3L1", max_a=16.0), Place(car=None)]
         async with scenario(*places, fuse_a=63, worst_case_a=15, building=steps((0.0, 8.0)), dead_man_from_s=None) as s:
             await s.until(60)
             assert not s.phase_map(1).contradicted and s.phase_map(1).reckoned == (L1, L2, L3)
@@ -40,7 +40,7 @@ def test_a_wrong_map_that_has_the_loop_take_its_car_for_the_building_is_found_in
     """The car is led by a conductor that it is not on: it is cut off within seconds, each time it begins."""
 
     async def story() -> None:
-        places = [Place(car=car(phases=1), rotation="L1L2L3", wired="L2L3L1")]
+        places = [Place(car=car(phases=1), told="L1L2L3", rotation="L2L3L1")]
         async with scenario(*places, fuse_a=40, worst_case_a=15, building=steps((0.0, 8.0)), dead_man_from_s=None) as s:
             took_s = await s.until_true(lambda: s.phase_map(1).contradicted, 600)
             assert s.phase_map(1).learnt == (L2, None, None), took_s
@@ -99,7 +99,7 @@ def test_what_was_learnt_outlasts_a_restart() -> None:
 
 def test_a_car_on_all_phases_shows_nothing_and_nothing_is_claimed() -> None:
     async def story() -> None:
-        async with scenario(Place(rotation="L1L2L3", wired="L2L3L1"), fuse_a=40, worst_case_a=15) as s:
+        async with scenario(Place(told="L1L2L3", rotation="L2L3L1"), fuse_a=40, worst_case_a=15) as s:
             await s.until(60)
             await vary(s, 1)
             assert (s.phase_map(1).contradicted, s.phase_map(1).learnt) == (False, ())

@@ -36,7 +36,7 @@ class Sources(Protocol):
     @property
     def export_positive(self) -> bool: ...  # noqa: D102
     @property
-    def phases(self) -> Literal[1, 3]: ...  # noqa: D102
+    def phases(self) -> Literal[1, 2, 3]: ...  # noqa: D102
     @property
     def voltage_v(self) -> float: ...  # noqa: D102
     @property
@@ -64,7 +64,7 @@ def check(sources: Sources) -> None:
 def needed(sources: Sources) -> tuple[str, ...]:
     """Return the names without whose numbers there is no reading."""
     names = sources.currents + sources.powers + sources.exported_powers
-    if sources.total_power is not None and not (sources.powers or (sources.currents and sources.phases == 3)):
+    if sources.total_power is not None and not (sources.powers or (sources.currents and sources.phases > 1)):
         names += (sources.total_power, *(() if sources.exported_total is None else (sources.exported_total,)))
     return names
 
@@ -118,14 +118,14 @@ def _energy_wh(name: str | None, number: Number) -> float | None:
 def currents_of_total(total_w: float, *, phases: int, voltage_v: float) -> PerPhase:
     """Return the currents that a total power may mean, in A.
 
-    On three phases nobody can tell which one carries it, so each is taken to carry all of it. Export is credited to no phase, for
+    On several phases (two legs) nobody can tell which one carries it, so each is taken to carry all of it. Export is credited to no phase, for
     another may import meanwhile: 0 A. What this can't see is one phase's overload behind the others' export; a site with only a
     total needs a margin for that.
     """
     current_a = total_w / voltage_v
     if phases == 1:
         return (current_a, 0.0, 0.0)
-    return (max(0.0, current_a),) * 3
+    return per_phase([max(0.0, current_a)] * phases)
 
 
 def currents_of(

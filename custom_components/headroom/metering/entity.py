@@ -40,7 +40,7 @@ class EntityMeterConfig:
     exported_total: str | None = None
     export_positive: bool = False
     only_changes: bool = False
-    phases: Literal[1, 3] = 3
+    phases: Literal[1, 2, 3] = 3
     voltage_v: float = 230.0
     ceiling_a: float = CEILING_A
 

@@ -69,7 +69,7 @@ class Guess:
 def guess(
     readings: Sequence[Reading],
     *,
-    phases: Literal[1, 3] = 3,
+    phases: Literal[1, 2, 3] = 3,
     voltage_v: float = 230.0,
     generation: bool | None = None,
     night: bool | None = None,

@@ -40,7 +40,7 @@ class RestMeterConfig:
     power_unit: Literal["W", "kW"] = "W"
     energy_unit: Literal["Wh", "kWh"] = "kWh"
     export_positive: bool = False
-    phases: Literal[1, 3] = 3
+    phases: Literal[1, 2, 3] = 3
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
