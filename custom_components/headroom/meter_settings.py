@@ -38,6 +38,9 @@ CEILING_BY_FUSE = 10.0
 """No fuse lets so many times its rating through for as long as a meter takes to measure it."""
 WIRINGS: Mapping[str, tuple[Phase, ...]] = {"L1L2L3": ALL_PHASES} | {phase.name: (phase,) for phase in ALL_PHASES}
 """The grid's conductors that something hangs on, by what the forms call them."""
+type Conductors = Literal[1, 2, 3]
+COUNTS: Mapping[int, Conductors] = {1: 1, 2: 2, 3: 3}
+"""How many conductors a connection may have."""
 NO_METER: Mapping[str, Any] = MappingProxyType({CONF_TYPE: METER_NONE})
 
 
@@ -45,14 +48,15 @@ NO_METER: Mapping[str, Any] = MappingProxyType({CONF_TYPE: METER_NONE})
 class MeterPlace:
     """Where a meter is: how many phases it measures there, at which voltage to neutral, and behind a fuse of which rating."""
 
-    phases: Literal[1, 2, 3]
+    phases: Conductors
     voltage_v: float
     fuse_a: float
 
     @classmethod
     def of(cls, site: Mapping[str, Any], fuse_a: float, *, phases: int | None = None) -> MeterPlace:
         """Return the place behind a fuse of the site that a config entry's data describe; `phases` where it has less than the site."""
-        return cls(phases=phases or site[CONF_PHASES], voltage_v=float(site[CONF_VOLTAGE_V]), fuse_a=float(fuse_a))
+        conductors = COUNTS[phases or site[CONF_PHASES]]
+        return cls(phases=conductors, voltage_v=float(site[CONF_VOLTAGE_V]), fuse_a=float(fuse_a))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +74,9 @@ def has_meter(data: Mapping[str, Any]) -> bool:
 
 def resource_phases(data: Mapping[str, Any], site: Mapping[str, Any]) -> tuple[Phase, ...]:
     """Return the grid's conductors that a PV system or battery hangs on."""
-    if site[CONF_PHASES] == 1:
-        return (Phase.L1,)
-    return WIRINGS[data.get(CONF_WIRED_TO, "L1L2L3")]
+    conductors = ALL_PHASES[: site[CONF_PHASES]]
+    wired = tuple(phase for phase in WIRINGS[data.get(CONF_WIRED_TO, "L1L2L3")] if phase in conductors)
+    return wired if wired and len(conductors) > 1 else conductors
 
 
 def settings_by_measured(entry: ConfigEntry) -> dict[str, MeterSettings]:
@@ -107,7 +111,7 @@ def meter_of(hass: HomeAssistant, settings: MeterSettings) -> Meter:
                 device_id=meter[CONF_UNIT_ID],
                 model=meter[CONF_MODEL],
                 invert=meter[CONF_INVERT],
-                phases=3 if place.phases == 3 else 1,
+                phases=place.phases,
                 voltage_v=place.voltage_v,
                 ceiling_a=ceiling_a,
             )

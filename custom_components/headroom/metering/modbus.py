@@ -41,7 +41,7 @@ class ModbusMeterConfig:
     device_id: int = 1
     model: str
     invert: bool = False
-    phases: Literal[1, 3] = 3
+    phases: Literal[1, 2, 3] = 3
     interval_s: float | None = None
     timeout_s: float = 2.0
     voltage_v: float = 230.0
