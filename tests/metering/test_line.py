@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from pymodbus import FramerType
@@ -43,6 +44,7 @@ class Heard:
     """What a running meter told."""
 
     def __init__(self, meter: ModbusMeter) -> None:
+        self.meter = meter
         self.told: asyncio.Queue[Reading | MeterError | None] = asyncio.Queue()
         self.task = asyncio.create_task(meter.run(self.told.put_nowait, self.told.put_nowait))
 
@@ -180,7 +182,7 @@ async def test_a_probe_given_up_leaves_a_line_that_answers_the_next(meter: Meter
         (0.01, 0.5, 0.5),  # unless its row says that it is slow
         (0.1, 0.25, 0.4),  # it stays free three quarters of the time
         (0.6, 0.25, 1.0),  # but is read every second
-        (3.0, 0.25, 1.0),  # or as often as it can: the beats in between are missed
+        (3.0, 0.25, 1.0),  # or, as that is over by then, at once
     ],
 )
 def test_the_pace_follows_the_answer(took_s: float, fastest_s: float, interval_s: float) -> None:
@@ -196,16 +198,32 @@ async def test_a_meter_left_to_itself_is_read_faster_than_every_second_if_it_ans
     assert 0.6 < taken[-1] - taken[1] < 1.8, "three beats of 0.25 s; not of a second"
 
 
-async def test_energies_cost_no_request_of_every_reading(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_meter_slower_than_a_second_is_read_without_a_pause(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(modbus, "SLOWEST_S", 0.1)
+    load(meter)
+    meter.answer_after_s = 0.13
+    await meter.start()
+    heard = Heard(on(TcpLine(host="127.0.0.1", port=meter.port)))
+    monkeypatch.setattr(heard.meter, "_map", replace(SDM, fastest_s=0.0))
+    taken = [(await heard.next(Reading)).taken_at for _ in range(6)]
+    await heard.stop()
+    assert (taken[-1] - taken[1]) / 4 < 0.19, "each at 0.13 s; to the beat of 0.1 s they would be 0.2 s apart"
+
+
+async def test_what_is_not_urgent_costs_no_request_of_every_reading(meter: Meter, monkeypatch: pytest.MonkeyPatch) -> None:
     row = METERS["carlo_gavazzi_em340"]
     meter.fill(row)
     meter.put(row.import_energy, 43_210, word_order=row.word_order)
+    meter.put(row.power, 23_000, -4_600, 0, word_order=row.word_order)
+    meter.put(row.current, 10_000, 2_000, 0, word_order=row.word_order)
+    meter.put(row.total_power, 18_400, word_order=row.word_order)
     await meter.start()
     line = TcpLine(host="127.0.0.1", port=meter.port)
     heard = Heard(ModbusMeter(ModbusMeterConfig(line=line, model=row.key, interval_s=0.02)))
     readings = [await heard.next(Reading) for _ in range(4)]
     assert [reading.import_wh for reading in readings] == [4_321_000.0] * 4
-    assert sum(address == 0x34 for _, address, _ in meter.asked) == 1
+    assert [reading.power_w for reading in readings] == pytest.approx([1840.0] * 4), "the total, then what the phases add up to"
+    assert [sum(address == wanted for _, address, _ in meter.asked) for wanted in (0x34, 0x4E, 0x28)] == [1, 1, 1]
     meter.put(row.import_energy, 43_211, word_order=row.word_order)
     monkeypatch.setattr(modbus, "ENERGY_EVERY_S", 0.0)
     while (await heard.next(Reading)).import_wh != 4_321_100.0:

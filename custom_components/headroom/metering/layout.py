@@ -120,10 +120,13 @@ class MeterMap:
             export_energy=self.export_energy and self.export_energy.shifted(offset),
         )
 
-    def requests(self, *, energies: bool = True) -> tuple[Request, ...]:
-        """Give the fewest requests that fetch everything, or all but the energies; what is most urgent, the currents, first."""
-        live = (self.current, self.power, self.total_power)
-        return self._batched(*live, *((self.import_energy, self.export_energy) if energies else ()))
+    def brief(self, *, total: bool) -> MeterMap:
+        """Give the layout without what need not be in every reading: the energies and, but for `total`, what the phases add up to."""
+        return replace(self, total_power=self.total_power if total else None, import_energy=None, export_energy=None)
+
+    def requests(self) -> tuple[Request, ...]:
+        """Give the fewest requests that fetch everything; what is most urgent, the currents, first."""
+        return self._batched(self.current, self.power, self.total_power, self.import_energy, self.export_energy)
 
     def checks(self) -> tuple[Request, ...]:
         """Give the fewest requests that fetch what a mains has everywhere: voltage and frequency."""

@@ -23,7 +23,7 @@ SLOWEST_S = 1.0
 BUSY_SHARE = 0.25
 """How much of the time a meter may be kept answering, where that does not make it slower than SLOWEST_S."""
 ENERGY_EVERY_S = 10.0
-"""Energies are for the books: where they cost requests of their own, these are not made for every reading."""
+"""Energies are for the books, and a total is what its phases add up to: they are not asked for with every reading."""
 
 type Registers = Mapping[tuple[int | None, int], int]
 """Registers by the unit that holds them (None: the meter's own) and address."""
@@ -71,6 +71,7 @@ class ModbusMeter:
         self._source = f"{self._map.name} at {config.line}"
         self._energies: _Energies | None = None
         self._took_s = 0.0
+        self._adds_up = False
 
     async def probe(self) -> Reading:
         """Take one reading; raises MeterError. Asks over the connection of whoever polls the line already."""
@@ -115,8 +116,10 @@ class ModbusMeter:
                     raise
                 except MeterError as error:
                     heard(error)
-                interval_s = self._config.interval_s or pace(self._took_s, self._map.fastest_s)
-                due = next_due(due, loop.time(), interval_s)
+                if self._config.interval_s is not None:
+                    due = next_due(due, loop.time(), self._config.interval_s)
+                else:
+                    due = max(loop.time(), due + pace(self._took_s, self._map.fastest_s))
                 await asyncio.sleep(due - loop.time())
 
     async def _layout(self, connection: Connection) -> MeterMap:
@@ -141,15 +144,17 @@ class ModbusMeter:
         """Take one reading. Its time is the middle of the first request, which fetches the currents."""
         now = asyncio.get_running_loop().time()
         energies = self._energies
-        whole = energies is None or now - energies.read_at >= ENERGY_EVERY_S
-        registers, taken_at, self._took_s = await fetch(connection, layout.requests(energies=whole), layout.function, self._config)
+        if whole := energies is None or now - energies.read_at >= ENERGY_EVERY_S:
+            asked = layout
+        else:
+            asked = layout.brief(total=not self._adds_up)
+        registers, taken_at, self._took_s = await fetch(connection, asked.requests(), asked.function, self._config)
         if energies is None or whole:
-            energies = self._energies = _Energies(
-                _single(layout.import_energy, registers, layout.word_order),
-                _single(layout.export_energy, registers, layout.word_order),
-                now,
-            )
-        reading, signed = self._reading(layout, registers, taken_at, energies)
+            powers = decode(layout.power, registers, layout.word_order)
+            self._adds_up = bool(powers) and None not in powers
+            import_wh = _single(layout.import_energy, registers, layout.word_order)
+            energies = self._energies = _Energies(import_wh, _single(layout.export_energy, registers, layout.word_order), now)
+        reading, signed = self._reading(asked, registers, taken_at, energies)
         # Where the currents were made of the power, the two can't contradict each other.
         judged = reading if layout.current.addresses else replace(reading, power_w=None)
         plausible(judged, voltage_v=self._config.voltage_v, ceiling_a=self._config.ceiling_a, signed=signed)
@@ -215,7 +220,8 @@ async def fetch(connection: Connection, requests: Iterable[Request], function: L
 def pace(took_s: float, fastest_s: float) -> float:
     """Return how long to wait from one reading's start to the next one's, in seconds, where one took `took_s` to answer.
 
-    Often, but the meter stays free for others most of the time; a slow one is still read every second if it can be.
+    Often, but the meter stays free for others most of the time; a slow one is still read every second, or without a pause if it is
+    slower than that.
     """
     return max(fastest_s, min(SLOWEST_S, took_s / BUSY_SHARE))
 
