@@ -53,6 +53,8 @@ class Place:
     clock_offset_s: float = 0.0
     """The station's clock minus the true time."""
     boots_on_reconnect: bool = False
+    switches_phases: bool = False
+    """The user lets it be switched between three phases and one."""
     beside: tuple[CarSpec | None, ...] = ()
 
     @property
@@ -71,6 +73,7 @@ class Place:
                 max_a=self.max_a,
                 conductors=self.conductors,
                 between_legs=len(grid_phases) == 2,
+                switches_phases=self.switches_phases,
             )
             for evse_id in self.evse_ids
         )

@@ -63,13 +63,17 @@ class Evse:
     pilot_a: float = 0.0
     target_a: float = 0.0
     unapplied_s: float = 0.0
+    one_phase: bool = False
+    """Its contactor closes its first terminal alone."""
+    switches: list[float] = field(default_factory=list)
+    """What flowed, in amps, each time that its contactor was told to close more or fewer."""
     energy_wh: float = 0.0
     told_status: str = ""
 
     @property
     def phases(self) -> int:
         """How many phases the car at it uses."""
-        return min(self.car.phases, len(self.spec.conductors)) if self.car else 0
+        return min(self.car.phases, 1 if self.one_phase else len(self.spec.conductors)) if self.car else 0
 
     @property
     def terminals_a(self) -> PerPhase:
@@ -123,6 +127,12 @@ class Evse:
         self.unapplied_s = self.unapplied_s + dt_s if self.target_a != self.pilot_a else 0.0
         if self.target_a != self.pilot_a and self.unapplied_s >= apply_after_s:
             self.pilot_a, self.unapplied_s = self.target_a, 0.0
+
+    def connect(self, *, one_phase: bool) -> None:
+        """Close one terminal or all."""
+        if one_phase != self.one_phase:
+            self.one_phase = one_phase
+            self.switches.append(self.car_state.draw_a)
 
     def cut_off(self) -> None:
         """Open the contactor: what the car drew is gone at once."""

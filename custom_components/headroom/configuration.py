@@ -23,6 +23,7 @@ from .const import (
     CONF_ID_TOKENS,
     CONF_IDENTITY,
     CONF_IMBALANCE,
+    CONF_KEEPS_PHASES,
     CONF_KIND,
     CONF_LIMIT_KW,
     CONF_MARGIN_A,
@@ -34,6 +35,7 @@ from .const import (
     CONF_PHASES,
     CONF_PLACES,
     CONF_ROTATION,
+    CONF_SWITCHES_PHASES,
     CONF_UNKNOWN_OFFLINE,
     CONF_UNMANAGED_WORST_A,
     CONF_VALID_UNTIL,
@@ -188,6 +190,7 @@ def _token(subentry: ConfigSubentry) -> KnownToken:
         blocked=bool(data.get(CONF_BLOCKED, False)),
         master=bool(data.get(CONF_MASTER_PASS, False)),
         concurrent=bool(data.get(CONF_CONCURRENT, False)),
+        keeps_phases=bool(data.get(CONF_KEEPS_PHASES, False)),
     )
 
 
@@ -274,6 +277,7 @@ def _evse(data: Mapping[str, Any], site: tuple[Phase, ...]) -> EvseConfig:
         max_a=float(data[CONF_MAX_A]),
         conductors=site,
         between_legs=between,
+        switches_phases=bool(data.get(CONF_SWITCHES_PHASES, False)),
     )
 
 

@@ -96,6 +96,7 @@ CONF_EVSE_COUNT: Final = "evse_count"
 CONF_EVSE_ID: Final = "evse_id"
 CONF_ROTATION: Final = "rotation"
 CONF_MAX_A: Final = "max_a"
+CONF_SWITCHES_PHASES: Final = "switches_phases"
 ROTATION_UNKNOWN: Final = "unknown"
 
 # In the subentry of a PV system or home battery.
@@ -110,6 +111,7 @@ CONF_GIVES_WAY: Final = "gives_way"
 # In the subentry of a token.
 CONF_BLOCKED: Final = "blocked"
 CONF_CONCURRENT: Final = "concurrent"
+CONF_KEEPS_PHASES: Final = "keeps_phases"
 CONF_GROUP: Final = "group"
 CONF_ID_TOKEN: Final = "id_token"
 CONF_MASTER_PASS: Final = "master_pass"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_NAME
-from homeassistant.helpers.selector import TextSelector
+from homeassistant.helpers.selector import BooleanSelector, TextSelector
 import probatio as vol
 
 from . import fields
@@ -20,6 +20,7 @@ from .const import (
     CONF_MAX_A,
     CONF_PHASES,
     CONF_ROTATION,
+    CONF_SWITCHES_PHASES,
     DEFAULT_EVSE_A,
     EVSE_LEAST_A,
     EVSE_MOST_A,
@@ -132,6 +133,8 @@ class StationDraft:
                 self._conductors
             )
         schema[vol.Required(CONF_MAX_A, default=before.get(CONF_MAX_A, DEFAULT_EVSE_A))] = fields.amps(EVSE_LEAST_A, EVSE_MOST_A, 1)
+        if self._three_phases:
+            schema[vol.Required(CONF_SWITCHES_PHASES, default=before.get(CONF_SWITCHES_PHASES, False))] = BooleanSelector()
         return vol.Schema(schema)
 
     def evse_placeholders(self) -> dict[str, str]:
@@ -144,7 +147,10 @@ class StationDraft:
         phases = int(user_input[CONF_PHASES]) if self._three_phases else SPLIT_PHASE if rotation in ROTATIONS[SPLIT_PHASE] else 1
         if rotation not in ROTATIONS[phases]:
             return {CONF_ROTATION: "rotation_mismatch"}
-        self._evses.append({CONF_EVSE_ID: self._evse_id, CONF_PHASES: phases, CONF_ROTATION: rotation, CONF_MAX_A: user_input[CONF_MAX_A]})
+        evse = {CONF_EVSE_ID: self._evse_id, CONF_PHASES: phases, CONF_ROTATION: rotation, CONF_MAX_A: user_input[CONF_MAX_A]}
+        if phases == 3 and user_input.get(CONF_SWITCHES_PHASES):
+            evse[CONF_SWITCHES_PHASES] = True
+        self._evses.append(evse)
         return {}
 
     @property

@@ -40,6 +40,7 @@ from .const import (
     CONF_ID_TOKEN,
     CONF_ID_TOKENS,
     CONF_IDENTITY,
+    CONF_KEEPS_PHASES,
     CONF_MASTER_PASS,
     CONF_NO_AUTHORIZATION,
     CONF_PLACES,
@@ -136,7 +137,10 @@ class IdTokenFlow(ConfigSubentryFlow):
         if places := self._gone_places() | _places(entry):
             options = [SelectOptionDict(value=value, label=label) for value, label in places.items()]
             schema[vol.Optional(CONF_PLACES)] = SelectSelector(SelectSelectorConfig(options=options, multiple=True))
-        schema |= {vol.Required(flag, default=False): BooleanSelector() for flag in (CONF_CONCURRENT, CONF_BLOCKED, CONF_MASTER_PASS)}
+        schema |= {
+            vol.Required(flag, default=False): BooleanSelector()
+            for flag in (CONF_CONCURRENT, CONF_KEEPS_PHASES, CONF_BLOCKED, CONF_MASTER_PASS)
+        }
         return vol.Schema(schema)
 
     def _gone_places(self) -> dict[str, str]:

@@ -496,3 +496,20 @@ async def test_limits_of_others_may_begin_and_end_past_all_reckoning(house: Hous
         assert await client.call("NotifyChargingLimit", {"chargingLimit": limit, "chargingSchedule": [schedule]}) == {}
         (told,) = house.of(ChargingLimit)
         assert told.schedule[0][1] is None
+
+
+@pytest.mark.parametrize(("unit", "limit"), [("A", 13.0), ("W", 2990.0)])
+async def test_a_lease_for_one_phase_names_its_terminal_and_comes_to_one_phase(house: House, unit: Any, limit: float) -> None:
+    async with station(house.port) as client:
+        store = keeping(client, store=ProfileStore((1,), Abilities(phase_switching=True)))
+        found = await house.boot(client)
+        found.learnt.dialect = Dialect(unit=unit)
+        await found.install_lease(1, "T1", 13, soon(), one_phase=True)
+        [period] = store.installed[-1].profile["chargingSchedule"][0]["chargingSchedulePeriod"]
+        assert period == {"startPeriod": 0, "limit": limit, "numberPhases": 1, "phaseToUse": 1}
+        running = Transaction(transaction_id="T1", started_at=datetime.now(UTC))
+        held = store.evse_limit(1, datetime.now(UTC), running)
+        assert (held.phases, round(held.limit_a)) == (1, 13)
+        await found.install_lease(1, "T1", 13, soon())
+        [period] = store.installed[-1].profile["chargingSchedule"][0]["chargingSchedulePeriod"]
+        assert "phaseToUse" not in period

@@ -72,6 +72,8 @@ class Rate:
     phases: int | None = None
     """numberPhases to send; None leaves it out, which means 3 on AC (K01.FR.49)."""
     decimals: int = 1
+    phase_to_use: int | None = None
+    """The terminal to give it on alone; only with numberPhases 1 (K01.FR.19)."""
 
     def limit(self, limit_a: float) -> float:
         """Return the limit in the station's unit, rounded down to the decimals it takes (OCPP allows one)."""
@@ -167,7 +169,7 @@ def lease(
 
 
 def _period(start_s: int, limit_a: float, words: Wording) -> Period:
-    return Period(start_s=start_s, limit=words.rate.limit(limit_a), phases=words.rate.phases)
+    return Period(start_s=start_s, limit=words.rate.limit(limit_a), phases=words.rate.phases, phase_to_use=words.rate.phase_to_use)
 
 
 def _start(words: Wording) -> datetime:

@@ -94,12 +94,20 @@ class Station(Protocol):
         """Install what holds on an EVSE without a lease, kept over reboots; overwrites the last one."""
 
     async def install_lease(
-        self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime, *, fallback_a: float | None = None
+        self,
+        evse_id: int,
+        transaction_id: str,
+        limit_a: float,
+        valid_to: datetime,
+        *,
+        fallback_a: float | None = None,
+        one_phase: bool = False,
     ) -> None:
         """Limit a transaction until `valid_to`; overwrites the last one.
 
         What the limit is then, and whether it ends by itself at all, is by its dialect: Dialect.holds_leases, Dialect.overwrites.
-        `fallback_a` is the limit that holds afterwards, for a dialect that says it in a second period.
+        `fallback_a` is the limit that holds afterwards, for a dialect that says it in a second period. With `one_phase` the station is to
+        give it on its first terminal alone, which takes ACPhaseSwitchingSupported (K01.FR.20).
         """
 
     async def withdraw(self, evse_id: int, handle: Handle, *, fallback: bool = False) -> None:

@@ -134,6 +134,8 @@ class ReasonCode(StrEnum):
     """There is room; it is handed on once the freed current is seen to be gone and the readings are fresh."""
     EXTERNAL = "external"
     """A limit from outside: demand response, or one the station reported."""
+    SWITCHING = "switching"
+    """Current is stopped while its station switches between one phase and three."""
     PEAK_DEMAND = "peak_demand"
     """The average of the running quarter-hour would exceed what was set."""
     METER_LOST = "meter_lost"

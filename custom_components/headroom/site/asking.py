@@ -19,6 +19,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
     offered = evse.limit_a(now) >= evse.config.min_a
     ceilings = [
         (0.0 if not evse.allowed else math.inf, ReasonCode.PAUSED),
+        (0.0 if evse.phase_switch.pausing else math.inf, ReasonCode.SWITCHING),
         (evse.rated_a, ReasonCode.STATION),
         (evse.user_max_a, ReasonCode.USER),
         (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),

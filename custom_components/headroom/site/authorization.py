@@ -276,6 +276,12 @@ class Authorization:
         known = None if token is None else self.book.find(token)
         return None if known is None else known.name or None
 
+    def keeps_phases(self, key: EvseKey) -> bool:
+        """Tell whether the car at an EVSE is never to be switched between three phases and one, by the token it charges on."""
+        token = self.token_of(key)
+        known = None if token is None else self.book.find(token)
+        return known is not None and known.keeps_phases
+
     def reserved_until(self, key: EvseKey) -> datetime | None:
         """Return until when an EVSE is kept free for somebody; None where it is not."""
         ends = [reservation.expires_at for reservation in self._reservations_at(key.station) if reservation.evse_id == key.evse_id]

@@ -61,6 +61,8 @@ class EvseConfig:
     min_a: float = LEAST_CURRENT_A
     conductors: tuple[Phase, ...] = ALL_PHASES
     between_legs: bool = False
+    switches_phases: bool = False
+    """It may be switched from three phases to one and back, where its station can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,8 @@ class KnownToken:
     """It ends anybody's transaction and starts none (C16)."""
     concurrent: bool = False
     """Whether it may charge several cars at once."""
+    keeps_phases: bool = False
+    """Its car is never to be switched between three phases and one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand
 from ..engine.model import ALL_PHASES, NONE_A, Past, PerPhase, Phase
 from ..engine.phase_map import Learnt, contradicted
+from ..engine.phase_switch import PhaseSwitch
 from .config import EvseConfig, EvseKey
 from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
 from .needs import Needed
@@ -62,6 +63,7 @@ class EvseFacts:
     measured_at: float = -math.inf
     drawing_since: float | None = None
     demand: Demand = Demand()
+    phase_switch: PhaseSwitch = PhaseSwitch()
     learnt: Learnt = ()
     """What steps of its draw proved of the conductors behind its terminals (`phase_maps.py`); () where nothing can be."""
     learnt_steps: int = 0

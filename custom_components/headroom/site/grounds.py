@@ -8,6 +8,7 @@ from ..csms.errors import StationOfflineError
 from ..csms.station import Station
 from ..csms.values import Inventory
 from ..demand_response.limits import ExternalLimits
+from ..engine.phase_switch import PhaseSwitch
 from .authorization import Authorization
 from .circuit import CircuitState
 from .clock import Clock, LoopClock
@@ -191,6 +192,7 @@ class Grounds(ABC):
                     user_max_a=evse.user_max_a,
                     first_lease_a=evse.first_a,
                     first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
+                    one_phase=evse.phase_switch.on_one,
                     wish=None if evse.wish is None else evse.wish.document(),
                 )
                 for key, evse in self._evses.items()
@@ -208,6 +210,7 @@ class Grounds(ABC):
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:
             evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
             evse.user_max_a = kept.user_max_a
+            evse.phase_switch = PhaseSwitch(on_one=kept.one_phase)
             evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
             if kept.first_lease_a > 0:
                 # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.

@@ -13,6 +13,8 @@ class Lease:
     limit_a: float
     expires_at: float
     """Infinite: it lasts until something takes its place."""
+    one_phase: bool = False
+    """It is for the first terminal alone."""
 
     @property
     def lasts(self) -> bool:
@@ -43,6 +45,7 @@ class LeaseOrder:
     limit_a: float
     length_s: float
     urgent: bool
+    one_phase: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

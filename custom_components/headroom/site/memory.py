@@ -20,6 +20,8 @@ class EvseMemory:
     """What a start from afar took along whose transaction had not begun."""
     first_lease_until: float = 0.0
     """…and until when it holds (POSIX time)."""
+    one_phase: bool = False
+    """Its station was told one phase."""
     wish: Mapping[str, Any] | None = None
     """What a driver said, as `Wish.document` gives it."""
 
@@ -75,6 +77,7 @@ class SiteMemory:
                     user_max_a=evse["user_max_a"],
                     first_lease_a=evse.get("first_lease_a", 0.0),
                     first_lease_until=evse.get("first_lease_until", 0.0),
+                    one_phase=evse.get("one_phase", False),
                     wish=evse.get("wish"),
                 )
                 for key, evse in document.get("evses", {}).items()

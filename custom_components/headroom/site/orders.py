@@ -51,7 +51,9 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
     length_s = min(turn.lease_s, TRIAL_S) if evse.lapses else turn.lease_s
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
     too_long = length_s + RENEW_MIN_S < remaining_s < math.inf
-    certain = lease is not None and lease.limit_a == told_a and not evse.unanswered_lease_a and not evse.resend
+    one_phase = evse.phase_switch.tells_one(now)
+    told = lease is not None and (lease.limit_a, lease.one_phase) == (told_a, one_phase)
+    certain = told and not evse.unanswered_lease_a and not evse.resend
     if certain and remaining_s > renew_s(length_s, latency_s) and not too_long:
         evse.wanted_lease = None
         return
@@ -60,6 +62,7 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         limit_a=told_a,
         length_s=length_s,
         urgent=told_a < evse.limit_a(now) or too_long or evse.resend,
+        one_phase=one_phase,
     )
 
 

@@ -44,6 +44,7 @@ from .intake import Intake
 from .lasting import dead_man_violations
 from .memory import SiteMemory
 from .orders import limits_wanted, order_lasting, order_lease, remember, renew_s, sample_doubtful
+from .phase_switching import switch_phases
 from .planning import Basis, Runner
 from .room import read
 from .snapshot import SiteSnapshot
@@ -301,6 +302,8 @@ class Site(Wishes, Access):
         else:
             turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now, peak)
         self._lease_s = turn.lease_s
+        if self.mode is Mode.DYNAMIC:
+            switch_phases(evses, turn, self._inventory_of, self.authorization.keeps_phases, self.mode, now)
         wanted = limits_wanted(evses)
         for evse in evses:
             order_lease(evse, turn, self.mode, self._latency_s(evse), now)

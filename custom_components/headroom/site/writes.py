@@ -48,7 +48,12 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
     evse.in_flight_a = order.limit_a
     try:
         await station.install_lease(
-            evse.key.evse_id, order.transaction_id, order.limit_a, valid_to, fallback_a=evse.wanted_fallback_a or 0.0
+            evse.key.evse_id,
+            order.transaction_id,
+            order.limit_a,
+            valid_to,
+            fallback_a=evse.wanted_fallback_a or 0.0,
+            one_phase=order.one_phase,
         )
     except CallRejectedError, CallError:
         evse.unanswered_lease_a = doubt_a
@@ -58,12 +63,13 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
     if evse.session is None or evse.session.transaction_id != order.transaction_id or evse.dialect != dialect:
         return False
     ends_at = now + order.length_s if dialect.holds_leases else math.inf
-    evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at)
+    evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at, one_phase=order.one_phase)
     evse.unanswered_lease_a = evse.inherited_a = 0.0
     evse.resend = evse.just_proven = False
     evse.taken_away(dialect.handle)
     wanted = evse.wanted_lease
-    if wanted is not None and (wanted.limit_a, wanted.transaction_id) == (order.limit_a, order.transaction_id):
+    told = (order.limit_a, order.transaction_id, order.one_phase)
+    if wanted is not None and (wanted.limit_a, wanted.transaction_id, wanted.one_phase) == told:
         evse.wanted_lease = None
     evse.change(before_a, clock.monotonic())
     return True

@@ -71,13 +71,22 @@ class SmartCharging(ChargingProfiles):
         await self._install(profiles.fallback(evse_id, limit_a, self._words.fallback(evse_id)))
 
     async def install_lease(
-        self, evse_id: int, transaction_id: str, limit_a: float, valid_to: datetime, *, fallback_a: float | None = None
+        self,
+        evse_id: int,
+        transaction_id: str,
+        limit_a: float,
+        valid_to: datetime,
+        *,
+        fallback_a: float | None = None,
+        one_phase: bool = False,
     ) -> None:
         """Limit a transaction until `valid_to` by our clock (K01), overwriting the last one."""
         if len(transaction_id) > LONGEST_ID and self.dialect.handle is Handle.TRANSACTION:
             raise CallRejectedError("SetChargingProfile", "Rejected", "the transaction's id is too long for OCPP")
         ends = self._link.by_its_clock(valid_to)
-        placed = profiles.lease(evse_id, transaction_id, limit_a, ends, self._words.lease(evse_id), fallback_a=fallback_a)
+        placed = profiles.lease(
+            evse_id, transaction_id, limit_a, ends, self._words.lease(evse_id, one_phase=one_phase), fallback_a=fallback_a
+        )
         await self._install(placed)
 
     async def withdraw(self, evse_id: int, handle: Handle, *, fallback: bool = False) -> None:

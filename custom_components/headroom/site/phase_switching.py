@@ -1,0 +1,65 @@
+"""Switches charging points between three phases and one, where their station can and nobody minds: decides, pauses, tells, and believes."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from ..csms.dialect import Handle
+from ..csms.values import Inventory
+from ..engine.model import ALL_PHASES
+from ..engine.phase_switch import PhaseSwitch, advanced, considered, fits
+from .config import EvseKey, Mode
+from .evse import EvseState
+from .evse_facts import IDLE_A
+from .led import led
+from .turn import Turn
+
+
+def able(evse: EvseState, inventory: Inventory) -> bool:
+    """Tell whether a charging point can be switched to a conductor that is known, and told so in a lease that ends."""
+    known = len(evse.config.grid_phases) == len(ALL_PHASES) and evse.wired[0] is not None
+    tells = evse.dialect.handle is Handle.TRANSACTION and evse.dialect.holds_leases and not evse.config.between_legs
+    return evse.config.switches_phases and inventory.smart_charging.phase_switching and known and tells
+
+
+def switch_phases(
+    evses: Iterable[EvseState],
+    turn: Turn,
+    inventory_of: Callable[[str], Inventory],
+    vetoed: Callable[[EvseKey], bool],
+    mode: Mode,
+    now: float,
+) -> None:
+    """Take each charging point's switch on by a step; what follows is asked for, and told, from the next turn on.
+
+    Until current was seen, one that was told one phase counts on the conductor it was told, and one that was told three on all three;
+    so does one whose lease has lapsed, for the fallback is for three.
+    """
+    for evse in evses:
+        switch = evse.phase_switch
+        if evse.session is None:
+            if evse.ready and evse.heard:  # else one may run that is not told yet
+                evse.phase_switch = PhaseSwitch(switched_at=switch.switched_at)  # a transaction begins on three phases
+            continue
+        if switch.on_one and evse.lease is not None and now >= evse.lease.expires_at:
+            evse.phase_switch, evse.demand = PhaseSwitch(switched_at=now), replace(evse.demand, terminals=None)
+            continue
+        request = turn.requests.get(str(evse.key))
+        may = able(evse, inventory_of(evse.key.station))
+        if request is None or not led(evse, mode) or not (may or switch.on_one or switch.pausing):
+            continue
+        requests, allocations = turn.requests.values(), turn.allocations
+        first = evse.wired[0]
+        switch = considered(
+            switch,
+            may=may and evse.allowed and not vetoed(evse.key),
+            fits_three=fits(turn.headrooms, requests, allocations, request, evse.rated_phases),
+            fits_one=first is not None and fits(turn.headrooms, requests, allocations, request, (first,)),
+            now=now,
+        )
+        flows = evse.reserved_a(now) > 0 or evse.draw_a >= IDLE_A
+        confirmed_one = evse.lease is not None and evse.lease.one_phase
+        evse.phase_switch = advanced(switch, flows=flows, confirmed_one=confirmed_one, now=now)
+        if evse.phase_switch.on_one != switch.on_one:
+            evse.demand = replace(evse.demand, terminals=None)
+        if evse.phase_switch.on_one and confirmed_one and evse.demand.terminals is None:
+            evse.demand = replace(evse.demand, terminals=frozenset({0}))

@@ -1,0 +1,81 @@
+"""One phase instead of three where three do not fit: without current, seldom, on a conductor that is known, and only where nobody minds."""
+
+import pytest
+
+from custom_components.headroom.engine.peak_demand import PeakLimits
+from custom_components.headroom.site.config import AuthorizationPolicy, KnownToken
+from simulator.profile_rules import Abilities
+from simulator.virtual import run
+
+from .harness import Place, Scenario, scenario, steps
+
+SWITCHES = Abilities(phase_switching=True)
+
+
+def switches(s: Scenario, number: int = 1) -> list[float]:
+    """What flowed whenever its contactor was switched."""
+    return s.model(number).evses[1].switches
+
+
+def test_a_car_that_does_not_fit_on_three_phases_charges_on_one_and_goes_back_once_there_is_room() -> None:
+    async def story() -> None:
+        building = steps((0.0, (2.0, 20.0, 2.0)), (900.0, 2.0))
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building) as s:
+            await s.until(60)
+            assert s.draw_a(1) == 0 and s.reason(1) == "waiting", "L2 has 3 A left"
+            await s.until(300)
+            assert s.draw_a(1) > 12 and s.main_a()[0] > 14 and s.main_a()[1] == pytest.approx(20), s.story()
+            assert switches(s) == [0.0]
+            await s.until(1400)
+            assert len(switches(s)) == 1, "not for a short time"
+            await s.until(1900)
+            assert switches(s) == [0.0, 0.0] and s.draw_a(1) > 12 and s.main_a()[1] > 14, s.story()
+            still = [moment.at_s for moment in s.between(1400, 1900) if moment.draws_a[0] == 0]
+            assert len(still) >= 10, "it rested before"
+
+    run(story())
+
+
+def test_a_quarter_hours_goal_below_three_phases_is_used_on_one() -> None:
+    async def story() -> None:
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        async with scenario(place, building=steps((0.0, 1.0))) as s:
+            s.configure(peak=PeakLimits(goal_w=4000.0))
+            await s.until(300)
+            assert 10 < s.draw_a(1) <= 15 and s.main_a()[1] == pytest.approx(1), s.story()
+            assert switches(s) == [0.0]
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("abilities", "wants", "keeps", "known"),
+    [(Abilities(), True, False, True), (SWITCHES, False, False, True), (SWITCHES, True, True, True), (SWITCHES, True, False, False)],
+)
+def test_nothing_is_switched_that_can_not_or_shall_not_be(abilities: Abilities, wants: bool, keeps: bool, known: bool) -> None:
+    async def story() -> None:
+        place = Place(abilities=abilities, switches_phases=wants, rotation_known=known)
+        policy = AuthorizationPolicy(tokens=(KnownToken(value="CARD", keeps_phases=keeps),))
+        building = steps((0.0, (2.0, 20.0, 2.0)))
+        async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building, policy=policy) as s:
+            await s.until(400)
+            assert switches(s) == [] and s.draw_a(1) == 0, s.story()
+
+    run(story())
+
+
+def test_a_restart_switches_nothing_back_under_current() -> None:
+    async def story() -> None:
+        building = steps((0.0, (2.0, 20.0, 2.0)))
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building, dead_man_from_s=None) as s:
+            await s.until(300)
+            memory = s.memory()
+            await s.vanish()
+            await s.until(302)
+            await s.come_back(memory)
+            await s.until(400)
+            assert s.draw_a(1) > 0 and switches(s) == [0.0], s.story()
+
+    run(story())
