@@ -210,4 +210,5 @@ EVENTS: Mapping[str, Event] = {
 
 async def happen(running: RunningSite, told: Told, on: bool) -> None:
     """Let an event begin, or end."""
+    running.driver.touch()
     await EVENTS[told.what].happen(running, told, on)

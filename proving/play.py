@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from simulator.building import StepLoad
+from simulator.pace import Pace
 from simulator.report import Baseline, Run, build_report
 from simulator.site import SimulatedSite
 from simulator.virtual import run
@@ -16,9 +18,12 @@ from .events import LOCKED, happen, subject_kind
 from .figures import FIGURES, Figure
 from .journal import FiledRecords, Records
 from .meter import SimulatedMeter
-from .running import RunningSite
+from .running import METER_EVERY_S, RunningSite
+from .setting import Setting
 from .story import Expected, Story, Told
 
+SETTLES_S = 3.0
+"""So long after anything happened the physics are stepped finely."""
 DRAWN = {"circuit": ("l1_a", "l2_a", "l3_a", "limit_a"), "station": ("draw_a", "limit_a")}
 """The figures that a picture of the run needs."""
 
@@ -61,7 +66,8 @@ async def _play(story: Story, folder: Path, *, drawn: bool) -> Outcome:
         wanted |= {(_kind(of, story), of, name): None for of in subjects for name in DRAWN[_kind(of, story)]}
     world = SimulatedSite(setting.spec(), story.starts)
     filed = FiledRecords(folder / "ledger.db", lambda: world.now) if any(told.what == LOCKED for told in story.events) else None
-    running = RunningSite(world, setting.config(), step_s=story.step_s, records=filed or Records())
+    pace = Pace(moments=moments(setting), fine_s=story.step_s, coarse_s=max(METER_EVERY_S, 5 * story.step_s), settles_s=SETTLES_S)
+    running = RunningSite(world, setting.config(), step_s=story.step_s, records=filed or Records(), pace=pace)
     running.meters = {one: SimulatedMeter(f"meter of {one}", noise_a=story.noise_a) for one in running.meters}
     running.on_second.append(lambda _: trace.look(running, list(wanted)))
     with complaints_kept() as complaints:
@@ -89,6 +95,12 @@ async def _play(story: Story, folder: Path, *, drawn: bool) -> Outcome:
         report=report_of(running, ", ".join(str(told) for told in story.events) or "none", notes=[*amiss]),
         failures=[*amiss, *(found for expected in story.expected for found in missed(expected, trace))],
     )
+
+
+def moments(setting: Setting) -> list[float]:
+    """Return when the building changes and cars come and go."""
+    changes = [at_s for load in setting.loads.values() if isinstance(load, StepLoad) for at_s, _ in load.levels]
+    return [*changes, *(at_s for visit in setting.spec().visits for at_s in (visit.comes_s, visit.leaves_s) if at_s is not None)]
 
 
 async def _befall(running: RunningSite, told: Told) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from custom_components.headroom.csms.events import StationEvent
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.server import CentralSystem
+from custom_components.headroom.csms.v201.timing import Timing
 from custom_components.headroom.metering.reading import MeterError
 from custom_components.headroom.site.config import SiteConfig
 from custom_components.headroom.site.memory import SiteMemory
@@ -21,6 +22,7 @@ from custom_components.headroom.site.site import Site
 from custom_components.headroom.site.snapshot import SiteSnapshot
 from simulator.driver import SiteDriver
 from simulator.meter import MeterValues
+from simulator.pace import Pace
 from simulator.site import SimulatedSite
 from simulator.transport import MemoryTransport, memory_transport
 from simulator.virtual import wall_clock
@@ -53,17 +55,22 @@ class RunningSite:
         step_s: float,
         memory: SiteMemory | None = None,
         records: Records | None = None,
+        pace: Pace | None = None,
+        timing: Timing | None = None,
     ) -> None:
+        """Without a pace the physics go in steps of `step_s`. `timing` is what the central system asks stations for."""
         self.world = world
         self.config = config
         self.records = records or Records()
+        self._timing = timing
         self.meters = {circuit.circuit_id: SimulatedMeter("simulated") for circuit in config.circuits if circuit.metered}
         self.meters_silent: set[str] = set()
         self.meter_error_a: Callable[[], float] = lambda: 0.0
         self.on_second: list[Callable[[float], None]] = []
         """Called each second, once its readings are taken in, with the time."""
+        self.on_turn: list[Callable[[SiteSnapshot], None]] = []
         self.reckons: Runner | None = None
-        self.driver = SiteDriver(world, self.connect, step_s=step_s)
+        self.driver = SiteDriver(world, self.connect, step_s=step_s, pace=pace)
         self.driver.on_step.append(self._meter)
         self.snapshots = 0
         self._turned_at = 0.0
@@ -98,7 +105,9 @@ class RunningSite:
             site.handle(identity, event)
 
         kept = {identity: Memory.from_document(document) for identity, document in json.loads(json.dumps(self._kept)).items()}
-        self._central_system = CentralSystem(admit=site.admit, authorize=site.authorize, on_event=heard, now=self._now, memories=kept)
+        self._central_system = CentralSystem(
+            admit=site.admit, authorize=site.authorize, on_event=heard, now=self._now, memories=kept, timing=self._timing
+        )
         return site
 
     async def reckon(self, work: Work) -> Made:
@@ -111,6 +120,8 @@ class RunningSite:
     def _turned(self, snapshot: SiteSnapshot) -> None:
         self.snapshots += 1
         self._turned_at = self.time_s
+        for listener in self.on_turn:
+            listener(snapshot)
 
     @property
     def turn_age_s(self) -> float:

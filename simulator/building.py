@@ -119,4 +119,7 @@ class StepLoad:
 
     def steps(self, from_s: float, to_s: float) -> Sequence[Step]:
         """Return the levels' changes."""
-        return [Step(at, before, after) for (_, before), (at, after) in pairwise(self.levels) if from_s < at <= to_s and before != after]
+        first = max(1, bisect_right(self.levels, from_s, key=lambda level: level[0]))
+        last = bisect_right(self.levels, to_s, key=lambda level: level[0])
+        found = pairwise(self.levels[first - 1 : last])
+        return [Step(at, before, after) for (_, before), (at, after) in found if before != after]

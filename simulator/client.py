@@ -80,6 +80,12 @@ class StationClient:
         """Whether a connection is open."""
         return self._transport is not None
 
+    @property
+    def idle(self) -> bool:
+        """Whether it is connected, and neither side waits for the other."""
+        quiet = self._waiting is None and not self._answering
+        return self.connected and quiet and self.model.outbox.next(self.model.now) is None
+
     async def run(self) -> None:
         """Connect, talk, and connect again until cancelled."""
         attempts = 0

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+import contextlib
 from datetime import datetime, timedelta
 import math
 
 from .client import Backoff, StationClient, Violation, violations
 from .faults import Breakable, FaultEvent, switch, verify
 from .meter import MeterServer
+from .pace import Pace
 from .site import SimulatedSite
 from .transport import Connect
 
@@ -29,14 +31,18 @@ class SiteDriver:
         faults: Iterable[FaultEvent] = (),
         seed: int = 1,
         clock: Callable[[], datetime] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Take a site and the way its stations reach their CSMS; raises ValueError where there is no such fault.
 
-        `clock` shows the true time, which the site's is set by when it starts to run; without one it keeps its epoch.
+        With a pace the steps are as long as that says, and end where a station is told something. `clock` shows the true time, which the site's is set by when it starts to run; without one it keeps its epoch.
         """
         self.site = site
         self.meter = meter
         self.step_s = step_s
+        self.pace = pace
+        self._stepped_at_s = 0.0
+        self._touched = asyncio.Event()
         self.clients = {
             identity: StationClient(station, connect, backoff=backoff, seed=seed) for identity, station in site.stations.items()
         }
@@ -56,7 +62,18 @@ class SiteDriver:
 
     async def fault(self, name: str, on: bool = True) -> None:
         """Switch a fault on or off now; raises ValueError where there is none of that name."""
+        self.touch()
         await switch(Breakable(self.site, self.clients, self.meter), name, on)
+
+    def touch(self) -> None:
+        """Something is about to be changed from without: what was, was so up to now. Nothing where the steps are even."""
+        if self.pace is None:
+            return
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._stepped_at_s > 1e-6:
+            self._step(now_s - self._stepped_at_s)
+        self.pace.stir(now_s)
+        self._touched.set()
 
     async def run(self, duration_s: float = math.inf) -> None:
         """Run for so long, or until cancelled. Raises what a client or the physics raise."""
@@ -65,7 +82,7 @@ class SiteDriver:
         async with asyncio.TaskGroup() as group:
             clients = [group.create_task(client.run()) for client in self.clients.values()]
             faults = [group.create_task(self._fault(event)) for event in self._faults]
-            await self._keep_stepping(duration_s)
+            await (self._keep_stepping(duration_s) if self.pace is None else self._keep_pace(self.pace, duration_s))
             for task in (*clients, *faults):
                 task.cancel()
 
@@ -89,8 +106,27 @@ class SiteDriver:
                 due_s = loop.time()
             else:
                 await asyncio.sleep(0)
-            self.site.step(self.step_s)
-            if self.meter:
-                self.meter.values = self.site.meter_values()
-            for listener in self.on_step:
-                listener(self.site)
+            self._step(self.step_s)
+
+    async def _keep_pace(self, pace: Pace, duration_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._stepped_at_s, end_s = loop.time(), loop.time() + duration_s
+        for station in self.site.stations.values():
+            station.on_touch = self.touch
+        while loop.time() < end_s - 1e-6:
+            wait_s = self._stepped_at_s + pace.next_s(self.site, self._stepped_at_s) - loop.time()
+            self._touched.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, wait_s)):
+                    await self._touched.wait()
+                continue
+            if (dt_s := loop.time() - self._stepped_at_s) > 1e-6:
+                self._step(dt_s)
+
+    def _step(self, dt_s: float) -> None:
+        self._stepped_at_s += dt_s
+        self.site.step(dt_s)
+        if self.meter:
+            self.meter.values = self.site.meter_values()
+        for listener in self.on_step:
+            listener(self.site)

@@ -41,6 +41,18 @@ from .outbox import OnReply, Outbox, Outgoing, Registration
 from .profiles import ProfileStore
 
 REBOOT_S = 5.0
+TOUCHING = frozenset(
+    {
+        "ChangeAvailability",
+        "ClearChargingProfile",
+        "RequestStartTransaction",
+        "RequestStopTransaction",
+        "Reset",
+        "SetChargingProfile",
+        "SetVariables",
+    }
+)
+"""Requests after which a car may draw something else."""
 
 
 @dataclass(slots=True)
@@ -83,6 +95,8 @@ class StationModel:
         self.offline_since: datetime | None = self.now
         self.profile_writes = 0
         self.on_change: Callable[[], None] = lambda: None
+        self.on_touch: Callable[[], None] = lambda: None
+        """Called before a request is answered that may change what a car draws."""
         self._background: set[asyncio.Task[None]] = set()
         self._compose()
         self.outbox.boot(self.now, "PowerUp")
@@ -306,6 +320,8 @@ class StationModel:
             raise CallRefusedError("SecurityError", "the station is not accepted")
         if (answer := self.answers.get(action)) is None:
             raise CallRefusedError("NotImplemented", action)
+        if action in TOUCHING:
+            self.on_touch()
         return answer(payload)
 
     def sampled_values(self, evse_id: int, measurands: Collection[str], context: str) -> list[dict[str, Any]]:

@@ -43,6 +43,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the simulated time in seconds."""
         return self._jumping.now_s
 
+    def leap(self, seconds: float) -> None:
+        """Let time pass in which nobody does anything, as while a machine sleeps: every timer that falls due meanwhile rings once, after it."""
+        self._jumping.now_s += max(0.0, seconds)
+
 
 def run[T](main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in simulated time; raises NothingLeftError where it would wait for ever."""

@@ -1,0 +1,101 @@
+"""Hours by chance: the same seed is the same run, what breaks is told, and the optimum is one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from custom_components.headroom.engine.model import Circuit
+from proving.chance import plan
+from proving.optimum import most_wh
+from proving.place import Place, car, steps
+from proving.setting import Setting
+from proving.soak import shortfalls
+from proving.soak_command import main
+from simulator.evse import token
+from simulator.pace import Pace
+from simulator.site import SimulatedSite, Visit
+from simulator.virtual import START
+
+
+def test_a_site_by_chance_is_the_same_by_the_same_seed() -> None:
+    first, again, other = (plan(seed=seed, evses=12, hours=48, faults_per_hour=2.0) for seed in (1, 1, 2))
+    assert first == again != other
+    assert len({told.what for told in first.events}) > 10
+    assert {place.circuit_id for place in first.setting.places.values()} == {"D1", "D2"}
+    for visit in first.setting.visits:
+        assert visit.leaves_s is not None and visit.comes_s // 86_400 == visit.leaves_s // 86_400
+
+
+def test_a_morning_with_faults_is_reported_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "report.json"
+    arguments = ["--hours", "8.5", "--evses", "2", "--seed", "3", "--faults-per-hour", "6", "--report", str(path)]
+    assert main(arguments) == 0
+    report = json.loads(path.read_text())
+    assert json.loads(capsys.readouterr().out) == report
+    assert report["trips"] == 0 and report["faults"] >= 4 and report["cars"] >= 1
+    assert report["slept_hours"] > 4 and report["measured_s"] == pytest.approx(9 * 3600, abs=10)
+    assert 50 < report["energy_of_optimum_pct"] <= 100.5
+
+
+def test_what_a_site_must_not_do_is_a_shortfall() -> None:
+    good = {
+        "trips": 0,
+        "dead_man_violations": 0,
+        "ocpp_violations": 0,
+        "overloads_without_fault_s": 5.0,
+        "max_overload_s": 30.0,
+        "log_troubles": [],
+    }
+    assert shortfalls(good) == []
+    for worse in (
+        {"trips": 1},
+        {"dead_man_violations": 1},
+        {"ocpp_violations": 1},
+        {"overloads_without_fault_s": 9.0},
+        {"max_overload_s": 61.0},
+        {"log_troubles": ["a turn failed"]},
+    ):
+        assert len(shortfalls(good | worse)) == 1
+
+
+def optimum_kwh(*visits: Visit, building_a: float = 0.0, fuse_a: float = 32.0) -> float:
+    places = {"CP1": Place(car=None), "CP2": Place(car=None)}
+    setting = Setting(
+        circuits=[Circuit(circuit_id="main", name="main", fuse_a=fuse_a)],
+        places=places,
+        loads={"main": steps((0.0, building_a))},
+        visits=visits,
+    )
+    return most_wh(setting, 86_400.0) / 1000
+
+
+def visit(station: str, hours: float, **more: float) -> Visit:
+    return Visit(comes_s=3600, leaves_s=3600 + hours * 3600, station=station, evse_id=1, car=car(**more), token=token("CARD"))
+
+
+@pytest.mark.parametrize(
+    ("visits", "building_a", "kwh"),
+    [
+        ((visit("CP1", 2, max_a=16, draw_fraction=1.0),), 0.0, 2 * 16 * 0.69),  # 3 × 230 V: 0.69 kW for an ampere
+        ((visit("CP1", 2, max_a=16), visit("CP2", 2, max_a=32)), 0.0, 2 * 32 * 0.69),  # the fuse is full
+        ((visit("CP1", 2, max_a=32),), 22.0, 2 * 10 * 0.69),  # the building leaves 10 A
+        ((visit("CP1", 5, max_a=32, phases=1),), 0.0, 5 * 32 * 0.98 * 0.23),
+        ((visit("CP1", 1, max_a=32), visit("CP2", 2, max_a=32)), 16.0, 2 * 16 * 0.69),  # who is there longer waits
+    ],
+)
+def test_the_optimum_is_what_fuse_building_and_cars_allow(visits: tuple[Visit, ...], building_a: float, kwh: float) -> None:
+    assert optimum_kwh(*visits, building_a=building_a) == pytest.approx(kwh, rel=0.01)
+
+
+def test_a_battery_bounds_the_optimum() -> None:
+    assert optimum_kwh(visit("CP1", 10, battery_kwh=10.0, efficiency=1.0)) == pytest.approx(8.0, rel=0.01)  # from 20 %
+
+
+def test_steps_are_long_while_nothing_moves_and_end_where_something_happens() -> None:
+    setting = Setting(circuits=[Circuit(circuit_id="main", name="main", fuse_a=63.0)], places={})
+    site, pace = SimulatedSite(setting.spec(), START), Pace(moments=[100.0], fine_s=1.0, coarse_s=8.0, settles_s=10.0)
+    assert pace.next_s(site, 0.0) == 8.0 and pace.next_s(site, 95.0) == 5.0
+    assert pace.next_s(site, 100.0) == pace.next_s(site, 109.0) == 1.0 and pace.next_s(site, 110.5) == 8.0
+    pace.stir(200.0)
+    assert pace.next_s(site, 200.0) == 1.0
