@@ -22,6 +22,7 @@ from .const import (
     DEFAULT_MARGIN_A,
     MAIN_CIRCUIT_ID,
     SECTION_ADVANCED,
+    SUBENTRY_RESOURCE,
 )
 from .meter_flow import MeterSteps
 from .meter_settings import NO_METER, MeterPlace
@@ -115,6 +116,12 @@ class CircuitFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str,
         """The circuit's meter so far."""
         changing = self.source == SOURCE_RECONFIGURE
         return self._get_reconfigure_subentry().data.get(CONF_METER, NO_METER) if changing else NO_METER
+
+    @property
+    @override
+    def generates(self) -> bool | None:
+        """Whether a PV system or battery was added to the site: it may be on this circuit. None without one: nobody may have said so yet."""
+        return True if self._get_entry().get_subentries_of_type(SUBENTRY_RESOURCE) else None
 
     @override
     async def async_keep_meter(self, meter: dict[str, Any]) -> SubentryFlowResult:

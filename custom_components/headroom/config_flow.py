@@ -237,6 +237,13 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], P
         """The site's meter so far."""
         return self.stored.get(CONF_METER, NO_METER)  # type: ignore[no-any-return]
 
+    @property
+    @override
+    def generates(self) -> bool | None:
+        """Whether a PV system or battery was added to the site; None without one: nobody may have said so yet."""
+        reconfigured = self.source == SOURCE_RECONFIGURE and self._get_reconfigure_entry().get_subentries_of_type(SUBENTRY_RESOURCE)
+        return True if reconfigured else None
+
     @override
     async def async_keep_meter(self, meter: dict[str, Any]) -> ConfigFlowResult:
         """Keep the meter; a new site goes on."""

@@ -9,9 +9,10 @@ import re
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
-from homeassistant.const import CONF_HOST
+from homeassistant.const import CONF_HOST, CONF_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import AnyDeviceEntry
+from yarl import URL
 
 from .const import CONF_ID_TOKENS, CONF_METER, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
@@ -24,7 +25,19 @@ from .subjects import EvseSubject, StationSubject, subjects
 
 DECISIONS = 20
 
-TO_REDACT = {CONF_HOST, CONF_ID_TOKENS, CONF_SECURITY, "id_token", "remote", "serial_number", "tokens"}
+TO_REDACT = {
+    CONF_HOST,
+    CONF_ID_TOKENS,
+    CONF_SECURITY,
+    "id_token",
+    "password",
+    "remote",
+    "serial_number",
+    "token",
+    "tokens",
+    "url",
+    "username",
+}
 """Keys whose values are left out wherever they are found."""
 
 SECRET_VARIABLE = re.compile(r"password|identity|serial|iccid|imsi|address|url|ssid|apn", re.IGNORECASE)
@@ -61,7 +74,8 @@ def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
     site = entry.runtime_data.data
     remotes = [station.remote for station in site.stations.values()] + [station.remote for station in site.pending.values()]
     described = [entry.data, *(subentry.data for subentry in entry.subentries.values())]
-    hosts = [entry.data.get(CONF_HOST), *(data.get(CONF_METER, {}).get(CONF_HOST) for data in described)]
+    meters = [data.get(CONF_METER, {}) for data in described]
+    hosts = [entry.data.get(CONF_HOST), *(meter.get(CONF_HOST) or URL(meter.get(CONF_URL, "")).host for meter in meters)]
     tokens = [token.value for token in entry.runtime_data.site.config.authorization.tokens]
     words = [*remotes, *hosts, *tokens]
     secret = re.compile("|".join(re.escape(word) for word in sorted(filter(None, words), key=len, reverse=True)) or r"(?!)")

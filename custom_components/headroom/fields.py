@@ -15,7 +15,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio as vol
 
-from .configuration import IMBALANCES_A, evse_rotations
+from .configuration import IMBALANCES_A, ROTATIONS, evse_rotations
 from .const import CONF_FUSE_A, CONF_IMBALANCE, CONF_LIMIT_KW, CONF_MARGIN_A, IMBALANCE_OFF, SECTION_ADVANCED
 from .engine.model import ALL_PHASES
 from .meter_settings import WIRINGS
@@ -72,6 +72,11 @@ def rotation(phases: int) -> SelectSelector:
         {value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in evse_rotations(phases)},
         translation_key="rotation",
     )
+
+
+def phase_order() -> SelectSelector:
+    """Ask which grid conductors a meter's L1, L2 and L3 are wired to."""
+    return choice({value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in ROTATIONS[3][:-1]})
 
 
 def wired_to() -> SelectSelector:

@@ -6,65 +6,26 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_PORT, CONF_TYPE
+from homeassistant.const import CONF_MODEL, CONF_TYPE
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
-from homeassistant.helpers.selector import BooleanSelector, EntitySelector, EntitySelectorConfig, TextSelector
 import probatio as vol
 
 from . import fields
-from .const import (
-    CONF_CURRENT,
-    CONF_EXPORT_ENERGY,
-    CONF_IMPORT_ENERGY,
-    CONF_INVERT,
-    CONF_POWER,
-    CONF_POWER_TOTAL,
-    CONF_UNIT_ID,
-    DEFAULT_MODBUS_PORT,
-    DEFAULT_UNIT_ID,
-    METER_ENTITIES,
-    METER_MODBUS,
-    SECTION_ADVANCED,
-)
+from .const import CONF_INVERT, CONF_PHASE_ORDER, CONF_UNIT_ID, METER_ENTITIES, METER_MODBUS, METER_REST, METER_SERIAL, MODEL_AUTO
 from .engine.model import ALL_PHASES, Phase
-from .meter_settings import NO_METER, MeterPlace, MeterSettings, meter_of
+from .meter_findings import async_words, look_at
+from .meter_forms import kept, meter_schema, suggested, unmeasured
+from .meter_settings import NO_METER, PHASES_IN_ORDER, MeterPlace, MeterSettings, ceiling_a, line_of, meter_of
+from .metering.detection import Candidate, detect
 from .metering.maps import METERS
-from .metering.reading import MeterError, Reading
+from .metering.reading import ImplausibleError, MeterError, Reading
+from .site.resource import ResourceKind
 
 PROBE_TIMEOUT_S = 15.0
-
-
-def modbus_schema() -> vol.Schema:
-    """Return the form about a meter that speaks Modbus TCP."""
-    models = {key: meter.name for key, meter in METERS.items()}
-    return vol.Schema(
-        {
-            vol.Required(CONF_MODEL, default=next(iter(models))): fields.choice(models),
-            vol.Required(CONF_HOST): TextSelector(),
-            vol.Required(CONF_PORT, default=DEFAULT_MODBUS_PORT): fields.whole(1, 65535),
-            vol.Required(CONF_UNIT_ID, default=DEFAULT_UNIT_ID): fields.whole(0, 255),
-            vol.Required(SECTION_ADVANCED): fields.advanced({vol.Required(CONF_INVERT, default=False): BooleanSelector()}),
-        }
-    )
-
-
-def entities_schema(phases: int) -> vol.Schema:
-    """Return the form about the entities that measure a connection with so many phases."""
-    current = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "current"}))
-    power = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "power"}))
-    schema: dict[vol.Marker, object] = {}
-    for key, entity in ((CONF_CURRENT, current), (CONF_POWER, power)):
-        schema |= {vol.Optional(f"{key}{phase}"): entity for phase in range(1, phases + 1)}
-    schema[vol.Optional(CONF_POWER_TOTAL)] = power
-    energy = EntitySelector(EntitySelectorConfig(filter={"domain": "sensor", "device_class": "energy"}))
-    schema[vol.Required(SECTION_ADVANCED)] = fields.advanced(
-        {
-            vol.Required(CONF_INVERT, default=False): BooleanSelector(),
-            vol.Optional(CONF_IMPORT_ENERGY): energy,
-            vol.Optional(CONF_EXPORT_ENERGY): energy,
-        }
-    )
-    return vol.Schema(schema)
+DETECT_TIMEOUT_S = 25.0
+READINGS_KEPT = 5
+"""So many looks at a meter are shown and judged, the newest ones."""
+CONF_CANDIDATE = "candidate"
 
 
 class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT](FlowHandler[ContextT, ResultT, HandlerT]):
@@ -72,6 +33,10 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
 
     _candidate: Mapping[str, Any] = MappingProxyType({})
     """The meter that is being tried."""
+    _found: Sequence[Candidate] = ()
+    """The models that it may be."""
+    _readings: tuple[Reading, ...] = ()
+    """What it said, the newest last."""
 
     @property
     @abstractmethod
@@ -83,55 +48,132 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     def stored_meter(self) -> Mapping[str, Any]:
         """The meter that there is so far."""
 
+    @property
+    def measures(self) -> ResourceKind | None:
+        """What is measured, where it is no connection of loads."""
+        return None
+
+    @property
+    def generates(self) -> bool | None:
+        """Whether something behind the meter gives power; None where nobody said."""
+        return None
+
     @abstractmethod
     async def async_keep_meter(self, meter: dict[str, Any]) -> ResultT:
         """Keep the meter that was chosen."""
 
     async def async_step_meter(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Ask what kind of meter there is."""
-        return self.async_show_menu(step_id="meter", menu_options=["modbus", "entities", "no_meter"])
+        return self.async_show_menu(step_id="meter", menu_options=["modbus", "serial", "entities", "rest", "no_meter"])
 
     async def async_step_modbus(self, user_input: dict[str, Any] | None = None) -> ResultT:
-        """Ask about a meter that speaks Modbus TCP."""
-        if user_input:
-            self._candidate = {CONF_TYPE: METER_MODBUS, **fields.flat(user_input)}
-            layout = METERS[user_input[CONF_MODEL]]
-            if 0 < max(len(layout.current.addresses), len(layout.power.addresses)) < self.meter_place.phases:
-                return self._meter_form(METER_MODBUS, field=CONF_MODEL, error="too_few_phases")
-            return await self.async_step_meter_live()
-        return self._meter_form(METER_MODBUS)
+        """Ask about a meter that speaks Modbus over the network."""
+        return await self._ask_meter(METER_MODBUS, user_input)
+
+    async def async_step_serial(self, user_input: dict[str, Any] | None = None) -> ResultT:
+        """Ask about a meter that speaks Modbus on a serial line."""
+        return await self._ask_meter(METER_SERIAL, user_input)
 
     async def async_step_entities(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Ask for the entities that are the meter."""
-        if user_input:
-            self._candidate = {CONF_TYPE: METER_ENTITIES, **fields.flat(user_input)}
-            given = [sum(key.startswith(prefix) for key in user_input) for prefix in (CONF_CURRENT, CONF_POWER)]
-            if not {*given} <= {0, self.meter_place.phases} or not (any(given) or CONF_POWER_TOTAL in user_input):
-                return self._meter_form(METER_ENTITIES, error="entities_incomplete")
-            return await self.async_step_meter_live()
-        return self._meter_form(METER_ENTITIES)
+        return await self._ask_meter(METER_ENTITIES, user_input)
+
+    async def async_step_rest(self, user_input: dict[str, Any] | None = None) -> ResultT:
+        """Ask for the document that is the meter."""
+        return await self._ask_meter(METER_REST, user_input)
 
     async def async_step_no_meter(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Go on without a meter: the worst case is reckoned with always."""
         self._candidate = NO_METER
         return await self.async_step_meter_accept()
 
+    async def _ask_meter(self, kind: str, user_input: Mapping[str, Any] | None) -> ResultT:
+        if not user_input:
+            return self._meter_form(kind)
+        known = self._known(kind)
+        order = {CONF_PHASE_ORDER: known[CONF_PHASE_ORDER]} if CONF_PHASE_ORDER in known else {}
+        self._candidate, self._readings = {CONF_TYPE: kind, **order, **kept(kind, user_input, known)}, ()
+        if errors := unmeasured(kind, self._candidate, self.meter_place.phases):
+            return self._meter_form(kind, errors)
+        if self._candidate.get(CONF_MODEL) == MODEL_AUTO:
+            return await self._detect(kind)
+        return await self.async_step_meter_live()
+
+    async def _detect(self, kind: str) -> ResultT:
+        """Find out which meter it is."""
+        place = self.meter_place
+        try:
+            self._found = await detect(
+                line_of(self._candidate),
+                device_ids=(self._candidate[CONF_UNIT_ID],),
+                voltage_v=place.voltage_v,
+                ceiling_a=ceiling_a(place),
+                time_limit_s=DETECT_TIMEOUT_S,
+            )
+        except MeterError as error:
+            return self._meter_form(kind, {"base": "meter_failed"}, cause=str(error))
+        self._found = [one for one in self._found if not unmeasured(kind, {**self._candidate, CONF_MODEL: one.model}, place.phases)]
+        if not self._found:
+            return self._meter_form(kind, {CONF_MODEL: "model_unknown"})
+        return await self.async_step_meter_found()
+
+    async def async_step_meter_found(self, user_input: dict[str, Any] | None = None) -> ResultT:
+        """Let a person say which of the models that fit it is."""
+        if user_input:
+            self._candidate = {**self._candidate, CONF_MODEL: user_input[CONF_CANDIDATE]}
+            return await self.async_step_meter_live()
+        labels = {one.model: self._in_words(one) for one in self._found}
+        schema = vol.Schema({vol.Required(CONF_CANDIDATE, default=next(iter(labels))): fields.choice(labels)})
+        return self.async_show_form(step_id="meter_found", data_schema=schema, last_step=False)
+
+    def _in_words(self, one: Candidate) -> str:
+        """Return a model that fits in a line: what it is, what it calls itself, what it says."""
+        shown = [METERS[one.model].name, one.said, one.error if one.reading is None else self._currents(one.reading)]
+        return " · ".join(text for text in shown if text)
+
     async def async_step_meter_live(self, user_input: dict[str, Any] | None = None) -> ResultT:
-        """Read the meter now and show what it said."""
+        """Read the meter now and show what it said, what it said before, and what that tells."""
         kind = self._candidate[CONF_TYPE]
         try:
             reading = await self._probe()
         except TimeoutError:
-            return self._meter_form(kind, error="meter_silent")
+            return self._meter_form(kind, {"base": "meter_silent"})
+        except ImplausibleError as error:
+            said, _ = self._judged((error.reading,))
+            return self._meter_form(kind, {"base": "meter_implausible"}, cause=str(error), said=await async_words(self.hass, said))
         except MeterError as error:
-            return self._meter_form(kind, error="meter_failed", cause=str(error))
+            return self._meter_form(kind, {"base": "meter_failed"}, cause=str(error))
+        before = self._readings
+        self._readings = (*before, reading)[-READINGS_KEPT:]
+        said, swapped = self._judged(self._readings)
         power = "–" if reading.power_w is None else f"{reading.power_w:.0f} W"
-        currents = ", ".join(f"{phase.name} {reading.current_a[phase]:.1f} A" for phase in self._phases)
+        # What seems to be wrong is put right by the first button.
+        fix, accept = ("meter_invert", "meter_accept") if swapped else ("meter_accept", "meter_invert")
+        order = ["meter_order"] if self.meter_place.phases == len(ALL_PHASES) else []
         return self.async_show_menu(
             step_id="meter_live",
-            menu_options=["meter_accept", "meter_live", kind],
-            description_placeholders={"source": reading.source, "currents": currents, "power": power},
+            menu_options=[fix, "meter_live", accept, *order, kind],
+            description_placeholders={
+                "source": reading.source,
+                "currents": self._currents(reading),
+                "power": power,
+                "before": "; ".join(self._currents(each) for each in reversed(before)) or "–",
+                "said": await async_words(self.hass, said),
+            },
         )
+
+    async def async_step_meter_invert(self, user_input: dict[str, Any] | None = None) -> ResultT:
+        """Swap import and export, and look again."""
+        self._candidate, self._readings = {**self._candidate, CONF_INVERT: not self._candidate[CONF_INVERT]}, ()
+        return await self.async_step_meter_live()
+
+    async def async_step_meter_order(self, user_input: dict[str, Any] | None = None) -> ResultT:
+        """Ask on which conductor each of the meter's phases is, and look again."""
+        if user_input:
+            self._candidate, self._readings = {**self._candidate, **user_input}, ()
+            return await self.async_step_meter_live()
+        order = vol.Required(CONF_PHASE_ORDER, default=self._candidate.get(CONF_PHASE_ORDER, PHASES_IN_ORDER))
+        return self.async_show_form(step_id="meter_order", data_schema=vol.Schema({order: fields.phase_order()}), last_step=False)
 
     async def async_step_meter_accept(self, user_input: dict[str, Any] | None = None) -> ResultT:
         """Keep the meter."""
@@ -141,21 +183,37 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
     def _phases(self) -> Sequence[Phase]:
         return ALL_PHASES[: self.meter_place.phases]
 
+    def _currents(self, reading: Reading) -> str:
+        return ", ".join(f"{phase.name} {reading.current_a[phase]:.1f} A" for phase in self._phases)
+
+    def _judged(self, readings: Sequence[Reading]) -> tuple[Any, bool]:
+        place, sun = self.meter_place, self.hass.states.get("sun.sun")
+        return look_at(
+            readings,
+            phases=place.phases,
+            voltage_v=place.voltage_v,
+            generation=self.generates,
+            night=None if sun is None else sun.state == "below_horizon",
+            of=self.measures,
+        )
+
     async def _probe(self) -> Reading:
         """Return a reading of the meter that is being tried."""
         meter = meter_of(self.hass, MeterSettings(stored=self._candidate, place=self.meter_place))
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             return await meter.probe()
 
-    def _meter_form(self, kind: str, *, field: str = "base", error: str | None = None, cause: str = "") -> ResultT:
+    def _known(self, kind: str) -> Mapping[str, Any]:
+        """Return what is known of a meter of this kind: what was entered last, or is stored."""
+        return next((meter for meter in (self._candidate, self.stored_meter) if meter.get(CONF_TYPE) == kind), {})
+
+    def _meter_form(self, kind: str, errors: dict[str, str] | None = None, *, cause: str = "", said: str = "") -> ResultT:
         """Show a meter's form with what was entered last or is stored."""
-        known = next((meter for meter in (self._candidate, self.stored_meter) if meter.get(CONF_TYPE) == kind), {})
-        schema = modbus_schema() if kind == METER_MODBUS else entities_schema(self.meter_place.phases)
-        suggested = {**known, SECTION_ADVANCED: known} if known else None
+        schema = meter_schema(kind, self.meter_place.phases)
         return self.async_show_form(
             step_id=kind,
-            data_schema=self.add_suggested_values_to_schema(schema, suggested),
-            errors={field: error} if error else {},
-            description_placeholders={"cause": cause},
+            data_schema=self.add_suggested_values_to_schema(schema, suggested(self._known(kind))),
+            errors=errors or {},
+            description_placeholders={"cause": cause, "said": said},
             last_step=False,
         )

@@ -3,36 +3,54 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_MODEL, CONF_PORT, CONF_TYPE
+from homeassistant.const import CONF_DEVICE, CONF_HOST, CONF_MODEL, CONF_PASSWORD, CONF_PORT, CONF_TOKEN, CONF_TYPE, CONF_URL, CONF_USERNAME
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .const import (
+    CONF_BAUD_RATE,
     CONF_CURRENT,
+    CONF_CURRENT_UNIT,
+    CONF_ENERGY_UNIT,
     CONF_EXPORT_ENERGY,
+    CONF_EXPORTED,
+    CONF_EXPORTED_TOTAL,
+    CONF_FRAMING,
     CONF_FUSE_A,
     CONF_IMPORT_ENERGY,
     CONF_INVERT,
     CONF_METER,
     CONF_MOST_A,
+    CONF_ONLY_CHANGES,
+    CONF_PARITY,
+    CONF_PHASE_ORDER,
     CONF_PHASES,
     CONF_POWER,
     CONF_POWER_TOTAL,
+    CONF_POWER_UNIT,
+    CONF_STOP_BITS,
     CONF_UNIT_ID,
     CONF_VOLTAGE_V,
     CONF_WIRED_TO,
     MAIN_CIRCUIT_ID,
+    METER_MODBUS,
     METER_NONE,
+    METER_REST,
+    METER_SERIAL,
     SUBENTRY_CIRCUIT,
     SUBENTRY_RESOURCE,
 )
 from .engine.model import ALL_PHASES, Phase
 from .metering.entity import EntityMeter, EntityMeterConfig
-from .metering.line import TcpLine
+from .metering.line import Line, SerialLine, TcpLine
 from .metering.modbus import ModbusMeter, ModbusMeterConfig
 from .metering.reading import Meter
+from .metering.reorder import ReorderedMeter
+from .metering.rest import RestMeter, RestMeterConfig
+from .metering.steady import SteadyMeter
 
 CEILING_BY_FUSE = 10.0
 """No fuse lets so many times its rating through for as long as a meter takes to measure it."""
@@ -41,6 +59,8 @@ WIRINGS: Mapping[str, tuple[Phase, ...]] = {"L1L2L3": ALL_PHASES} | {phase.name:
 type Conductors = Literal[1, 2, 3]
 COUNTS: Mapping[int, Conductors] = {1: 1, 2: 2, 3: 3}
 """How many conductors a connection may have."""
+PHASES_IN_ORDER = "L1L2L3"
+_PARITIES: Mapping[str, Literal["N", "E", "O"]] = {"n": "N", "e": "E", "o": "O"}
 NO_METER: Mapping[str, Any] = MappingProxyType({CONF_TYPE: METER_NONE})
 
 
@@ -102,36 +122,87 @@ def tells_one_power(data: Mapping[str, Any]) -> bool:
 
 def meter_of(hass: HomeAssistant, settings: MeterSettings) -> Meter:
     """Return the meter; raises MeterError where what is stored makes none."""
+    meter: Meter = SteadyMeter(_source(hass, settings), settings.place.fuse_a)
+    order = settings.stored.get(CONF_PHASE_ORDER, PHASES_IN_ORDER)
+    if order == PHASES_IN_ORDER or settings.place.phases != len(ALL_PHASES):
+        return meter
+    return ReorderedMeter(meter, [Phase[order[at : at + 2]] for at in range(0, len(order), 2)])
+
+
+def line_of(meter: Mapping[str, Any]) -> Line:
+    """Return what a Modbus meter hangs on."""
+    if meter[CONF_TYPE] == METER_SERIAL:
+        return SerialLine(
+            device=meter[CONF_DEVICE],
+            baud_rate=int(meter[CONF_BAUD_RATE]),
+            parity=_PARITIES[meter[CONF_PARITY]],
+            stop_bits=2 if meter[CONF_STOP_BITS] == "2" else 1,
+        )
+    framing = meter.get(CONF_FRAMING, "tcp")
+    return TcpLine(host=meter[CONF_HOST], port=meter[CONF_PORT], framing="rtu" if framing == "rtu" else "tcp")
+
+
+def ceiling_a(place: MeterPlace) -> float:
+    """Return the current above which a reading of a meter there can't be."""
+    return CEILING_BY_FUSE * place.fuse_a
+
+
+def _source(hass: HomeAssistant, settings: MeterSettings) -> Meter:
     meter, place = settings.stored, settings.place
-    ceiling_a = CEILING_BY_FUSE * place.fuse_a
-    if meter[CONF_TYPE] == "modbus":
+    if meter[CONF_TYPE] in (METER_MODBUS, METER_SERIAL):
         return ModbusMeter(
             ModbusMeterConfig(
-                line=TcpLine(host=meter[CONF_HOST], port=meter[CONF_PORT]),
+                line=line_of(meter),
                 device_id=meter[CONF_UNIT_ID],
                 model=meter[CONF_MODEL],
                 invert=meter[CONF_INVERT],
                 phases=place.phases,
                 voltage_v=place.voltage_v,
-                ceiling_a=ceiling_a,
+                ceiling_a=ceiling_a(place),
             )
         )
-    return EntityMeter(
-        hass,
-        EntityMeterConfig(
-            currents=_entities(meter, CONF_CURRENT),
-            powers=_entities(meter, CONF_POWER),
-            total_power=meter.get(CONF_POWER_TOTAL),
-            import_wh=meter.get(CONF_IMPORT_ENERGY),
-            export_wh=meter.get(CONF_EXPORT_ENERGY),
-            export_positive=meter[CONF_INVERT],
-            phases=place.phases,
-            voltage_v=place.voltage_v,
-            ceiling_a=ceiling_a,
-        ),
-    )
+    numbers: _Numbers = {
+        "currents": _of_phases(meter, CONF_CURRENT),
+        "powers": _of_phases(meter, CONF_POWER),
+        "exported_powers": _of_phases(meter, CONF_EXPORTED),
+        "total_power": meter.get(CONF_POWER_TOTAL),
+        "exported_total": meter.get(CONF_EXPORTED_TOTAL),
+        "import_wh": meter.get(CONF_IMPORT_ENERGY),
+        "export_wh": meter.get(CONF_EXPORT_ENERGY),
+        "export_positive": meter[CONF_INVERT],
+        "phases": place.phases,
+        "voltage_v": place.voltage_v,
+        "ceiling_a": ceiling_a(place),
+    }
+    if meter[CONF_TYPE] == METER_REST:
+        config = RestMeterConfig(
+            url=meter[CONF_URL],
+            current_unit="mA" if meter[CONF_CURRENT_UNIT] == "mA" else "A",
+            power_unit="kW" if meter[CONF_POWER_UNIT] == "kW" else "W",
+            energy_unit="Wh" if meter[CONF_ENERGY_UNIT] == "Wh" else "kWh",
+            username=meter.get(CONF_USERNAME),
+            password=meter.get(CONF_PASSWORD),
+            token=meter.get(CONF_TOKEN),
+            **numbers,
+        )
+        return RestMeter(async_get_clientsession(hass), config)
+    return EntityMeter(hass, EntityMeterConfig(only_changes=bool(meter.get(CONF_ONLY_CHANGES, False)), **numbers))
 
 
-def _entities(meter: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return the entities that are given per phase, in the order of the phases."""
+class _Numbers(TypedDict):
+    currents: tuple[str, ...]
+    powers: tuple[str, ...]
+    exported_powers: tuple[str, ...]
+    total_power: str | None
+    exported_total: str | None
+    import_wh: str | None
+    export_wh: str | None
+    export_positive: bool
+    phases: Conductors
+    voltage_v: float
+    ceiling_a: float
+
+
+def _of_phases(meter: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return the names that are given per phase, in the order of the phases."""
     return tuple(meter[f"{key}{number}"] for number in (1, 2, 3) if f"{key}{number}" in meter)

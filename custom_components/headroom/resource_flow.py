@@ -64,7 +64,7 @@ class ResourceFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str
     @override
     async def async_step_meter(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask what kind of meter there is: without one nothing could be said of it."""
-        return self.async_show_menu(step_id="meter", menu_options=["modbus", "entities"])
+        return self.async_show_menu(step_id="meter", menu_options=["modbus", "serial", "entities", "rest"])
 
     def _form(self, step_id: str, of_its_kind: dict[vol.Marker, object]) -> SubentryFlowResult:
         entry = self._get_entry()
@@ -107,6 +107,13 @@ class ResourceFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str
         return self.async_update_and_abort(
             self._get_entry(), subentry, title=name or subentry.title, data={**subentry.data, **described, **more}
         )
+
+    @property
+    @override
+    def measures(self) -> ResourceKind:
+        """What is measured."""
+        described = self._resource or self._get_reconfigure_subentry().data
+        return ResourceKind(described[CONF_KIND])
 
     @property
     @override

@@ -82,7 +82,15 @@ async def test_a_circuit_has_a_meter_of_its_own(hass: HomeAssistant, entry: Mock
     assert live["description_placeholders"]["currents"] == "L1 4.2 A, L2 5.0 A, L3 6.0 A"
     result = await choose(hass, live, "meter_accept")
     assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Row")
-    meter = {"type": "modbus", "model": "eastron_sdm630", "host": "127.0.0.1", "port": meter_port, "unit_id": 1, "invert": False}
+    meter = {
+        "type": "modbus",
+        "model": "eastron_sdm630",
+        "host": "127.0.0.1",
+        "port": meter_port,
+        "unit_id": 1,
+        "framing": "tcp",
+        "invert": False,
+    }
     row = next(subentry for subentry in entry.get_subentries_of_type("circuit") if subentry.title == "Row")
     described = {key: value for key, value in CIRCUIT.items() if key not in ("name", "advanced")}
     assert row.data == described | {"limit_kw": None, "imbalance": "off", "meter": meter}
@@ -115,7 +123,7 @@ async def test_change_a_circuits_meter(hass: HomeAssistant, entry: MockConfigEnt
     assert refused["errors"] == {"base": "entities_incomplete"}
     result = await choose(hass, await answer(hass, refused, **entities, advanced={}), "meter_accept")
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
-    meter = {"type": "entities", "invert": False} | entities
+    meter = {"type": "entities", "invert": False, "only_changes": False} | entities
     assert (entry.subentries["garage"].title, entry.subentries["garage"].data) == ("Garage", before | {"meter": meter})
     form = await choose(hass, await change(hass, entry, "garage", "meter"), "entities")
     assert default(form, "current_l2") == "sensor.current_2"

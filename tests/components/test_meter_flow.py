@@ -29,6 +29,7 @@ async def test_a_modbus_meter_is_read_and_shown(hass: HomeAssistant, meter_port:
         "host": "127.0.0.1",
         "port": meter_port,
         "unit_id": 1,
+        "framing": "tcp",
         "invert": True,
     }
 
@@ -68,7 +69,7 @@ async def test_entities_are_read_and_shown(hass: HomeAssistant, unused_tcp_port:
     assert live["description_placeholders"]["power"] == "-2070 W"
     form = await choose(hass, live, "meter_accept")
     result = await answer(hass, form, **listen(unused_tcp_port, free_charging=True))
-    assert result["data"]["meter"] == {"type": "entities", "invert": False} | powers
+    assert result["data"]["meter"] == {"type": "entities", "invert": False, "only_changes": False} | powers
 
 
 async def test_a_total_power_is_better_than_nothing(hass: HomeAssistant) -> None:
@@ -115,7 +116,7 @@ async def test_other_phases_need_the_meter_set_up_anew(hass: HomeAssistant, entr
     form = await choose(hass, menu, "entities")
     assert shown(form, "current_l1") == "sensor.current_1"
     await choose(hass, await answer(hass, form, **entities, advanced={}), "meter_accept")
-    assert (entry.data["phases"], entry.data["meter"]) == (3, {"type": "entities", "invert": False} | entities)
+    assert (entry.data["phases"], entry.data["meter"]) == (3, {"type": "entities", "invert": False, "only_changes": False} | entities)
 
 
 async def test_change_the_meter(hass: HomeAssistant, entry: MockConfigEntry, meter_port: int) -> None:
@@ -123,7 +124,15 @@ async def test_change_the_meter(hass: HomeAssistant, entry: MockConfigEntry, met
     form = await choose(hass, await change(hass, entry, "meter"), "modbus")
     result = await choose(hass, await answer(hass, form, **sdm630(meter_port)), "meter_accept")
     assert result["reason"] == "reconfigure_successful"
-    meter = {"type": "modbus", "model": "eastron_sdm630", "host": "127.0.0.1", "port": meter_port, "unit_id": 1, "invert": False}
+    meter = {
+        "type": "modbus",
+        "model": "eastron_sdm630",
+        "host": "127.0.0.1",
+        "port": meter_port,
+        "unit_id": 1,
+        "framing": "tcp",
+        "invert": False,
+    }
     assert entry.data == before | {"meter": meter}
     form = await choose(hass, await change(hass, entry, "meter"), "modbus")
     assert (shown(form, "port"), shown(form, "host")) == (meter_port, "127.0.0.1")

@@ -56,7 +56,7 @@ async def test_a_roof_of_which_only_one_power_is_known(hass: HomeAssistant, entr
 
 async def test_add_a_battery_on_one_phase(hass: HomeAssistant, entry: MockConfigEntry, meter_port: int) -> None:
     menu = await describe(hass, entry, "battery", **BATTERY)
-    assert list(menu["menu_options"]) == ["modbus", "entities"], "nothing can be said of one that is not measured"
+    assert list(menu["menu_options"]) == ["modbus", "serial", "entities", "rest"], "nothing can be said of one that is not measured"
     live = await answer(hass, await choose(hass, menu, "modbus"), **sdm630(meter_port, model="eastron_sdm230"))
     assert live["description_placeholders"]["currents"] == "L1 4.2 A", "its meter's own L1"
     await choose(hass, live, "meter_accept")
@@ -84,7 +84,7 @@ async def test_change_a_roof(hass: HomeAssistant, entry: MockConfigEntry) -> Non
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     (changed,) = site_config(entry).resources
     assert changed == replace(roof, name="Barn", circuit_id="garage", counted=False)
-    assert entry.subentries[roof.resource_id].data["meter"] == {"type": "entities", "invert": True} | entities
+    assert entry.subentries[roof.resource_id].data["meter"] == {"type": "entities", "invert": True, "only_changes": False} | entities
 
     form = await choose(hass, await change(hass, entry, roof.resource_id, "meter"), "entities")
     assert default(form, "current_l3") == "sensor.current_3"

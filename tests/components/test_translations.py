@@ -10,9 +10,10 @@ from typing import Any
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
-from custom_components.headroom import variables
-from custom_components.headroom.const import DOMAIN, PLATFORMS
+from custom_components.headroom import meter_findings, variables
+from custom_components.headroom.const import DOMAIN, METER_ENTITIES, METER_MODBUS, METER_REST, METER_SERIAL, PLATFORMS
 from custom_components.headroom.csms.security.own_files import FileProblem
+from custom_components.headroom.metering.guess import Finding
 from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
 from custom_components.headroom.protection_issues import STAGES
 from custom_components.headroom.repairs import (
@@ -120,18 +121,14 @@ def shown_steps(module: str) -> set[str]:
 
 
 def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
-    # "kind" is the one step id that is no literal: the two kinds of meters
+    # "kind" is the one step id that is no literal
     assert (
-        shown_steps("config_flow")
-        | shown_steps("meter_flow")
-        | shown_steps("peak_flow")
-        | shown_steps("security_flow")
-        | {"modbus", "entities"}
+        shown_steps("config_flow") | shown_steps("meter_flow") | shown_steps("peak_flow") | shown_steps("security_flow") | METER_KINDS
         == TEXTS["config"]["step"].keys() | TEXTS["options"]["step"].keys()
     )
     subentries = TEXTS["config_subentries"]
     of_station = shown_steps("station_security_flow")
-    of_meter = shown_steps("meter_flow") | {"modbus", "entities"}
+    of_meter = shown_steps("meter_flow") | METER_KINDS
     assert shown_steps("circuit_flow") | of_meter == subentries["circuit"]["step"].keys()
     assert shown_steps("resource_flow") | of_meter == subentries["resource"]["step"].keys() - {"pv", "battery"}
     assert shown_steps("subentry_flow") | of_station == subentries["station"]["step"].keys()
@@ -166,12 +163,14 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
         name: {node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         for name, module in MODULES.items()
     }
-    flows = ("config_flow", "meter_flow", "peak_flow", "fields", "security_flow")
+    flows = ("config_flow", "meter_flow", "meter_forms", "peak_flow", "fields", "security_flow")
     config = set[str]().union(*(literals[name] for name in flows)) | set(FileProblem)
     subentry = (
         literals["subentry_flow"]
         | literals["circuit_flow"]
+        | literals["resource_flow"]
         | literals["meter_flow"]
+        | literals["meter_forms"]
         | literals["station_form"]
         | literals["fields"]
         | literals["station_security_flow"]
@@ -185,12 +184,21 @@ def test_every_error_of_a_form_has_a_text_and_every_text_a_use() -> None:
     assert set(UPGRADE_ERRORS.values()) <= TEXTS["issues"][BELOW_PROFILE]["fix_flow"]["error"].keys()
     returned = {
         text
-        for name in ("fields", "station_form", "config_flow", "meter_flow", "peak_flow", "security_flow", "station_security_flow")
+        for name in (
+            "fields",
+            "station_form",
+            "config_flow",
+            "meter_flow",
+            "meter_forms",
+            "peak_flow",
+            "security_flow",
+            "station_security_flow",
+        )
         for node in ast.walk(MODULES[name])
         for text in _error_keys(node)
     }
     assert returned <= known
-    assert len(returned) == 14
+    assert len(returned) == 18
 
 
 def _error_keys(node: ast.AST) -> set[str]:
@@ -198,6 +206,10 @@ def _error_keys(node: ast.AST) -> set[str]:
     match node:
         case ast.Assign(targets=[ast.Subscript(value=ast.Name(id="errors"))]):
             return strings(node.value)
+        case ast.Call(func=ast.Attribute(attr="_meter_form"), args=[_, ast.Dict(values=[value])]):
+            return strings(value)
+        case ast.Return(value=ast.IfExp(body=ast.Dict(values=[value]))):
+            return strings(value)
         case ast.Return(value=ast.Dict(values=[value])) | ast.Return(value=ast.Tuple(elts=[ast.Dict(values=[value]), _])):
             return strings(value)
         case ast.keyword(arg="error"):
@@ -277,6 +289,8 @@ def test_every_exception_has_a_text() -> None:
     written = {node.value for module in MODULES.values() for node in ast.walk(module) if isinstance(node, ast.Constant)}
     assert TEXTS["exceptions"].keys() <= written, "texts that nothing raises"
 
+
+METER_KINDS = {METER_MODBUS, METER_SERIAL, METER_ENTITIES, METER_REST}
 
 VARIABLES = {"number": variables.NUMBERS, "select": variables.SELECTS, "switch": variables.SWITCHES}
 """The rows that platforms make of a table of their own."""
@@ -363,4 +377,6 @@ def test_every_selector_that_is_translated_has_texts() -> None:
     asked |= {
         key for module in MODULES.values() for call in called(module, {"choice"}) for key in strings(argument(call, "translation_key"))
     }
-    assert asked == TEXTS["selector"].keys()
+    assert asked | {meter_findings.TRANSLATION_KEY} == TEXTS["selector"].keys()
+    findings = {*Finding, *meter_findings.OwnFinding}
+    assert TEXTS["selector"][meter_findings.TRANSLATION_KEY]["options"].keys() == findings

@@ -1,0 +1,65 @@
+"""What a meter's readings say about how it was set up, in words, in Home Assistant's language."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.translation import async_get_translations
+
+from .const import DOMAIN
+from .meter_settings import Conductors
+from .metering.guess import Found, Guess, guess
+from .metering.reading import Reading
+from .site.resource import ResourceKind
+
+DRAWS_W = 50.0
+"""A PV system draws less, at night."""
+TRANSLATION_KEY = "meter_finding"
+
+
+class OwnFinding(StrEnum):
+    """What a guess at any meter does not know."""
+
+    PV_DRAWS = "pv_draws"
+    """A PV system that draws: what it gives is counted as positive."""
+    ALL_WELL = "all_well"
+
+
+def look_at(
+    readings: Sequence[Reading],
+    *,
+    phases: Conductors,
+    voltage_v: float,
+    generation: bool | None,
+    night: bool | None,
+    of: ResourceKind | None,
+) -> tuple[list[Found | OwnFinding], bool]:
+    """Return what is to be said of these readings, and whether import and export seem to be swapped.
+
+    `of` is what the meter measures where that is no connection of loads: its sign is told by that alone.
+    """
+    guessed: Guess = guess(readings, phases=phases, voltage_v=voltage_v, generation=True if of else generation, night=None if of else night)
+    said: list[Found | OwnFinding] = list(guessed.found)
+    swapped = guessed.invert is True
+    if of is ResourceKind.PV and readings and min(_power_w(reading, voltage_v) for reading in readings) > DRAWS_W:
+        said.append(OwnFinding.PV_DRAWS)
+        swapped = True
+    return said or [OwnFinding.ALL_WELL], swapped
+
+
+def _power_w(reading: Reading, voltage_v: float) -> float:
+    return voltage_v * sum(reading.current_a) if reading.power_w is None else reading.power_w
+
+
+async def async_words(hass: HomeAssistant, said: Iterable[Found | OwnFinding]) -> str:
+    """Return it as a list, a line each."""
+    texts = await async_get_translations(hass, hass.config.language, "selector", {DOMAIN})
+
+    def words(one: Found | OwnFinding) -> str:
+        key = one.finding if isinstance(one, Found) else one
+        text = texts.get(f"component.{DOMAIN}.selector.{TRANSLATION_KEY}.options.{key}", str(key))
+        if isinstance(one, Found):
+            text = text.replace("%phase", f"L{one.phase}").replace("%value", f"{one.value:.1f}")
+        return f"- {text}"
+
+    return "\n".join(words(one) for one in said)
