@@ -2,7 +2,8 @@
 
 The site's central system, control loop, meter and ledger are one process, as they are in Home Assistant; its stations, cars, building and
 the meter's server are this one. All of it goes over sockets. The building climbs a stair from the load at which every car has all it can
-take to the one that leaves each 8 A, and the next step comes when the site is steady again; then it falls, and all rise.
+take to the one that leaves each 8 A, and the next step comes when the site is steady again; then it falls, and all rise. Each stair's
+first step is more than the breaker carries for good; of a small one that is given time to pass, that time is not counted.
 
 With --check the exit status is 1 where a reaction's 99th percentile is above what the project promises.
 """

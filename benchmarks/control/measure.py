@@ -18,8 +18,10 @@ from ..central_system.stations import Subject
 from .car_park import CAR_MAX_A, CarPark
 from .sizes import busy_a, calm_a, fuse_a
 
-STAIR = 6
-"""Steps up before the building falls again."""
+FIRST_SHARE = (0.7, 0.8)
+"""A stair's first step, as a share of its height: more than the breaker carries for good, so that nothing may hold up the cuts."""
+SMALL_STEPS = 2
+"""So many follow it, before the building falls again."""
 READY_WITHIN_S = 120.0
 STEADY_WITHIN_S = 90.0
 STEADY_S = 2.5
@@ -45,6 +47,7 @@ class Tally:
     inside_s: list[float] = field(default_factory=list)
     shed_s: list[float] = field(default_factory=list)
     cuts: int = 0
+    smoothed: int = 0
     unanswered: int = 0
 
     def add(self, answer: dict[str, Any], shed_s: float) -> None:
@@ -56,6 +59,7 @@ class Tally:
         self.inside_s.append(answer["inside_s"])
         self.shed_s.append(shed_s)
         self.cuts += answer["cuts"]
+        self.smoothed += answer["smoothed"]
 
 
 def summary(values_s: list[float], unit_s: float = 0.001) -> dict[str, float | None]:
@@ -65,15 +69,11 @@ def summary(values_s: list[float], unit_s: float = 0.001) -> dict[str, float | N
 
 
 def stairs(evses: int, seed: int) -> Iterator[list[float]]:
-    """Yield the building's loads on each stair, for ever: steps of a size and order that the seed decides."""
-    dice = random.Random(seed)
+    """Yield the building's loads on each stair, for ever: one large step and small ones, of sizes that the seed decides."""
+    dice, height_a = random.Random(seed), busy_a(evses) - calm_a(evses)
     while True:
-        weights = [dice.uniform(0.5, 1.5) for _ in range(STAIR)]
-        reached, levels = 0.0, []
-        for weight in weights:
-            reached += weight
-            levels.append(calm_a(evses) + (busy_a(evses) - calm_a(evses)) * reached / sum(weights))
-        yield levels
+        shares = [dice.uniform(*FIRST_SHARE), *(1.0 - dice.uniform(0.0, 0.15) for _ in range(SMALL_STEPS - 1)), 1.0]
+        yield [calm_a(evses) + height_a * share for share in sorted(shares)]
 
 
 @asynccontextmanager
@@ -131,6 +131,7 @@ async def measured(evses: int, plan: Plan, seed: int) -> dict[str, Any]:
         "evses": evses,
         "ready_s": round(ready_s, 2),
         "steps": len(tally.reaction_s),
+        "smoothed": tally.smoothed,
         "unanswered": tally.unanswered,
         "cuts_per_step": round(tally.cuts / max(1, len(tally.reaction_s)), 1),
         "reaction_ms": summary(tally.reaction_s),

@@ -14,7 +14,9 @@ from custom_components.headroom.csms.server import CentralSystem
 from custom_components.headroom.csms.station import Station
 from custom_components.headroom.csms.values import Admission
 from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.engine.urgency import PASSES_S, Urgency
 from custom_components.headroom.ledger.ledger import Ledger
+from custom_components.headroom.metering.line import TcpLine
 from custom_components.headroom.metering.modbus import ModbusMeter, ModbusMeterConfig
 from custom_components.headroom.metering.reading import MeterError, Reading
 from custom_components.headroom.site.config import AuthorizationPolicy, EvseConfig, EvseKey, SiteConfig, StationConfig
@@ -37,6 +39,8 @@ class Step:
         """What is left for the cars."""
         self.arrived_at: float | None = None
         self.turned_at: float | None = None
+        self.smoothed = False
+        """It was small enough to be given time to pass; what counts is from the end of that time."""
         self.cut: set[EvseKey] = set()
         """Cars whose cut is not acknowledged yet, of those that the reading had cut."""
         self.cuts = 0
@@ -71,6 +75,10 @@ class MeasuredSite(Site):
         self.turn_s.append(perf_counter() - started)
         step = self.step
         if step is not None and step.arrived_at is not None and step.turned_at is None:
+            if self._circuits["main"].strain.urgency is Urgency.PASSING:
+                step.smoothed = True
+                step.arrived_at = self._clock.monotonic() + PASSES_S
+                return
             step.turned_at = monotonic()
             step.cut = {evse.key for evse in self._urgent()}
             step.cuts = len(step.cut)
@@ -126,7 +134,9 @@ class Served:
         self.ready: set[str] = set()
         self._ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
         self._meter = ModbusMeter(
-            ModbusMeterConfig(host="127.0.0.1", port=meter_port, model="eastron_sdm630", ceiling_a=10 * fuse_a(stations))
+            ModbusMeterConfig(
+                line=TcpLine(host="127.0.0.1", port=meter_port), model="eastron_sdm630", interval_s=1.0, ceiling_a=10 * fuse_a(stations)
+            )
         )
 
         async def accept(*_: object) -> IdTokenInfo:
@@ -182,6 +192,6 @@ class Served:
                         await step.over.wait()
                 except TimeoutError:
                     step.over.set()
-                return {"reaction_s": step.reaction_s, "inside_s": step.inside_s, "cuts": step.cuts}
+                return {"reaction_s": step.reaction_s, "inside_s": step.inside_s, "cuts": step.cuts, "smoothed": step.smoothed}
             case _:
                 raise ValueError(f"there is no command {command['do']!r}")
