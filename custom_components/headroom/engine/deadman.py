@@ -45,8 +45,11 @@ class Violation:
 def sums(circuits: Mapping[str, Circuit], loads: Iterable[tuple[str, PerPhase]]) -> dict[str, PerPhase]:
     """Return, per circuit, the sum of the loads on it and below it."""
     result = dict.fromkeys(circuits, NONE_A)
+    paths: dict[str, list[Circuit]] = {}
     for circuit_id, load_a in loads:
-        for circuit in path(circuits, circuit_id):
+        if circuit_id not in paths:
+            paths[circuit_id] = path(circuits, circuit_id)
+        for circuit in paths[circuit_id]:
             result[circuit.circuit_id] = add(result[circuit.circuit_id], load_a)
     return result
 

@@ -70,6 +70,8 @@ def matches(rule: Rule, request: Request, power_w: float, now: float) -> bool:
 
 def _given(request: Request, rules: Sequence[Rule]) -> Request:
     """Return a request with what the rules that match it give, each thing by the first that speaks of it."""
+    if not rules:
+        return request
     return replace(
         request,
         tier=request.tier + _first(rules, lambda rule: rule.tiers_behind, 0),

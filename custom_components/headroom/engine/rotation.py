@@ -88,7 +88,7 @@ def line_up(requests: Iterable[Request], targets_a: Mapping[str, float], powers_
     `targets_a` holds what a plan gives to those that it knows, `powers_w` the most each session may draw. The target of a
     session whose turn it is reaches its least current; that of another does not, so that it gets what is left.
     """
-    keyed: list[tuple[tuple[float, float, float, float], Request]] = []
+    keyed: list[tuple[tuple[float, float, float, float], Request, float | None]] = []
     for request in requests:
         target_a = targets_a.get(request.request_id)
         turn_now = turn(request, target_a, now)
@@ -101,7 +101,8 @@ def line_up(requests: Iterable[Request], targets_a: Mapping[str, float], powers_
         else:
             urgency = urgency_of(request, powers_w[request.request_id], now)
             owed = request.past.short_wh
-        lined = replace(request, target_a=target_a, held=turn_now is Turn.HELD)
-        keyed.append(((turn_now, urgency, -owed, request.queue_key), lined))
+        keyed.append(((turn_now, urgency, -owed, request.queue_key), request, target_a))
     keyed.sort(key=lambda each: (each[0], each[1].request_id))
-    return [replace(request, place=place) for place, (_, request) in enumerate(keyed)]
+    return [
+        replace(request, target_a=target_a, held=key[0] == Turn.HELD, place=place) for place, (key, request, target_a) in enumerate(keyed)
+    ]

@@ -1,6 +1,8 @@
 """What holds without us: the limits that are installed, the dead-man rule over them, and the fallbacks to install."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 
 from ..engine.allocate import allocate
 from ..engine.deadman import Installed, fallback_room, sums, violations
@@ -76,14 +78,19 @@ def fallbacks(
         )
         for evse in led
     ]
-    holdings = {str(evse.key): Holding(limit_a=held_a, reserved_a=held_a) for evse in led for held_a in (evse.lasting_a,)}
-    ids = {each.request_id for each in requests}
-    shares = steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=ids)
+    shares = dict(_shares(tuple(rows), tuple(requests), tuple(evse.lasting_a for evse in led)))
     shares |= {str(evse.key): evse.fallback_a or 0.0 for evse in doubted}
     return {
         str(evse.key): at_least_or_nothing(min(shares[str(evse.key)], evse.user_max_a), evse.config.min_a) if evse.allowed else 0.0
         for evse in evses
     }
+
+
+@lru_cache(maxsize=8)
+def _shares(rows: tuple[Headroom, ...], requests: tuple[Request, ...], held_a: tuple[float, ...]) -> Mapping[str, float]:
+    """Return the fixed share to tell each now; kept, for from turn to turn it is nearly always the same question."""
+    holdings = {request.request_id: Holding(limit_a=held, reserved_a=held) for request, held in zip(requests, held_a, strict=True)}
+    return MappingProxyType(steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=set(holdings)))
 
 
 def _contract_room_a(circuit: Circuit, taken_a: PerPhase, voltage_v: float | None) -> float | None:

@@ -35,12 +35,13 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
             before, evse.exceeding = evse.exceeding, evse.exceeds(now)
             if evse.exceeding and not before:
                 suddenly.add(evse.key)
+    paths = {circuit_id: path_ids(states, circuit_id) for circuit_id in states}
     for circuit_id, state in states.items():
         state.judge(config, now)
         new = state.arrived_at is not None or state.reckon_anew
         if state.reading is None or not new or state.health in (MeterHealth.NONE, MeterHealth.LOST):
             continue
-        below = [evse for evse in evses if circuit_id in path_ids(states, evse.circuit_id)]
+        below = [evse for evse in evses if circuit_id in paths[evse.circuit_id]]
         if state.reckon_anew or any(evse.key in suddenly for evse in below):
             state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
         state.reckon_anew = False

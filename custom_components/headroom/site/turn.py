@@ -60,6 +60,7 @@ def decide(
     requests = by_the_rules((request(evse, config, now) for evse in sessions.values()), config, now)
     allocations = share(rows, list(requests.values()), sharing.policy, sharing.planned, now=now)
     unsure = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE}
+    sure = {circuit_id for circuit_id in states if not unsure & path_ids(states, circuit_id)}
     told = steady(
         list(requests.values()),
         allocations,
@@ -75,7 +76,7 @@ def decide(
         },
         rows,
         now=now,
-        may_raise={request_id for request_id, evse in sessions.items() if not unsure & path_ids(states, evse.circuit_id)},
+        may_raise={request_id for request_id, evse in sessions.items() if evse.circuit_id in sure},
     )
     told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     # The others' leases are short enough for what one in doubt really draws.

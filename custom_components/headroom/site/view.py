@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from ..csms.values import ChargingState, ConnectorStatus
+from ..engine.deadman import sums
 from ..engine.explain import explain
-from ..engine.model import NONE_A, Reason, ReasonCode
+from ..engine.model import NONE_A, PerPhase, Reason, ReasonCode
 from ..engine.share import Policy
-from ..engine.unmanaged import total
 from .authorization import Authorization
 from .circuit import CircuitState
 from .clock import Clock, wall_clock
@@ -20,7 +20,6 @@ from .installer import Installer
 from .last_resort import LastResort
 from .measure import Measure
 from .reason_document import reason_document
-from .room import path_ids
 from .snapshot import (
     CircuitSnapshot,
     EvseSnapshot,
@@ -77,15 +76,21 @@ def snapshot_of(
     now = clock.monotonic()
     names = {circuit_id: state.circuit.name for circuit_id, state in circuits.items()}
     local = wall_clock(clock, config.zone)
+    of_station: dict[str, list[EvseState]] = {}
+    for key, evse in evses.items():
+        of_station.setdefault(key.station, []).append(evse)
+    tree = {circuit_id: state.circuit for circuit_id, state in circuits.items()}
+    charging = sums(tree, ((evse.circuit_id, evse.measured_per_phase()) for evse in evses.values()))
+    rows = {} if turn is None else {row.circuit_id: row.available_a for row in turn.headrooms}
     return SiteSnapshot(
         at=clock.utcnow(),
         mode=mode,
         policy=policy,
         plan_age_s=None if turn is None else turn.sharing.age_s(now),
         root_id=config.root.circuit_id,
-        circuits={circuit_id: _circuit(state, circuits, evses, turn, shadow, now) for circuit_id, state in circuits.items()},
+        circuits={circuit_id: _circuit(state, charging[circuit_id], rows, turn, shadow, now) for circuit_id, state in circuits.items()},
         stations={
-            identity: _station(state, installers.get(identity), [evse for key, evse in evses.items() if key.station == identity])
+            identity: _station(state, installers.get(identity), of_station.get(identity, []))
             for identity, state in stations.items()
             if state.config is not None
         },
@@ -116,15 +121,13 @@ def _introduced(state: StationState, now: datetime) -> bool:
 
 def _circuit(
     state: CircuitState,
-    circuits: Mapping[str, CircuitState],
-    evses: Mapping[EvseKey, EvseState],
+    charging_a: PerPhase,
+    rows: Mapping[str, PerPhase],
     turn: Turn | None,
     shadow: Comparison | None,
     now: float,
 ) -> CircuitSnapshot:
     circuit = state.circuit
-    charging_a = total(evse.measured_per_phase() for evse in evses.values() if circuit.circuit_id in path_ids(circuits, evse.circuit_id))
-    rows = {row.circuit_id: row.available_a for row in turn.headrooms} if turn is not None else {}
     reading = state.reading
     return CircuitSnapshot(
         circuit=circuit,
