@@ -156,6 +156,13 @@ class HomeAssistant:
         """Whether the process is there and a client is connected."""
         return self._client is not None and self._process is not None and self._process.returncode is None
 
+    @property
+    def process_id(self) -> int:
+        """The id of the process; raises HomeAssistantGoneError where it was never started."""
+        if self._process is None:
+            raise HomeAssistantGoneError("Home Assistant was not started")
+        return self._process.pid
+
     def prepare(self) -> None:
         """Make the configuration folder anew: the component symlinked, the welcome reduced to the account."""
         shutil.rmtree(self.folder, ignore_errors=True)
