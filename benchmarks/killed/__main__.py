@@ -36,7 +36,7 @@ from .watch import CIRCUIT, Watch
 LIMIT_A = DEMO_FUSE_A - MARGIN_A
 FULL_A = 0.9 * LIMIT_A
 KINDS = ("any moment", "turn", "write")
-AT_ANY_MOMENT_S = 10.0
+AT_ANY_MOMENT_S = 5.0
 IN_A_TURN_S = 0.02
 BETWEEN_WRITES_S = 0.03
 LOOK_EVERY_S = 0.001

@@ -24,10 +24,12 @@ class Watch:
     before_a: float = field(init=False)
     """What the fullest conductor carried."""
     leases: int = field(init=False)
+    heat_before: float = field(init=False)
+    """…and how warm its breaker was, in squares of its rating."""
     lapsed_s: float | None = None
     """How long the last lease held."""
     highest_a: float = 0.0
-    highest_heat: float = 0.0
+    highest_heat: float = field(init=False)
     over_s: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     longest_over_s: float = 0.0
     """The longest time that one conductor was above the fuse's rating."""
@@ -39,6 +41,7 @@ class Watch:
         """Begin now."""
         self.killed_at_s = self.site.time_s
         self.before_a = max(self.site.current_a[CIRCUIT])
+        self.heat_before = self.highest_heat = max(self.site.breakers[CIRCUIT].state.heat)
         self.leases = self._held()
         self.trips_before = self.site.breakers[CIRCUIT].trips
 
@@ -70,9 +73,8 @@ class Watch:
 
     @property
     def endurance_used(self) -> float:
-        """The share of what the breaker carries beyond its circuit's limit that was used: 0 at the limit for long, 1 where it lets go."""
-        least = (self.limit_a / self.fuse_a) ** 2
-        return max(0.0, (self.highest_heat - least) / (NEVER_TRIPS**2 - least))
+        """The share of the heat that the breaker's warmest pole could still take at the kill which it took: 1 is where it lets go."""
+        return max(0.0, (self.highest_heat - self.heat_before) / (NEVER_TRIPS**2 - self.heat_before))
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
