@@ -18,7 +18,7 @@ from ..central_system.stations import Subject
 from .car_park import CAR_MAX_A, CarPark
 from .sizes import busy_a, calm_a, fuse_a
 
-FIRST_SHARE = (0.7, 0.8)
+FIRST_SHARE = (0.75, 0.85)
 """A stair's first step, as a share of its height: more than the breaker carries for good, so that nothing may hold up the cuts."""
 SMALL_STEPS = 2
 """So many follow it, before the building falls again."""
