@@ -118,3 +118,20 @@ def test_a_building_that_steps_with_each_change_does_not_make_a_right_map_wrong(
             assert not shown.contradicted and (shown.learnt == () or shown.learnt[0] is L1)
 
     run(story())
+
+
+def test_a_station_that_is_taken_away_and_put_up_again_may_be_wired_otherwise() -> None:
+    async def story() -> None:
+        async with scenario(Place(car=car(phases=1), rotation_known=False), fuse_a=40, worst_case_a=15, dead_man_from_s=None) as s:
+            await s.until(60)
+            await vary(s, 1)
+            assert s.phase_map(1).learnt == (L1, None, None)
+            stations = s.config.stations
+            s.configure(stations={})
+            await s.wait(5)
+            assert s.memory().phase_maps == {}
+            s.configure(stations=stations)
+            await s.wait(5)
+            assert s.phase_map(1).learnt == ()
+
+    run(story())

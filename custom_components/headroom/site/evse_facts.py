@@ -205,13 +205,13 @@ class EvseFacts:
     @property
     def contradicted(self) -> bool:
         """Its cars were proven to load other conductors than somebody said."""
-        return self.config.rotation_known and contradicted(self.config.grid_phases, self.learnt)
+        return bool(self.learnt) and self.config.rotation_known and contradicted(self.config.grid_phases, self.learnt)
 
     @property
     def wired(self) -> Learnt:
         """The conductors behind its terminals, as they are reckoned with: as said, as learnt where nobody said; None: it may be any."""
         said = self.config.grid_phases
-        if self.config.rotation_known and not self.contradicted:
+        if self.config.rotation_known and not (self.learnt and self.contradicted):
             return said
         if self.config.rotation_known or len(self.learnt) != len(said):
             return (None,) * len(said)
@@ -220,6 +220,8 @@ class EvseFacts:
     @property
     def rated_phases(self) -> tuple[Phase, ...]:
         """The grid's conductors it is wired to, whatever car comes; all where nobody knows."""
+        if self.config.rotation_known and not self.learnt:
+            return self.config.grid_phases  # as it nearly always is
         return self._conductors(range(len(self.config.grid_phases)))
 
     def _conductors(self, terminals: Iterable[int]) -> tuple[Phase, ...]:

@@ -17,6 +17,9 @@ from .evse import EvseState
 from .room import path_ids
 from .snapshot import MeterHealth
 
+IDLE_AGAIN_S = 2.0
+"""An EVSE without a car is looked at again after this."""
+
 
 class PhaseMaps:
     """What steps have shown so far, by EVSE."""
@@ -27,15 +30,14 @@ class PhaseMaps:
         self._draws: dict[EvseKey, Draws] = {}
         self._readings: dict[str, Readings] = {}
         self._wired: dict[EvseKey, Learnt] = {}
+        self._told: dict[EvseKey, tuple[Evidence, Learnt]] = {}
 
     def turn(self, circuits: Mapping[str, CircuitState], evses: Sequence[EvseState], now: float) -> bool:
         """Look at what is new, before a turn reckons with it; returns whether something was learnt that is to be kept."""
-        self._draws = {evse.key: self._draws.get(evse.key) or Draws() for evse in evses}
+        if self._draws.keys() != {evse.key for evse in evses}:
+            self._only(evses)
         for evse in evses:
-            if (sample := _sample(evse, now)) is None:
-                self._draws[evse.key].take(None, now)
-            else:
-                self._draws[evse.key].take(*sample)
+            self._take(evse, self._draws[evse.key], now)
         kept = False
         paths = {circuit_id: path_ids(circuits, circuit_id) for circuit_id in circuits}
         for circuit_id, state in circuits.items():
@@ -51,6 +53,25 @@ class PhaseMaps:
         for evse in evses:
             self._tell(circuits, evse)
         return kept
+
+    def _only(self, evses: Sequence[EvseState]) -> None:
+        """Begin to look at EVSEs that are new, and forget those that are gone: one that is put up again may be wired otherwise."""
+        keys = [evse.key for evse in evses]
+        self._draws = {key: self._draws.get(key) or Draws() for key in keys}
+        self._evidence = {str(key): self._evidence[str(key)] for key in keys if str(key) in self._evidence}
+        self._told = {key: self._told[key] for key in keys if key in self._told}
+        self._wired = {key: self._wired[key] for key in keys if key in self._wired}
+
+    def _take(self, evse: EvseState, draws: Draws, now: float) -> None:
+        """Take an EVSE's newest sample, unless it was taken; that nothing flows is told again now and then."""
+        if draws.levels and evse.ready:
+            told_s = draws.levels[-1].until_s
+            if (evse.session is not None and evse.measured_at == told_s) or (evse.session is None and now - told_s < IDLE_AGAIN_S):
+                return
+        if (sample := _sample(evse, now)) is not None:
+            draws.take(*sample)
+        elif draws.levels:
+            draws.take(None, now)
 
     def _look(self, evse: EvseState, others: Iterable[Draws], readings: Readings, now: float) -> bool:
         """Weigh an EVSE's newest step, if there is one."""
@@ -71,8 +92,11 @@ class PhaseMaps:
         """Have an EVSE reckoned with as is known now, and with it the building that was told from its car by another map."""
         if evse.learns_wiring:
             evidence = self._of(evse)
-            shown = learnt(evidence)
-            evse.learnt, evse.learnt_steps = shown if any(each is not None for each in shown) else (), len(evidence.steps)
+            told = self._told.get(evse.key)
+            if told is None or told[0] is not evidence:
+                shown = learnt(evidence)
+                told = self._told[evse.key] = evidence, shown if any(each is not None for each in shown) else ()
+            evse.learnt, evse.learnt_steps = told[1], len(evidence.steps)
         else:
             evse.learnt, evse.learnt_steps = (), 0
         wired = evse.wired
