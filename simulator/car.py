@@ -24,7 +24,7 @@ class CarSpec:
 
     From `taper_from_soc` to full the current it takes falls from `max_a` to `taper_to_a`; `taper_shape` 1 is a straight line, above 1
     it falls late. `wake_s` passes from the first offer of current until it draws. A car that `never_wakes` stays asleep once its
-    charging was interrupted. It follows a change of the pilot after `response_s`, and takes `draw_fraction` of what is offered.
+    charging was interrupted; one that `sleeps_through` so many offers after an interruption wakes at the next. It follows a change of the pilot after `response_s`, and takes `draw_fraction` of what is offered.
     """
 
     name: str
@@ -36,6 +36,7 @@ class CarSpec:
     taper_shape: float = 1.0
     wake_s: float = 2.0
     never_wakes: bool = False
+    sleeps_through: int = 0
     response_s: float = 1.5
     draw_fraction: float = 0.98
     efficiency: float = 0.9
@@ -63,7 +64,9 @@ class CarState:
     """For how long it has been offered current, breaks shorter than its response not counted."""
     has_charged: bool = False
     asleep: bool = False
-    """It was interrupted and does not wake again (`CarSpec.never_wakes`) until it is plugged in anew."""
+    """It was interrupted and does not wake again (`CarSpec.never_wakes`) until it is plugged in anew, or slept through enough offers."""
+    offers_slept: int = 0
+    """How many offers it has slept through."""
 
     @property
     def full(self) -> bool:
@@ -86,13 +89,17 @@ def step(spec: CarSpec, state: CarState, offered_a: float, dt_s: float, voltage_
     """Return the car `dt_s` later with `offered_a` on its pilot all the while; below 6 A nothing is offered."""
     offered_a = offered_a if offered_a >= LEAST_CURRENT_A else 0.0
     unfollowed_s = state.unfollowed_s + dt_s if offered_a != state.followed_a else 0.0
-    followed_a = state.followed_a
+    before_a = followed_a = state.followed_a
     if unfollowed_s >= spec.response_s:
         followed_a, unfollowed_s = offered_a, 0.0
     offered_s = state.offered_s + dt_s if offered_a or followed_a else 0.0
-    asleep = state.asleep or (spec.never_wakes and state.has_charged and not followed_a)
+    asleep = state.asleep or ((spec.never_wakes or spec.sleeps_through > 0) and state.has_charged and not followed_a)
+    offers_slept = state.offers_slept
+    if asleep and followed_a and not before_a and not spec.never_wakes:
+        asleep = offers_slept < spec.sleeps_through
+        offers_slept = offers_slept + 1 if asleep else 0
     awake = followed_a > 0.0 and not asleep and offered_s >= spec.wake_s
-    now = replace(state, asleep=asleep)
+    now = replace(state, asleep=asleep, offers_slept=offers_slept)
     draw_a = min(followed_a * spec.draw_fraction, accepted_a(spec, now)) if awake else 0.0
     taken_kwh = draw_a * spec.phases * voltage_v * dt_s / 3.6e6 * spec.efficiency
     soc = min(1.0, state.soc + taken_kwh / spec.battery_kwh)

@@ -62,6 +62,13 @@ EVSE: tuple[BinarySensorRow[EvseSnapshot], ...] = (
         live=True,
         value_fn=lambda evse: evse.fault,
     ),
+    BinarySensorRow(
+        key="did_not_wake",
+        translation_key="did_not_wake",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda evse: evse.did_not_wake,
+    ),
 )
 
 ROWS: Rows = {StationSubject: STATION, EvseSubject: EVSE}

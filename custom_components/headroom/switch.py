@@ -1,5 +1,6 @@
 """Switches: whether an EVSE may charge at all, whether it is in service, and the variables of a station that are on or off."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -36,6 +37,12 @@ class VariableSwitchRow(SwitchRow[StationSnapshot], VariableRow):
 EVSE: tuple[SwitchRow[EvseSnapshot], ...] = (
     SwitchRow(key="allow_charging", translation_key="allow_charging", value_fn=lambda evse: evse.allowed),
     SwitchRow(
+        key="never_pause",
+        translation_key="never_pause",
+        entity_category=EntityCategory.CONFIG,
+        value_fn=lambda evse: evse.never_pause,
+    ),
+    SwitchRow(
         key="in_service",
         translation_key="in_service",
         entity_category=EntityCategory.CONFIG,
@@ -70,7 +77,7 @@ def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: Switch
         return VariableSwitch(coordinator, subject, row)
     if isinstance(subject, SiteSubject):
         return FollowMonthSwitch(coordinator, subject, row)
-    return (InServiceSwitch if row.key == "in_service" else AllowChargingSwitch)(coordinator, subject, row)
+    return EVSE_SWITCHES[row.key](coordinator, subject, row)
 
 
 class AllowChargingSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
@@ -93,6 +100,28 @@ class AllowChargingSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Hold it at 0 A."""
         self.coordinator.site.set_allowed(self.snapshot.key, False)
+
+
+class NeverPauseSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
+    """On: a car that charges here is paused only where a fuse leaves no other way, for cars that do not wake again."""
+
+    entity_description: SwitchRow[EvseSnapshot]
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Say whether its cars are spared pauses."""
+        return self.snapshot.never_pause
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Spare them."""
+        self.coordinator.site.set_never_pause(self.snapshot.key, True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Let them be paused when it is others' turn."""
+        self.coordinator.site.set_never_pause(self.snapshot.key, False)
 
 
 class InServiceSwitch(HeadroomEntity[EvseSnapshot], SwitchEntity):
@@ -144,6 +173,13 @@ class FollowMonthSwitch(HeadroomEntity[SiteSnapshot], SwitchEntity):
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Keep to the goal that was set."""
         async_set_peak(self.hass, self.coordinator.config_entry, **{CONF_PEAK_FOLLOWS_MONTH: False})
+
+
+EVSE_SWITCHES: Mapping[str, Callable[[HeadroomCoordinator, Any, Any], SwitchEntity]] = {
+    "allow_charging": AllowChargingSwitch,
+    "never_pause": NeverPauseSwitch,
+    "in_service": InServiceSwitch,
+}
 
 
 class VariableSwitch(VariableEntity, SwitchEntity):

@@ -12,6 +12,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.POSTPONED: "its time is later by the plan{starts}: {place} has no room for its least current{least} now",
     ReasonCode.CHEAPER: "waits for cheaper energy, and is ready in time with that",
     ReasonCode.RESTING: "was paused a moment ago, starts again{earliest}",
+    ReasonCode.WAKING: "the car sleeps on after its pause and is being woken",
     ReasonCode.STATION: "the station, its cable or its connection allows no more{rounded}",
     ReasonCode.USER: "the maximum current that was set by hand{rounded}",
     ReasonCode.CAR: "the car takes no more{rounded}",

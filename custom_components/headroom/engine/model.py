@@ -112,6 +112,8 @@ class ReasonCode(StrEnum):
     """The car is ready in time with what it takes when energy is cheaper."""
     RESTING = "resting"
     """The car was paused a moment ago and starts again after a least time only."""
+    WAKING = "waking"
+    """The car sleeps on after a pause: its offer is taken away for a moment and made again."""
     STATION = "station"
     """The EVSE's own rating, its cable or its connection."""
     USER = "user"

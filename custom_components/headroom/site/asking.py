@@ -26,6 +26,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         (evse.standing_a(now), ReasonCode.USER),
         (evse.external_a(now)[0], ReasonCode.EXTERNAL),
         (lease_most_a(evse), ReasonCode.FALLBACK),
+        (evse.waking_most_a, ReasonCode.WAKING),
         (_needed_a(evse), ReasonCode.CAR),
         (evse.demand.ceiling_a if evse.demand.ceiling_a is not None and offered else math.inf, ReasonCode.CAR),
     ]
@@ -41,7 +42,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         tier=LAST_TIER if idle else 0,
         queue_key=evse.session.queued_at if evse.session is not None else 0.0,
         voltage_v=config.voltage_v,
-        pausable=evse.needed.pausable,
+        pausable=evse.needed.pausable and not evse.never_pause,
         need=evse.needed.need,
         past=_past(evse, idle=idle),
     )

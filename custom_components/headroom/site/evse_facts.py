@@ -12,6 +12,7 @@ from ..engine.demand import Demand
 from ..engine.model import ALL_PHASES, NONE_A, Past, PerPhase, Phase
 from ..engine.phase_map import Learnt, contradicted
 from ..engine.phase_switch import PhaseSwitch
+from ..engine.waking import Waking
 from .config import EvseConfig, EvseKey
 from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
 from .needs import Needed
@@ -145,6 +146,15 @@ class EvseFacts:
     """What a driver said of the session that runs, or of the next one."""
     needed: Needed = Needed()
     """What its session needs, as of the last turn."""
+
+    never_pause: bool = False
+    """A person says that cars here must not be paused once they charge."""
+    waking: Waking = Waking()
+    """What is known of its car's sleep after a pause."""
+    waking_most_a: float = math.inf
+    """The most that it may be offered while it is being woken."""
+    did_not_wake: bool = False
+    """The last car that had to be woken here slept on."""
 
     allowed: bool = True
     user_max_a: float = math.inf

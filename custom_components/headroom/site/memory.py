@@ -22,6 +22,8 @@ class EvseMemory:
     """…and until when it holds (POSIX time)."""
     one_phase: bool = False
     """Its station was told one phase."""
+    never_pause: bool = False
+    did_not_wake: bool = False
     wish: Mapping[str, Any] | None = None
     """What a driver said, as `Wish.document` gives it."""
 
@@ -78,6 +80,8 @@ class SiteMemory:
                     first_lease_a=evse.get("first_lease_a", 0.0),
                     first_lease_until=evse.get("first_lease_until", 0.0),
                     one_phase=evse.get("one_phase", False),
+                    never_pause=evse.get("never_pause", False),
+                    did_not_wake=evse.get("did_not_wake", False),
                     wish=evse.get("wish"),
                 )
                 for key, evse in document.get("evses", {}).items()

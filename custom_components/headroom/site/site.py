@@ -47,6 +47,7 @@ from .orders import limits_wanted, order_lasting, order_lease, remember, renew_s
 from .phase_switching import switch_phases
 from .planning import Basis, Runner
 from .room import read
+from .sleepers import wake
 from .snapshot import SiteSnapshot
 from .stations import Journal, StationState
 from .turn import Turn, decide
@@ -291,6 +292,8 @@ class Site(Wishes, Access):
         read(self._circuits, evses, self.config, now)
         peak = self.peak.turn(self._circuits[self.config.root.circuit_id], evses, self.config, utcnow.timestamp())
         if self.peak.to_keep(utcnow.timestamp(), self.config.peak):
+            self._on_memory()
+        if wake(evses, self.mode, now):
             self._on_memory()
         sharing, imagined = self._planning.sharing(self.policy), set[EvseKey]()
         if self.mode is Mode.SHADOW:

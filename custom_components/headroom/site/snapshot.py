@@ -191,6 +191,10 @@ class EvseSnapshot:
     """What its session needs, and who says so."""
     phase_map: PhaseMap | None = None
     """How it is wired to the grid, None where there is only one way."""
+    never_pause: bool = False
+    """The switch "never pause"."""
+    did_not_wake: bool = False
+    """The last car that had to be woken after a pause slept on."""
     overdraws: bool = False
     """Its car draws more than it may, for longer than a car takes to follow."""
     measure: Measure | None = None

@@ -220,6 +220,8 @@ def _evse(
         wish=evse.wish,
         needed=evse.needed,
         phase_map=phase_map_of(evse),
+        never_pause=evse.never_pause,
+        did_not_wake=evse.did_not_wake,
         overdraws=evse.problem is Problem.DISOBEDIENT,
         measure=measure,
     )

@@ -46,6 +46,12 @@ class Wishes(Grounds):
         self._on_memory()
         self.request_turn("user")
 
+    def set_never_pause(self, key: EvseKey, never: bool) -> None:
+        """Have no car be paused at an EVSE once it charges, but where a fuse wants it."""
+        self._evses[key].never_pause = never
+        self._on_memory()
+        self.request_turn("user")
+
     def availability_decided(self, identity: str, evse_id: int | None) -> None:
         """Take note that a person put an EVSE, or all of a station's (None), in or out of service: that stays as it is."""
         for key in self._evses:
