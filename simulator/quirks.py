@@ -26,6 +26,8 @@ class Quirks:
     """Its transactions are called 1, 2, 3 …, from 1 again after each boot."""
     integral_floats: bool = False
     """It writes whole numbers as 20000.0."""
+    ignores_phases: bool = False
+    """Takes limits for one phase and charges on three."""
     never_reports_profiles: bool = False
     """It accepts GetChargingProfiles and sends no ReportChargingProfiles."""
     no_smart_charging: bool = False

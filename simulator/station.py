@@ -182,7 +182,7 @@ class StationModel:
                 self.tokens.authorize(evse_id)
             else:
                 evse.offer(offers[evse_id], self.faults.apply_after_s, dt_s)
-                if self.spec.abilities.phase_switching and not self.faults.ignoring:
+                if self.spec.abilities.phase_switching and not (self.faults.ignoring or self.spec.quirks.ignores_phases):
                     limit = self.profiles.evse_limit(evse_id, self.now, self.transactions[evse_id])
                     evse.connect(one_phase=limit.phases == 1)
             evse.step(dt_s, self.voltage_v)

@@ -40,6 +40,15 @@ async def test_add_a_station_before_it_connects(hass: HomeAssistant, entry: Mock
     assert len(site_config(entry).stations["CP9"].evses) == 2
 
 
+async def test_phases_are_switched_only_where_somebody_says_so_of_three(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    form = await answer(hass, await start(hass, entry, "station"), **STATION)
+    assert default(form, "switches_phases") is False
+    form = await answer(hass, form, phases="3", rotation="L1L2L3", max_a=16, switches_phases=True)
+    form = await answer(hass, form, phases="1", rotation="L2", max_a=32, switches_phases=True)
+    await answer(hass, form, authentication="none")
+    assert [evse.switches_phases for evse in site_config(entry).stations["CP9"].evses] == [True, False]
+
+
 async def test_a_station_is_called_by_its_identity_unless_named(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     form = await answer(hass, await start(hass, entry, "station"), identity=" CP9 ", circuit="main", evse_count=1)
     form = await answer(hass, form, phases="1", rotation="unknown", max_a=6)

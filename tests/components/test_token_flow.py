@@ -243,12 +243,12 @@ async def test_all_that_can_be_said_of_a_token(hass: HomeAssistant, mock_config_
     await hass.config.async_set_time_zone("Europe/Amsterdam")
     form = await start(hass, mock_config_entry)
     answers = {"name": "Bo", "id_token": " 04:AB:CD:EF ", "type": "iso14443", "group": "family", "valid_until": "2026-12-01 12:00:00"}
-    await answer(hass, form, **answers, places=["CP1", "CP2/2"], blocked=True, master_pass=True, concurrent=True)
+    await answer(hass, form, **answers, places=["CP1", "CP2/2"], blocked=True, master_pass=True, concurrent=True, keeps_phases=True)
     (token,) = site_config(mock_config_entry).authorization.tokens
     assert (token.value, token.type, token.name, token.group) == ("04:AB:CD:EF", "ISO14443", "Bo", "family")
     assert token.valid_until == datetime(2026, 12, 1, 11, tzinfo=UTC)
     assert (token.stations, token.evses) == ({"CP1"}, {EvseKey("CP2", 2)})
-    assert token.blocked and token.master and token.concurrent
+    assert token.blocked and token.master and token.concurrent and token.keeps_phases
 
 
 async def test_what_cannot_be_a_token(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:

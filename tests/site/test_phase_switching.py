@@ -5,6 +5,7 @@ import pytest
 from custom_components.headroom.engine.peak_demand import PeakLimits
 from custom_components.headroom.site.config import AuthorizationPolicy, KnownToken
 from simulator.profile_rules import Abilities
+from simulator.quirks import Quirks
 from simulator.virtual import run
 
 from .harness import Place, Scenario, scenario, steps
@@ -61,6 +62,19 @@ def test_nothing_is_switched_that_can_not_or_shall_not_be(abilities: Abilities, 
         async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building, policy=policy) as s:
             await s.until(400)
             assert switches(s) == [] and s.draw_a(1) == 0, s.story()
+
+    run(story())
+
+
+def test_a_station_that_takes_one_phase_and_gives_three_risks_the_least_current_only_and_is_not_tried_again() -> None:
+    async def story() -> None:
+        building = steps((0.0, (2.0, 20.0, 2.0)))
+        place = Place(abilities=SWITCHES, switches_phases=True, quirks=Quirks(ignores_phases=True))
+        async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building) as s:
+            await s.until(1600)
+            assert max(moment.main_a[1] for moment in s.moments) <= 26.1, "the breaker carries that"
+            drew = [moment.at_s for moment in s.moments if moment.draws_a[0] > 1]
+            assert drew and drew[-1] - drew[0] < 15 and s.draw_a(1) == 0, f"once, from {drew[0]} to {drew[-1]}: {s.story()}"
 
     run(story())
 

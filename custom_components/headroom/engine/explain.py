@@ -24,7 +24,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.OFFLINE: "the station is not connected, what is installed on it holds",
     ReasonCode.RAMP: "there is room for {more}, it follows once the freed current is seen to be gone",
     ReasonCode.EXTERNAL: "a limit from outside the site holds{source}{rounded}",
-    ReasonCode.SWITCHING: "the station switches between one phase and three, without current",
+    ReasonCode.SWITCHING: "the station switches between one phase and three",
     ReasonCode.PEAK_DEMAND: "the quarter-hour's budget is used up{filled}",
     ReasonCode.METER_LOST: "the meter of {circuit} is silent, its worst case is reckoned with",
     ReasonCode.DISOBEDIENT: "the station does not follow its limit, what it draws is reserved for it",

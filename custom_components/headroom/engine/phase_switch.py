@@ -32,6 +32,15 @@ class PhaseSwitch:
     still_since: float | None = None
     """Since when no current flows, while a switch is on its way."""
     switched_at: float = -inf
+    seen: bool = False
+    """Its car was seen on one conductor alone since."""
+    disproved: bool = False
+    """It was seen on others too: its station does not switch, whatever it says."""
+
+    @property
+    def untried(self) -> bool:
+        """It was told one phase, and nobody has seen yet that it is: no more than the least current is risked on it."""
+        return self.on_one and not self.seen
 
     @property
     def pausing(self) -> bool:
@@ -50,6 +59,7 @@ def considered(switch: PhaseSwitch, *, may: bool, fits_three: bool, fits_one: bo
     """Return the switch with a goal where it is time for one. `may` False: somebody or something speaks against one phase."""
     if switch.goal is not None:
         return switch
+    may = may and not switch.disproved
     wants = (fits_three or not may) if switch.on_one else (may and fits_one and not fits_three)
     if not wants:
         return replace(switch, wants_since=None)
@@ -68,7 +78,7 @@ def advanced(switch: PhaseSwitch, *, flows: bool, confirmed_one: bool, now: floa
         return replace(switch, still_since=None)
     since = now if switch.still_since is None else switch.still_since
     if now - since >= PAUSE_S and confirmed_one == switch.goal:
-        return PhaseSwitch(on_one=switch.goal, switched_at=now)
+        return PhaseSwitch(on_one=switch.goal, switched_at=now, disproved=switch.disproved)
     return replace(switch, still_since=since)
 
 

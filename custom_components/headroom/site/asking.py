@@ -20,6 +20,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
     ceilings = [
         (0.0 if not evse.allowed else math.inf, ReasonCode.PAUSED),
         (0.0 if evse.phase_switch.pausing else math.inf, ReasonCode.SWITCHING),
+        (evse.config.min_a if evse.phase_switch.untried else math.inf, ReasonCode.SWITCHING),
         (evse.rated_a, ReasonCode.STATION),
         (evse.user_max_a, ReasonCode.USER),
         (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+import logging
 
 from ..csms.dialect import Handle
 from ..csms.values import Inventory
-from ..engine.model import ALL_PHASES
+from ..engine.model import ALL_PHASES, LEAST_CURRENT_A
 from ..engine.phase_switch import PhaseSwitch, advanced, considered, fits
 from .config import EvseKey, Mode
 from .evse import EvseState
 from .evse_facts import IDLE_A
 from .led import led
 from .turn import Turn
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def able(evse: EvseState, inventory: Inventory) -> bool:
@@ -38,10 +41,12 @@ def switch_phases(
         switch = evse.phase_switch
         if evse.session is None:
             if evse.ready and evse.heard:  # else one may run that is not told yet
-                evse.phase_switch = PhaseSwitch(switched_at=switch.switched_at)  # a transaction begins on three phases
+                # A transaction begins on three phases.
+                evse.phase_switch = PhaseSwitch(switched_at=switch.switched_at, disproved=switch.disproved)
             continue
         if switch.on_one and evse.lease is not None and now >= evse.lease.expires_at:
-            evse.phase_switch, evse.demand = PhaseSwitch(switched_at=now), replace(evse.demand, terminals=None)
+            evse.phase_switch = PhaseSwitch(switched_at=now, disproved=switch.disproved)
+            evse.demand = replace(evse.demand, terminals=None)
             continue
         request = turn.requests.get(str(evse.key))
         may = able(evse, inventory_of(evse.key.station))
@@ -63,3 +68,14 @@ def switch_phases(
             evse.demand = replace(evse.demand, terminals=None)
         if evse.phase_switch.on_one and confirmed_one and evse.demand.terminals is None:
             evse.demand = replace(evse.demand, terminals=frozenset({0}))
+        evse.phase_switch = _seen(evse)
+
+
+def _seen(evse: EvseState) -> PhaseSwitch:
+    """Return what a sample since the switch to one phase shows of it."""
+    switch, terminals = evse.phase_switch, evse.demand.terminals
+    if not switch.on_one or switch.pausing or evse.measured_at <= switch.switched_at or evse.draw_a < LEAST_CURRENT_A - 1 or not terminals:
+        return switch
+    if len(terminals) > 1 and not switch.disproved:
+        _LOGGER.warning("Station %s took a limit for one phase and charges on %d", evse.key.station, len(terminals))
+    return replace(switch, seen=len(terminals) == 1, disproved=switch.disproved or len(terminals) > 1)
