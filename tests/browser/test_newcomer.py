@@ -41,6 +41,11 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await frontend.picture("modbus")
         await frontend.press("Next")
 
+        await frontend.expect_step("Which meter is it?")
+        await expect(frontend.dialog.get_by_text(re.compile(r"Eastron SDM630.* L1 \d+\.\d A")).first).to_be_visible()
+        await frontend.picture("meter-found")
+        await frontend.press("Next")
+
         await frontend.expect_step("Is this right?")
         await expect(frontend.dialog.get_by_text(re.compile(r"L1 \d+\.\d A, L2 \d+\.\d A, L3 \d+\.\d A"))).to_be_visible()
         await frontend.picture("reading")

@@ -28,35 +28,6 @@ class Phase(IntEnum):
 ALL_PHASES: tuple[Phase, ...] = (Phase.L1, Phase.L2, Phase.L3)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circuit:
-    """A node of the site's tree of fuses.
-
-    `fuse_a` is the breaker's rating on each conductor in `phases`; the loop keeps the circuit at `fuse_a − margin_a`.
-    `unmanaged_worst_a` is the most that everything on this circuit that is not a managed car may ever draw, the circuits below
-    it included: it is what the loop reckons with once the circuit's meter is silent, and always where there is no meter.
-    Cars may not take two of its three conductors further apart than `imbalance_a` (a grid's technical rules: 20 A in Germany, 16 A in
-    Austria and Switzerland); None: as far as they like.
-    """
-
-    circuit_id: str
-    name: str
-    parent_id: str | None = None
-    phases: tuple[Phase, ...] = ALL_PHASES
-    fuse_a: float
-    margin_a: float = 0.0
-    limit_w: float | None = None
-    unmanaged_worst_a: PerPhase = NONE_A
-    metered: bool = False
-    imbalance_a: float | None = None
-
-    def limit_a(self) -> PerPhase:
-        """Return what the circuit is kept at or below, per phase; 0 A on a conductor it does not have."""
-        limit = max(0.0, self.fuse_a - self.margin_a)
-        l1, l2, l3 = (limit if phase in self.phases else 0.0 for phase in ALL_PHASES)
-        return (l1, l2, l3)
-
-
 class Wiring(StrEnum):
     """How the currents of the sessions below a circuit add up on its conductors.
 
@@ -70,6 +41,37 @@ class Wiring(StrEnum):
     """Between the conductors (230 V without a neutral, 208 V in North America): currents of several pairs meet at 60°."""
     DELTA_BEHIND_TRANSFORMER = "delta_behind_transformer"
     """As DELTA, seen from the other side of a delta-star transformer; limits are in amps of the sessions' side, for the same power."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circuit:
+    """A node of the site's tree of fuses.
+
+    `fuse_a` is the breaker's rating on each conductor in `phases`; the loop keeps the circuit at `fuse_a − margin_a`.
+    `unmanaged_worst_a` is the most that everything on this circuit that is not a managed car may ever draw, the circuits below
+    it included: it is what the loop reckons with once the circuit's meter is silent, and always where there is no meter.
+    Cars may not take two of its three conductors further apart than `imbalance_a` (a grid's technical rules: 20 A in Germany, 16 A in
+    Austria and Switzerland); None: as far as they like.
+    Where it has no neutral (`wiring`), sessions hang between its conductors; such a one has no limit of imbalance.
+    """
+
+    circuit_id: str
+    name: str
+    parent_id: str | None = None
+    phases: tuple[Phase, ...] = ALL_PHASES
+    fuse_a: float
+    margin_a: float = 0.0
+    limit_w: float | None = None
+    unmanaged_worst_a: PerPhase = NONE_A
+    metered: bool = False
+    imbalance_a: float | None = None
+    wiring: Wiring = Wiring.STAR
+
+    def limit_a(self) -> PerPhase:
+        """Return what the circuit is kept at or below, per phase; 0 A on a conductor it does not have."""
+        limit = max(0.0, self.fuse_a - self.margin_a)
+        l1, l2, l3 = (limit if phase in self.phases else 0.0 for phase in ALL_PHASES)
+        return (l1, l2, l3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ def fallbacks(
             circuit_id=circuit_id,
             parent_id=state.circuit.parent_id,
             available_a=_not_negative(subtract(fallback_room(state.circuit), taken[circuit_id])),
+            wiring=state.circuit.wiring,
             sum_a=_contract_room_a(state.circuit, taken[circuit_id], contract_voltage_v),
         )
         for circuit_id, state in states.items()

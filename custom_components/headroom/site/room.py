@@ -6,7 +6,7 @@ import math
 from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.deadman import lease_room, sums
-from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, PerPhase
+from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, PerPhase, Wiring
 from ..engine.tree import path
 from ..engine.unmanaged import Draw, add, estimate, highest, lowest, subtract, total
 from ..engine.urgency import Urgency
@@ -115,6 +115,7 @@ def headrooms(
                 parent_id=circuit.parent_id,
                 available_a=(l1, l2, l3),
                 sum_a=sum_a,
+                wiring=circuit.wiring,
                 imbalance=_imbalance(state, drawn[circuit_id]),
             )
         )
@@ -127,7 +128,7 @@ def _imbalance(state: CircuitState, drawn_a: PerPhase) -> Imbalance | None:
     A building that nobody measures is taken for even: what the cars themselves do stays inside the limit then.
     """
     circuit = state.circuit
-    if circuit.imbalance_a is None or len(circuit.phases) < len(ALL_PHASES):
+    if circuit.imbalance_a is None or circuit.wiring is not Wiring.STAR or len(circuit.phases) < len(ALL_PHASES):
         return None
     building_a = NONE_A if state.unmanaged is None else state.unmanaged.load_a
     return Imbalance(limit_a=circuit.imbalance_a, unmanaged_a=add(building_a, drawn_a))
