@@ -44,12 +44,15 @@ def kilowatts(most: float) -> NumberSelector:
     return NumberSelector(NumberSelectorConfig(min=0.1, max=most, step=0.1, unit_of_measurement="kW", mode=NumberSelectorMode.BOX))
 
 
-def choice(labels: Mapping[str, str], *, custom: bool = False, translation_key: str | None = None) -> SelectSelector:
-    """Ask for one of some values, given with their labels; the translation's label goes first where there is one."""
+def choice(labels: Mapping[str, str], *, custom: bool = False, listed: bool = False, translation_key: str | None = None) -> SelectSelector:
+    """Ask for one of some values, given with their labels; the translation's label goes first where there is one.
+
+    `listed`: all are seen at once, to compare them.
+    """
     config = SelectSelectorConfig(
         options=[SelectOptionDict(value=value, label=label) for value, label in labels.items()],
         custom_value=custom,
-        mode=SelectSelectorMode.DROPDOWN,
+        mode=SelectSelectorMode.LIST if listed else SelectSelectorMode.DROPDOWN,
     )
     if translation_key:
         config["translation_key"] = translation_key

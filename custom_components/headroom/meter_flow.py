@@ -123,7 +123,7 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
             self._candidate = {**self._candidate, CONF_MODEL: user_input[CONF_CANDIDATE]}
             return await self.async_step_meter_live()
         labels = {one.model: self._in_words(one) for one in self._found}
-        schema = vol.Schema({vol.Required(CONF_CANDIDATE, default=next(iter(labels))): fields.choice(labels)})
+        schema = vol.Schema({vol.Required(CONF_CANDIDATE, default=next(iter(labels))): fields.choice(labels, listed=True)})
         return self.async_show_form(step_id="meter_found", data_schema=schema, last_step=False)
 
     def _in_words(self, one: Candidate) -> str:
