@@ -16,6 +16,7 @@ from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
 from .csms.upkeep import FirmwareState
 from .engine.share import PLANNED
 from .issue import Issue
+from .metering.agreement import Suspicion
 from .phase_map_repair import PHASE_MAP_WRONG, PhaseMapFlow, phase_map_issues
 from .protection_issues import protection_issues
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
@@ -47,6 +48,13 @@ STATION_TOKENS = "station_tokens_outdated"
 STATION_AWAY = "station_away"
 AWAY_LONG = timedelta(minutes=15)
 """A station that restarts or loses its network for a moment is nobody's trouble; one that stays away is."""
+METER_DISAGREES: Mapping[Suspicion | None, str] = {
+    None: "meter_disagrees",
+    Suspicion.ROTATED: "meter_disagrees_rotated",
+    Suspicion.ELSEWHERE: "meter_disagrees_elsewhere",
+    Suspicion.INVERTED: "meter_disagrees_inverted",
+}
+"""The issue's translation key for what would explain that a meter shows less than its parts draw."""
 LOOP_FAILED = "loop_failed"
 NO_SOLVER = "no_solver"
 FIRMWARE_FAILURES: Mapping[FirmwareState, str] = {
@@ -79,6 +87,10 @@ def async_sync_issues(
                 ir.IssueSeverity.WARNING,
                 {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": circuit.meter_error or "–"},
             )
+        if (found := circuit.disagreement) is not None:
+            key = METER_DISAGREES[found.suspicion]
+            placeholders = {"circuit": circuit.circuit.name, "part": _part_name(entry, snapshot, found.suspect)}
+            issues[f"{key}_{entry.entry_id}_{circuit_id}"] = Issue(key, ir.IssueSeverity.WARNING, placeholders)
     if snapshot.failing:
         issues[f"{LOOP_FAILED}_{entry.entry_id}"] = Issue(LOOP_FAILED, ir.IssueSeverity.CRITICAL, {"site": entry.title})
     for resource_id, resource in snapshot.resources.items():
@@ -143,6 +155,17 @@ def async_clear_issues(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
 def _pending_issue(entry: HeadroomConfigEntry, pending: PendingStation) -> Issue:
     placeholders = {"site": entry.title, "identity": pending.identity, "station": _described(pending), "remote": pending.remote or "–"}
     return Issue(STATION_PENDING, ir.IssueSeverity.WARNING, placeholders, pending.identity)
+
+
+def _part_name(entry: HeadroomConfigEntry, snapshot: SiteSnapshot, part: str | None) -> str:
+    """Return what a person calls a part of a circuit that is measured: a circuit below it, or an EVSE."""
+    if part is None:
+        return "–"
+    if part in snapshot.circuits:
+        return snapshot.circuits[part].circuit.name
+    identity, _, evse_id = part.rpartition("/")
+    names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
+    return f"{names.get(identity, identity)} (EVSE {evse_id})"
 
 
 def _described(pending: PendingStation) -> str:

@@ -117,26 +117,6 @@ def test_where_two_parts_could_be_it_nobody_is_accused() -> None:
     assert (one.suspect, one.suspicion) == (None, None)
 
 
-def test_a_whole_that_stays_the_same_while_a_car_stops_is_frozen() -> None:
-    """Nothing contradicts: the parts draw less than the whole. Yet no house makes up for a car to the last digit."""
-    state = after(20, (30.0, 20.0, 10.0), (16.0, 16.0, 0.0))
-    state = after(29, (30.0, 20.0, 10.0), (0.0, 0.0, 0.0), before=state, start=21)
-    assert state.found is None
-    state = after(1, (30.0, 20.0, 10.0), (0.0, 0.0, 0.0), before=state, start=51)
-    one = found(state)
-    assert (one.suspect, one.suspicion, one.excess_a, one.since) == ("house", Suspicion.FROZEN, 16.0, 21.0)
-    state = after(59, (14.0, 4.0, 10.0), (0.0, 0.0, 0.0), before=state, start=53)
-    assert state.found is not None
-    assert after(1, (14.0, 4.0, 10.0), (0.0, 0.0, 0.0), before=state, start=113).found is None
-
-
-def test_a_whole_that_follows_or_parts_that_rest_are_no_sign_of_frost() -> None:
-    state = after(20, (30.0, 20.0, 10.0), (16.0, 16.0, 0.0))
-    assert after(300, (14.1, 4.0, 10.0), (0.0, 0.0, 0.0), before=state, start=21).found is None
-    assert after(3600, (30.0, 20.0, 10.0), (16.0, 16.0, 0.0)).found is None, "a quiet house"
-    assert after(300, (30.0, 20.0, 10.0), (16.0, 16.0, 0.0), (6.0, 0.0, 0.0), before=state, start=21).found is None, "another part"
-
-
 def test_a_found_one_that_lasts_keeps_its_beginning() -> None:
     state = after(300, (10.0, 0.0, 0.0), (16.0, 0.0, 0.0))
     assert found(state).since == 0.0

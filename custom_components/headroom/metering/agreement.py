@@ -10,10 +10,6 @@ from enum import StrEnum
 
 from ..engine.model import PerPhase
 
-FROZEN_S = 30.0
-"""So long a whole may stay the same to the last digit while its parts have moved."""
-FROZEN_MOVE_A = 5.0
-"""A move that a meter of whole amps shows too."""
 LASTING_S = 60.0
 """Parts and whole are read at different moments; only what lasts is a contradiction."""
 FRESH_S = 10.0
@@ -32,8 +28,6 @@ class Suspicion(StrEnum):
     """The part does not hang on this circuit."""
     INVERTED = "inverted"
     """The part counts import as export, or export as import."""
-    FROZEN = "frozen"
-    """The suspect, here the whole's own meter, shows the same number for ever: its parts have moved since, and it has not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +41,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disagreement:
-    """The phase (1, 2, 3) where it is worst, by how much beyond what is tolerated (frozen: by how much the parts moved), and since when.
+    """The phase (1, 2, 3) where it is worst, by how much beyond what is tolerated, and since when.
 
-    `suspect` is the meter that alone explains it, if it is as `suspicion` says; None where none does, or several do: then it may as
+    `suspect` is the part that alone explains it, if it is as `suspicion` says; None where none does, or several do: then it may as
     well be the whole's meter.
     """
 
@@ -63,20 +57,9 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stillness:
-    """What the whole has shown without any change, what its parts made up when it began, and since when they have been elsewhere."""
-
-    whole_a: PerPhase
-    parts: frozenset[str]
-    parts_a: PerPhase
-    moved_since: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """What is remembered from turn to turn: since when it has been as it is, and what was found, until that is over as long."""
 
-    stillness: Stillness | None = None
     apart_since: float | None = None
     together_since: float | None = None
     found: Disagreement | None = None
@@ -101,18 +84,15 @@ def compare(
     if generation_a is None or not parts:
         return Agreement()
     if any(now - shown.taken_at > FRESH_S for shown in (whole, *parts)):
-        return replace(before, stillness=None, apart_since=None, together_since=None)
-    stillness = _stillness(before.stillness, whole, parts, now)
-    if stillness.moved_since is not None and now - stillness.moved_since >= FROZEN_S:
-        return replace(before, stillness=stillness, together_since=None, found=_frozen(stillness, whole, parts, stillness.moved_since))
+        return replace(before, apart_since=None, together_since=None)
     phase, excess_a = _worst(whole, parts, generation_a, complete=complete)
     if excess_a <= 0:
         since = now if before.together_since is None else before.together_since
         over = before.found is None or now - since >= lasting_s
-        return Agreement(stillness=stillness, together_since=since, found=None if over else before.found)
+        return Agreement(together_since=since, found=None if over else before.found)
     since = now if before.apart_since is None else before.apart_since
     if now - since < lasting_s:
-        return Agreement(stillness=stillness, apart_since=since, found=before.found)
+        return Agreement(apart_since=since, found=before.found)
     suspect, suspicion = _suspect(whole, parts, generation_a, complete=complete)
     found = Disagreement(
         phase=phase + 1,
@@ -123,39 +103,12 @@ def compare(
         suspect=suspect,
         suspicion=suspicion,
     )
-    return Agreement(stillness=stillness, apart_since=since, found=found)
+    return Agreement(apart_since=since, found=found)
 
 
 def _sum(parts: Sequence[Shown]) -> PerPhase:
     l1, l2, l3 = (sum(part.current_a[phase] for part in parts) for phase in range(3))
     return (l1, l2, l3)
-
-
-def _stillness(before: Stillness | None, whole: Shown, parts: Sequence[Shown], now: float) -> Stillness:
-    keys = frozenset(part.key for part in parts)
-    if before is None or before.whole_a != whole.current_a or before.parts != keys:
-        return Stillness(whole_a=whole.current_a, parts=keys, parts_a=_sum(parts))
-    if _moved(before, parts)[0] < FROZEN_MOVE_A:
-        return replace(before, moved_since=None)
-    return replace(before, moved_since=now if before.moved_since is None else before.moved_since)
-
-
-def _moved(stillness: Stillness, parts: Sequence[Shown]) -> tuple[float, int]:
-    """Return the greatest move of the parts together since the whole has been still, in A, and on which phase (from 0)."""
-    return max((abs(now_a - then_a), phase) for phase, (now_a, then_a) in enumerate(zip(_sum(parts), stillness.parts_a, strict=True)))
-
-
-def _frozen(stillness: Stillness, whole: Shown, parts: Sequence[Shown], since: float) -> Disagreement:
-    moved_a, phase = _moved(stillness, parts)
-    return Disagreement(
-        phase=phase + 1,
-        whole_a=whole.current_a[phase],
-        parts_a=_sum(parts)[phase],
-        excess_a=moved_a,
-        since=since,
-        suspect=whole.key,
-        suspicion=Suspicion.FROZEN,
-    )
 
 
 def _worst(whole: Shown, parts: Sequence[Shown], generation_a: PerPhase, *, complete: bool) -> tuple[int, float]:

@@ -7,6 +7,7 @@ from ..engine.model import NONE_A, Circuit, PerPhase
 from ..engine.unmanaged import Unmanaged, add
 from ..metering.reading import Reading
 from .config import SiteConfig
+from .credibility import Credibility
 from .snapshot import MeterHealth
 from .strain import Strain
 
@@ -31,6 +32,9 @@ class CircuitState:
     silent: bool = False
     """Whether it was lost and has not been read since."""
     strain: Strain = field(default_factory=Strain)
+    credibility: Credibility = field(default_factory=Credibility)
+    given_a: PerPhase = NONE_A
+    """The most that PV systems and batteries give there now, as far as they are known."""
     reckoned_more_a: PerPhase = NONE_A
     """By how much its load is reckoned otherwise than it is measured, for what its user says of PV systems and batteries (`resources.py`)."""
 
@@ -38,6 +42,7 @@ class CircuitState:
         """Take over a changed circuit; where a meter came or went, what was known by the one before goes too."""
         if circuit.metered != self.circuit.metered:
             self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
+            self.credibility = Credibility()
         self.circuit = circuit
 
     def age_s(self, now: float) -> float | None:
@@ -49,7 +54,7 @@ class CircuitState:
         age_s = self.age_s(now)
         if not self.circuit.metered:
             self.health = MeterHealth.NONE
-        elif (now - self.since if age_s is None else age_s) > config.meter_lost_after_s:
+        elif self.credibility.frozen or (now - self.since if age_s is None else age_s) > config.meter_lost_after_s:
             self.health = MeterHealth.LOST
             self.unmanaged = None
         elif age_s is None or age_s > config.meter_stale_after_s:
@@ -61,12 +66,15 @@ class CircuitState:
     def _tell(self) -> None:
         """Log once that the meter is lost, and once that it is back."""
         if self.health is MeterHealth.LOST and not self.silent:
-            _LOGGER.info(
-                "The meter of %s is silent (%s): its worst case is reckoned with", self.circuit.name, self.meter_error or "no reading"
-            )
+            _LOGGER.info("The meter of %s is silent (%s): its worst case is reckoned with", self.circuit.name, self.trouble or "no reading")
         elif self.health is MeterHealth.OK and self.silent:
             _LOGGER.info("The meter of %s is read again", self.circuit.name)
         self.silent = self.health is MeterHealth.LOST or (self.silent and self.health is MeterHealth.STALE)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with its meter, in words."""
+        return "it shows the same all the time, while cars change" if self.credibility.frozen else self.meter_error
 
     @property
     def believed(self) -> Reading | None:

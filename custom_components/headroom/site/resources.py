@@ -125,7 +125,7 @@ class Resources:
     def reckon(self, circuits: Mapping[str, CircuitState], config: SiteConfig, now: float) -> None:
         """Write down by how much each metered circuit's load is reckoned otherwise than it is measured."""
         nodes = {circuit_id: state.circuit for circuit_id, state in circuits.items()}
-        kept_back, yielded = dict.fromkeys(circuits, NONE_A), dict.fromkeys(circuits, NONE_A)
+        given, kept_back, yielded = (dict.fromkeys(circuits, NONE_A) for _ in range(3))
         for state in self._states.values():
             state.judge(config, now)
             if state.resource.circuit_id not in nodes:
@@ -135,9 +135,11 @@ class Resources:
             for circuit in above:
                 circuit_id = circuit.circuit.circuit_id
                 yielded[circuit_id] = add(yielded[circuit_id], state.yields_a(now))
+                given[circuit_id] = add(given[circuit_id], state.given_a())
                 if not state.resource.counted:
                     kept_back[circuit_id] = add(kept_back[circuit_id], state.given_a())
         for circuit_id, circuit in circuits.items():
+            circuit.given_a = given[circuit_id]
             circuit.reckoned_more_a = subtract(kept_back[circuit_id], _carried(circuit.circuit, yielded[circuit_id]))
 
     def _watch(self, state: ResourceState, above: Iterable[CircuitState], now: float) -> None:

@@ -10,6 +10,7 @@ from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, Per
 from ..engine.tree import path
 from ..engine.unmanaged import Draw, add, estimate, highest, lowest, subtract, total
 from ..engine.urgency import Urgency
+from ..metering.agreement import Shown
 from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
@@ -37,6 +38,17 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
                 suddenly.add(evse.key)
     paths = {circuit_id: path_ids(states, circuit_id) for circuit_id in states}
     for circuit_id, state in states.items():
+        if state.reading is not None and state.arrived_at is not None:
+            parts = _metered_below(states, circuit_id)
+            taken = {each for part in parts for each in states if part in path_ids(states, each)}
+            cars = [evse for evse in evses if evse.circuit_id not in taken and circuit_id in path_ids(states, evse.circuit_id)]
+            shown = [
+                Shown(key=part, current_a=reading.current_a, taken_at=reading.taken_at)
+                for part in parts
+                if (reading := states[part].believed) is not None
+            ]
+            state.credibility.take(state.reading, cars, shown, state.given_a, now)
+    for circuit_id, state in states.items():
         state.judge(config, now)
         new = state.arrived_at is not None or state.reckon_anew
         if state.reading is None or not new or state.health in (MeterHealth.NONE, MeterHealth.LOST):
@@ -45,15 +57,26 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         if state.reckon_anew or any(evse.key in suddenly for evse in below):
             state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
         state.reckon_anew = False
-        state.unmanaged = estimate(
-            state.reading.current_a, state.reading.taken_at, (draw for evse in below if (draw := _draw(evse, now))), state.unmanaged
-        )
+        draws = (draw for evse in below if (draw := _draw(evse, now)))
+        seen = estimate(state.reading.current_a, state.reading.taken_at, draws, state.unmanaged)
+        state.unmanaged = state.credibility.believed(seen, state.given_a)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
     slow = [evse.circuit_id for evse in evses if evse.session is not None and (evse.exceeding or evse.follows_s > SLOW_S)]
     above_slow = {circuit_id for each in set(slow) for circuit_id in path_ids(states, each)}
     for circuit_id, state in states.items():
         cars_a, waits = may_draw[circuit_id], circuit_id not in above_slow
         state.strain.take(state.circuit, state.believed, state.unmanaged_a(), cars_a, waits=waits, now=now)
+
+
+def _metered_below(states: Mapping[str, CircuitState], circuit_id: str) -> list[str]:
+    """Return the circuits below one whose meters are the next below its own."""
+    ways = {
+        each: [circuit.circuit_id for circuit in path(_circuits(states), each)][1:]
+        for each, state in states.items()
+        if state.circuit.metered
+    }
+    nearest = {each: next((above for above in way if states[above].circuit.metered), None) for each, way in ways.items()}
+    return [each for each, above in nearest.items() if above == circuit_id]
 
 
 def _circuits(states: Mapping[str, CircuitState]) -> dict[str, Circuit]:

@@ -11,6 +11,7 @@ from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase, Reason
 from ..engine.peak_demand import PeakLimits
 from ..engine.share import Policy
+from ..metering.agreement import Disagreement
 from .comparison import Compared, Comparison
 from .config import EvseKey, Mode
 from .measure import Measure
@@ -66,6 +67,8 @@ class CircuitSnapshot:
     meter_age_s: float | None = None
     meter_source: str | None = None
     meter_error: str | None = None
+    disagreement: Disagreement | None = None
+    """Cars and circuits below were seen to draw more than it shows, for long."""
     compared: Compared | None = None
     """How it was without control, and how it would have been with it, in shadow mode."""
 

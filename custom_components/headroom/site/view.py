@@ -141,7 +141,8 @@ def _circuit(
         meter=state.health,
         meter_age_s=state.age_s(now) if state.health is not MeterHealth.NONE else None,
         meter_source=None if reading is None else reading.source,
-        meter_error=state.meter_error,
+        meter_error=state.trouble,
+        disagreement=state.credibility.disagreement,
         compared=None if shadow is None else shadow.circuits.get(circuit.circuit_id),
     )
 
