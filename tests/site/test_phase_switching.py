@@ -38,6 +38,20 @@ def test_a_car_that_does_not_fit_on_three_phases_charges_on_one_and_goes_back_on
     run(story())
 
 
+def test_a_car_that_is_not_to_be_paused_is_left_on_one_phase_while_it_charges() -> None:
+    async def story() -> None:
+        building = steps((0.0, (2.0, 20.0, 2.0)), (900.0, 2.0))
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building, step_s=1.0) as s:
+            s.site.set_never_pause(s.key(1), True)
+            await s.until(300)
+            assert s.draw_a(1) > 12 and switches(s) == [0.0], "it stood still: nothing was paused"
+            await s.until(1900)
+            assert switches(s) == [0.0] and min(moment.draws_a[0] for moment in s.between(300, 1900)) > 5, s.story()
+
+    run(story())
+
+
 def test_a_quarter_hours_goal_below_three_phases_is_used_on_one() -> None:
     async def story() -> None:
         place = Place(abilities=SWITCHES, switches_phases=True)

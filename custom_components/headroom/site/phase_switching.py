@@ -54,13 +54,14 @@ def switch_phases(
             continue
         requests, allocations = turn.requests.values(), turn.allocations
         first = evse.wired[0]
-        switch = considered(
-            switch,
-            may=may and evse.allowed and not vetoed(evse.key),
-            fits_three=fits(turn.headrooms, requests, allocations, request, evse.rated_phases),
-            fits_one=first is not None and fits(turn.headrooms, requests, allocations, request, (first,)),
-            now=now,
-        )
+        if request.pausable or evse.draw_a < IDLE_A:  # a switch is a pause
+            switch = considered(
+                switch,
+                may=may and evse.allowed and not vetoed(evse.key),
+                fits_three=fits(turn.headrooms, requests, allocations, request, evse.rated_phases),
+                fits_one=first is not None and fits(turn.headrooms, requests, allocations, request, (first,)),
+                now=now,
+            )
         flows = evse.reserved_a(now) > 0 or evse.draw_a >= IDLE_A
         confirmed_one = evse.lease is not None and evse.lease.one_phase
         evse.phase_switch = advanced(switch, flows=flows, confirmed_one=confirmed_one, now=now)
