@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.headroom.engine.model import ALL_PHASES, PerPhase, Phase
-from custom_components.headroom.engine.phase_map import KEPT_STEPS, Evidence, Moved, Step, Wired, contradicted, learnt, weigh
+from custom_components.headroom.engine.phase_map import KEPT_STEPS, Evidence, Moved, Step, Wired, contradicted, doubted, learnt, weigh
 
 L1, L2, L3 = ALL_PHASES
 ROTATIONS = tuple(permutations(ALL_PHASES))
@@ -171,3 +171,10 @@ def test_what_a_loop_gives_a_car_of_what_the_building_let_go_of_speaks_for_nobod
     for _ in range(20):
         evidence = weigh(evidence, step((L1,), (10.0,), fallen, elsewhere))
     assert learnt(evidence) in ((None,), (L1,))
+
+
+def test_what_was_said_is_not_relied_on_before_it_is_proven_wrong() -> None:
+    steps_a = [(10.0, 0.0, 0.0), (-8.0, 0.0, 0.0)]
+    assert not doubted(after((L2, L3, L1), *steps_a[:1]), (L1, L2, L3)), "one step may be a coincidence"
+    assert doubted(after((L2, L3, L1), *steps_a), (L1, L2, L3))
+    assert not doubted(after((L2, L3, L1), *steps_a * 5), (L2, L3, L1))

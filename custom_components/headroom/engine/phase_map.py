@@ -32,6 +32,9 @@ PROOF = 16.0
 """By so much, in nats, a candidate has to lie behind to be ruled out (a factor of 10⁷)…"""
 PROOF_STEPS = 3
 """…and by so many steps, those that speak for it taken off."""
+DOUBT = 10.0
+DOUBT_STEPS = 2
+"""So far behind, what somebody said is not relied on any more, though it is not proven wrong yet: that costs current for a while, and no fuse."""
 KEPT_STEPS = 12
 """So many steps are kept of those that moved the same terminals: an installation that was changed shows after as many."""
 MOVERS_MOST = 2
@@ -139,10 +142,18 @@ def learnt(evidence: Evidence) -> Learnt:
     return tuple(wired[0] if len({*wired}) == 1 else None for wired in zip(*left, strict=True))
 
 
-def _ruled_out(evidence: Evidence, index: int, best: int) -> bool:
+def doubted(evidence: Evidence, said: Wired) -> bool:
+    """Tell whether steps speak so much against what somebody said that it is not to be relied on."""
+    if not evidence.steps or said not in evidence.candidates:
+        return False
+    index = evidence.candidates.index(said)
+    return any(_ruled_out(evidence, index, best, DOUBT, DOUBT_STEPS) for best in range(len(evidence.candidates)))
+
+
+def _ruled_out(evidence: Evidence, index: int, best: int, proof: float = PROOF, steps: int = PROOF_STEPS) -> bool:
     leads = [step.behind[index] - step.behind[best] for step in evidence.steps]
     speak = sum(lead >= SPEAKS for lead in leads) - sum(lead <= -SPEAKS for lead in leads)
-    return sum(leads) >= PROOF and speak >= PROOF_STEPS
+    return sum(leads) >= proof and speak >= steps
 
 
 def contradicted(said: Wired, shown: Learnt) -> bool:

@@ -67,6 +67,8 @@ class EvseFacts:
     phase_switch: PhaseSwitch = PhaseSwitch()
     learnt: Learnt = ()
     """What steps of its draw proved of the conductors behind its terminals (`phase_maps.py`); () where nothing can be."""
+    doubted: bool = False
+    """Steps speak against what somebody said of its wiring, and do not prove it wrong yet."""
     learnt_steps: int = 0
     """…and how many steps that rests on."""
 
@@ -221,7 +223,7 @@ class EvseFacts:
     def wired(self) -> Learnt:
         """The conductors behind its terminals, as they are reckoned with: as said, as learnt where nobody said; None: it may be any."""
         said = self.config.grid_phases
-        if self.config.rotation_known and not (self.learnt and self.contradicted):
+        if self.config.rotation_known and not self.doubted and not (self.learnt and self.contradicted):
             return said
         if self.config.rotation_known or len(self.learnt) != len(said):
             return (None,) * len(said)
@@ -230,7 +232,7 @@ class EvseFacts:
     @property
     def rated_phases(self) -> tuple[Phase, ...]:
         """The grid's conductors it is wired to, whatever car comes; all where nobody knows."""
-        if self.config.rotation_known and not self.learnt:
+        if self.config.rotation_known and not self.learnt and not self.doubted:
             return self.config.grid_phases  # as it nearly always is
         return self._conductors(range(len(self.config.grid_phases)))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..engine.model import NONE_A, Phase
-from ..engine.phase_map import Evidence, Learnt, Weighed, learnt, weigh
+from ..engine.phase_map import Evidence, Learnt, Weighed, doubted, learnt, weigh
 from ..engine.phase_steps import Draws, Readings, step_of
 from .circuit import CircuitState
 from .config import EvseKey
@@ -97,8 +97,9 @@ class PhaseMaps:
                 shown = learnt(evidence)
                 told = self._told[evse.key] = evidence, shown if any(each is not None for each in shown) else ()
             evse.learnt, evse.learnt_steps = told[1], len(evidence.steps)
+            evse.doubted = bool(evidence.steps) and evse.config.rotation_known and doubted(evidence, evse.config.grid_phases)
         else:
-            evse.learnt, evse.learnt_steps = (), 0
+            evse.learnt, evse.learnt_steps, evse.doubted = (), 0, False
         wired = evse.wired
         if self._wired.setdefault(evse.key, wired) != wired and evse.session is not None:
             for circuit_id in path_ids(circuits, evse.circuit_id):
