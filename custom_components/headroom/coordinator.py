@@ -1,9 +1,11 @@
 """Home Assistant around the control loop: the site, its central system, its meter and its records, as long as an entry is loaded."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 import logging
+import math
 from typing import override
 
 from homeassistant.config_entries import ConfigEntry
@@ -41,6 +43,8 @@ from .storage import ledger_path, site_store
 _LOGGER = logging.getLogger(__name__)
 
 SAVE_DELAY_S = 1.0
+READINGS_SHOWN_EVERY_S = 1.0
+"""A fast meter is read four times a second: entities, and what records them, need not follow each of its readings."""
 
 type HeadroomConfigEntry = ConfigEntry[HeadroomCoordinator]
 
@@ -67,6 +71,8 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._memories = StationMemories(hass, entry.entry_id)
         self.concerns = Concerns()
         self.upgrades = Upgrades(hass, entry.entry_id)
+        self._shown_at = -math.inf
+        self._to_show: asyncio.TimerHandle | None = None
         self.solver: bool | None = None
         """Whether plans are made by a solver, None until that is known."""
         self.logs = Logs(hass, entry.entry_id)
@@ -123,6 +129,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._listening = Listening(self.hass, entry, self.security, self.central_system, on_change=self.async_update_listeners)
         await self._listening.async_begin()
         entry.async_on_unload(self.security.async_watch_certificates())
+        self._begun.callback(self._show_nothing_more)
         self._begun.push_async_callback(self.site.stop)
         self.site.start()
         entry.async_create_background_task(self.hass, self._async_install_solver(), f"{DOMAIN} solver")
@@ -266,7 +273,23 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             follower(event)
 
     def _on_turn(self, snapshot: SiteSnapshot) -> None:
+        """Show what a turn came to: at once, but after no more than a reading within a second of the one before."""
+        if self._to_show is not None:
+            self._to_show.cancel()
+            self._to_show = None
+        waits_s = self._shown_at + READINGS_SHOWN_EVERY_S - self.hass.loop.time()
+        if snapshot.trigger == "reading" and waits_s > 0:
+            self._to_show = self.hass.loop.call_later(waits_s, self._show, snapshot)
+        else:
+            self._show(snapshot)
+
+    def _show(self, snapshot: SiteSnapshot) -> None:
+        self._to_show, self._shown_at = None, self.hass.loop.time()
         self.async_set_updated_data(snapshot)
+
+    def _show_nothing_more(self) -> None:
+        if self._to_show is not None:
+            self._to_show.cancel()
 
     def _save(self) -> None:
         self._store.async_delay_save(lambda: self.site.memory().document(), SAVE_DELAY_S)

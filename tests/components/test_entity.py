@@ -1,5 +1,7 @@
 """Devices and entities come, change and go with the site, without a reload."""
 
+import asyncio
+from dataclasses import replace
 from types import MappingProxyType
 
 from homeassistant.config_entries import ConfigSubentry
@@ -177,3 +179,35 @@ async def test_a_renamed_station(hass: HomeAssistant, init_integration: MockConf
     device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, f"{entry_id}_CP1"), entry_id)
     assert device is not None
     assert device.name == "Carport"
+
+
+async def test_a_fast_meter_writes_its_states_once_a_second(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Four readings a second move the loop four times; what is shown, and recorded, follows by the second, and ends at the newest."""
+    coordinator = init_integration.runtime_data
+    shown: list[float] = []
+    seen = asyncio.Event()
+
+    def look() -> None:
+        if (current_a := coordinator.data.circuits["main"].current_a[0]) > 0:  # the site's own turns know no meter
+            shown.append(current_a)
+            seen.set()
+
+    coordinator.async_add_listener(look)
+
+    def turn(current_a: float, trigger: str = "reading") -> None:
+        snapshot = coordinator.site.snapshot
+        main = replace(snapshot.circuits["main"], current_a=(current_a, 0.0, 0.0))
+        coordinator._on_turn(replace(snapshot, circuits={**snapshot.circuits, "main": main}, trigger=trigger))
+
+    turn(1.0, "user")
+    assert shown == [1.0], "what a person did is shown at once"
+    seen.clear()
+    for current_a in (2.0, 3.0, 4.0):
+        turn(current_a)
+    assert shown == [1.0]
+    async with asyncio.timeout(5):
+        await seen.wait()
+    assert shown == [1.0, 4.0]
+    turn(5.0)
+    turn(6.0, "user")
+    assert shown == [1.0, 4.0, 6.0]

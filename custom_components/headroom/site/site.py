@@ -330,7 +330,7 @@ class Site(Wishes, Access):
         self.turns += 1
         changed = {key for key, limits in limits_wanted(evses).items() if limits != wanted.get(key)}
         self._record(trigger, turn, changed | imagined, now, (time.perf_counter() - started) * 1000)
-        self.snapshot = self._snapshot(turn)
+        self.snapshot = replace(self._snapshot(turn), trigger=trigger)
         self._on_turn(self.snapshot)
 
     def _latency_s(self, evse: EvseState) -> float | None:

@@ -248,3 +248,5 @@ class SiteSnapshot:
     """What was, beside what would have been, in shadow mode."""
     failing: bool = False
     """The turns after this one failed: what is shown is of the last that did not."""
+    trigger: str = ""
+    """What started the turn, as a decision tells it."""
