@@ -77,6 +77,7 @@ class RunningSite:
         self._stored = SiteMemory()
         self._unbelieved: set[str] = set()
         """Circuits whose meter was said to be broken."""
+        self._broken: list[tuple[float, int]] = []
         self._metered_at = 0.0
         self._serving: dict[asyncio.Task[None], MemoryTransport] = {}
         self._running: asyncio.Task[None] | None = None
@@ -120,6 +121,8 @@ class RunningSite:
     def _turned(self, snapshot: SiteSnapshot) -> None:
         self.snapshots += 1
         self._turned_at = self.time_s
+        if snapshot.dead_man.violations:
+            self._broken.append((self.time_s, len(snapshot.dead_man.violations)))
         for listener in self.on_turn:
             listener(snapshot)
 
@@ -231,8 +234,4 @@ class RunningSite:
 
     def dead_man_violations(self, from_s: float) -> list[tuple[float, int]]:
         """When after `from_s` the loop itself found that the dead-man rule does not hold, and on how many phases."""
-        return [
-            ((record.at - self.world.epoch).total_seconds(), record.document["dead_man_violations"])
-            for record in self.records.decisions
-            if record.document["dead_man_violations"] and (record.at - self.world.epoch).total_seconds() >= from_s
-        ]
+        return [each for each in self._broken if each[0] >= from_s]

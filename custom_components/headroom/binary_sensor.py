@@ -1,4 +1,4 @@
-"""Binary sensors: is it there, is it plugged in, does it charge, is it broken."""
+"""Binary sensors: is it safe without us, is it there, is it plugged in, does it charge, is it broken."""
 
 from dataclasses import dataclass
 from typing import override
@@ -11,8 +11,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import HeadroomConfigEntry
 from .entity import HeadroomEntity, Row, Rows, async_follow
-from .site.snapshot import EvseSnapshot, StationSnapshot
-from .subjects import EvseSubject, StationSubject
+from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
+from .subjects import EvseSubject, SiteSubject, StationSubject
 
 # Values are pushed; nothing is asked of a station.
 PARALLEL_UPDATES = 0
@@ -22,6 +22,16 @@ PARALLEL_UPDATES = 0
 class BinarySensorRow[SnapshotT](Row[SnapshotT], BinarySensorEntityDescription):
     """A binary sensor of a subject."""
 
+
+SITE: tuple[BinarySensorRow[SiteSnapshot], ...] = (
+    BinarySensorRow(
+        key="unsafe_without_us",
+        translation_key="unsafe_without_us",
+        device_class=BinarySensorDeviceClass.SAFETY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda site: None if site.dead_man.holds is None else not site.dead_man.holds,
+    ),
+)
 
 STATION: tuple[BinarySensorRow[StationSnapshot], ...] = (
     BinarySensorRow(
@@ -71,7 +81,7 @@ EVSE: tuple[BinarySensorRow[EvseSnapshot], ...] = (
     ),
 )
 
-ROWS: Rows = {StationSubject: STATION, EvseSubject: EVSE}
+ROWS: Rows = {SiteSubject: SITE, StationSubject: STATION, EvseSubject: EVSE}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, override
 
@@ -34,6 +35,7 @@ STATION_PENDING = "station_pending"
 METER_LOST = "meter_lost"
 RESOURCE_LOST = "resource_lost"
 RESOURCE_IN_THE_WAY = "resource_in_the_way"
+DEAD_MAN_BROKEN = "dead_man_broken"
 STATION_PROBLEMS: Mapping[str, str] = {
     "rejects_profiles": "station_rejects_profiles",
     "disobedient": "station_disobedient",
@@ -101,6 +103,18 @@ def async_sync_issues(
         if resource.in_the_way:
             issues[f"{RESOURCE_IN_THE_WAY}_{entry.entry_id}_{resource_id}"] = Issue(
                 RESOURCE_IN_THE_WAY, ir.IssueSeverity.WARNING, {"name": resource.name}
+            )
+    if snapshot.dead_man.lasts:
+        for circuit_id in {each.circuit_id for each in snapshot.dead_man.violations}:
+            found = [each for each in snapshot.dead_man.violations if each.circuit_id == circuit_id]
+            issues[f"{DEAD_MAN_BROKEN}_{entry.entry_id}_{circuit_id}"] = Issue(
+                DEAD_MAN_BROKEN,
+                ir.IssueSeverity.ERROR,
+                {
+                    "circuit": snapshot.circuits[circuit_id].circuit.name,
+                    "excess_a": f"{math.ceil(max(each.excess_a for each in found)):d}",
+                    "excess_s": f"{math.ceil(max(each.excess_s for each in found)):d}",
+                },
             )
     if not solver and snapshot.mode.follows and snapshot.policy in PLANNED:
         issues[f"{NO_SOLVER}_{entry.entry_id}"] = Issue(NO_SOLVER, ir.IssueSeverity.WARNING, {"site": entry.title})

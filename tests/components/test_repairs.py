@@ -17,11 +17,20 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.values import Inventory, StationInfo
-from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.engine.deadman import Violation
+from custom_components.headroom.engine.model import Circuit, Phase
 from custom_components.headroom.engine.share import Policy
 from custom_components.headroom.repairs import async_clear_issues, async_sync_issues, pending_issue_id
 from custom_components.headroom.site.config import Mode
-from custom_components.headroom.site.snapshot import CircuitSnapshot, MeterHealth, PendingStation, SiteSnapshot, StationSnapshot
+from custom_components.headroom.site.snapshot import (
+    UNMENDED_S,
+    CircuitSnapshot,
+    DeadManHealth,
+    MeterHealth,
+    PendingStation,
+    SiteSnapshot,
+    StationSnapshot,
+)
 from tests.csms.client import BOOT, Client, station, variable
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
@@ -274,3 +283,14 @@ async def test_records_that_can_be_written_again_after_a_reload(hass: HomeAssist
     assert await hass.config_entries.async_reload(entry.entry_id)
     assert "ledger_failed" not in issues(hass)
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+def test_a_site_that_is_not_safe_without_us_is_told_once_the_loop_could_not_mend_it(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    found = (Violation(circuit_id="main", phase=Phase.L2, excess_a=3.2), Violation(circuit_id="main", phase=Phase.L1, excess_s=7.5))
+    async_sync_issues(hass, entry, replace(QUIET, dead_man=DeadManHealth(holds=False, violations=found, broken_s=UNMENDED_S - 1)))
+    assert issues(hass) == {}
+    async_sync_issues(hass, entry, replace(QUIET, dead_man=DeadManHealth(holds=False, violations=found, broken_s=UNMENDED_S)))
+    issue = issues(hass)["dead_man_broken"]
+    assert issue.translation_placeholders == {"circuit": "Home", "excess_a": "4", "excess_s": "8"}
+    async_sync_issues(hass, entry, replace(QUIET, dead_man=DeadManHealth(holds=True)))
+    assert issues(hass) == {}

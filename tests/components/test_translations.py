@@ -17,6 +17,7 @@ from custom_components.headroom.metering.guess import Finding
 from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
 from custom_components.headroom.protection_issues import STAGES
 from custom_components.headroom.repairs import (
+    DEAD_MAN_BROKEN,
     FIRMWARE_FAILURES,
     FLOWS,
     LOOP_FAILED,
@@ -246,6 +247,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         METER_LOST,
         RESOURCE_IN_THE_WAY,
         RESOURCE_LOST,
+        DEAD_MAN_BROKEN,
         NO_SOLVER,
         LOOP_FAILED,
         *METER_DISAGREES.values(),

@@ -1,5 +1,7 @@
 """What happens to the fuse when this program vanishes."""
 
+import math
+
 from hypothesis import given, strategies as st
 import pytest
 
@@ -8,6 +10,7 @@ from custom_components.headroom.engine.deadman import (
     LEASE_MAX_S,
     LEASE_MIN_S,
     RESPONSE_S,
+    Held,
     Installed,
     fallback_room,
     lease_room,
@@ -21,23 +24,23 @@ GARAGE = Circuit(circuit_id="garage", name="Garage", parent_id="main", fuse_a=32
 TREE = {"main": MAIN, "garage": GARAGE}
 
 
-def holding(fallback_a: float, lease_a: float, circuit_id: str = "main") -> Installed:
-    return Installed(circuit_id=circuit_id, fallback_a=(fallback_a,) * 3, lease_a=(lease_a,) * 3)
+def holding(fallback_a: float, lease_a: float, circuit_id: str = "main", for_s: float = 0.0) -> Installed:
+    return Installed(circuit_id=circuit_id, fallback_a=(fallback_a,) * 3, held=(Held(limit_a=(lease_a,) * 3, for_s=for_s),))
 
 
 def test_fallbacks_share_what_the_worst_case_leaves() -> None:
     assert fallback_room(MAIN) == (36.0, 36.0, 36.0)
-    assert violations(TREE, [holding(18.0, 0.0), holding(18.0, 0.0)], 0.0) == []
-    found = violations(TREE, [holding(18.0, 0.0), holding(19.0, 0.0)], 0.0)
+    assert violations(TREE, [holding(18.0, 0.0), holding(18.0, 0.0)]) == []
+    found = violations(TREE, [holding(18.0, 0.0), holding(19.0, 0.0)])
     assert {each.phase for each in found} == set(Phase)
     assert found[0].circuit_id == "main"
     assert found[0].excess_a == pytest.approx(1.0)
 
 
 def test_a_lower_circuit_counts_on_its_own_and_above() -> None:
-    found = violations(TREE, [holding(33.0, 0.0, "garage")], 0.0)
+    found = violations(TREE, [holding(33.0, 0.0, "garage")])
     assert {each.circuit_id for each in found} == {"garage"}
-    found = violations(TREE, [holding(20.0, 0.0, "garage"), holding(20.0, 0.0)], 0.0)
+    found = violations(TREE, [holding(20.0, 0.0, "garage"), holding(20.0, 0.0)])
     assert {each.circuit_id for each in found} == {"main"}
 
 
@@ -48,8 +51,8 @@ def test_leases_are_long_where_even_the_worst_case_fits() -> None:
 def test_leases_are_short_where_the_breaker_would_be_overloaded() -> None:
     length_s = lease_s(TREE, [holding(6.0, 53.0)])
     assert LEASE_MIN_S <= length_s < 30.0
-    assert violations(TREE, [holding(6.0, 53.0)], length_s) == []
-    assert violations(TREE, [holding(6.0, 53.0)], 120.0) != []
+    assert violations(TREE, [holding(6.0, 53.0, for_s=length_s)]) == []
+    assert violations(TREE, [holding(6.0, 53.0, for_s=120.0)]) != []
 
 
 @given(fuse_a=st.floats(16.0, 250.0), worst_share=st.floats(0.0, 1.0), margin_a=st.floats(0.0, 4.0))
@@ -61,4 +64,25 @@ def test_the_most_that_may_be_leased_is_carried_for_the_shortest_lease(fuse_a: f
     room = lease_room(circuit)
     load = (worst_a + room[0]) / fuse_a
     assert carried_s(load, (fuse_a - margin_a) / fuse_a) >= LEASE_MIN_S + RESPONSE_S
-    assert violations({"main": circuit}, [Installed(circuit_id="main", fallback_a=NONE_A, lease_a=room)], LEASE_MIN_S) == []
+    assert (
+        violations({"main": circuit}, [Installed(circuit_id="main", fallback_a=NONE_A, held=(Held(limit_a=room, for_s=LEASE_MIN_S),))])
+        == []
+    )
+
+
+def test_a_low_lease_that_runs_for_long_beside_a_high_one_that_ends_soon_is_no_overload_for_long() -> None:
+    def held(*limits: tuple[float, float]) -> Installed:
+        return Installed(circuit_id="main", fallback_a=(12.0,) * 3, held=tuple(Held(limit_a=(a,) * 3, for_s=for_s) for a, for_s in limits))
+
+    assert violations(TREE, [held((19.0, 2.0), (13.0, 300.0)), held((19.0, 2.0), (12.0, 300.0)), held((19.0, 2.0))]) == []
+    (first, *_) = violations(TREE, [held((19.0, 300.0)), held((19.0, 2.0)), held((22.0, 300.0))])
+    assert 200 < first.excess_s < 300
+
+
+def test_a_fallback_above_its_lease_counts_from_when_the_first_of_the_limits_ends() -> None:
+    lower = Installed(circuit_id="main", fallback_a=(18.0,) * 3, held=(Held(limit_a=(6.0,) * 3, for_s=10.0),))
+    assert lower.course()[:2] == [(0.0, (6.0,) * 3), (10.0, (18.0,) * 3)]
+    higher = Installed(circuit_id="main", fallback_a=(6.0,) * 3, held=(Held(limit_a=(18.0,) * 3, for_s=10.0),))
+    assert [draw_a[0] for _, draw_a in higher.course()] == [18.0, 18.0, 6.0]
+    lasts = Installed(circuit_id="main", fallback_a=(18.0,) * 3, held=(Held(limit_a=(6.0,) * 3, for_s=math.inf),))
+    assert lasts.course() == [(0.0, (6.0,) * 3)]

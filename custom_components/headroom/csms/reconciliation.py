@@ -30,7 +30,7 @@ class Held:
     transaction_id: str | None = None
     """Only a TxProfile names its transaction."""
     valid_to: datetime | None = None
-    """By our clock; None: it lasts."""
+    """By our clock, as validTo or a second period says; None: it lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def installed(
 def _held(placed: Placed, what: Ours, words: Wording, clock_offset_s: float) -> Held:
     told = _limits(placed.profile)
     limit_a = words.rate.amps(told[0]) if told and _unit(placed.profile) == words.rate.unit else _nominal_a(placed.profile, words)
-    valid_to, transaction_id = optional_moment(placed.profile, "validTo"), optional_text(placed.profile, "transactionId")
+    valid_to, transaction_id = _ends_at(placed.profile), optional_text(placed.profile, "transactionId")
     return Held(
         evse_id=what.evse_id,
         limit_a=limit_a,
@@ -100,6 +100,17 @@ def _held(placed: Placed, what: Ours, words: Wording, clock_offset_s: float) -> 
         transaction_id=transaction_id,
         valid_to=None if valid_to is None else valid_to - timedelta(seconds=clock_offset_s),
     )
+
+
+def _ends_at(profile: Payload) -> datetime | None:
+    """Return when a lease ends: a station that keeps no validTo may keep the second period that says the same."""
+    if (valid_to := optional_moment(profile, "validTo")) is not None:
+        return valid_to
+    schedules = records(profile, "chargingSchedule")
+    start = optional_moment(schedules[0], "startSchedule") if len(schedules) == 1 else None
+    periods = records(schedules[0], "chargingSchedulePeriod") if start is not None else []
+    after_s = optional_number(periods[1], "startPeriod") if len(periods) > 1 else None
+    return None if start is None or after_s is None else start + timedelta(seconds=after_s)
 
 
 def _again(what: Ours, limit_a: float, placed: Placed, words: Wording) -> Placed:

@@ -6,6 +6,7 @@ of In, and it trips above θ = 1.13². τ = 45 s puts 2.55 × In at 10 s and 1.4
 curves.
 """
 
+from collections.abc import Iterable
 import math
 
 NEVER_TRIPS = 1.13
@@ -33,3 +34,23 @@ def carried_load(duration_s: float, preload: float = 1.0) -> float:
         return NEVER_TRIPS
     growth = math.exp(duration_s / THERMAL_TIME_CONSTANT_S)
     return min(MAGNETIC_TRIP, math.sqrt((growth * NEVER_TRIPS**2 - preload**2) / (growth - 1.0)))
+
+
+def trips_after_s(course: Iterable[tuple[float, float]], preload: float = 1.0) -> float:
+    """Return when a breaker may trip that was at `preload` for long; infinite where it does not.
+
+    `course` is what follows, as (seconds, load): loads are multiples of the rating, each held for so long after the one before.
+    """
+    heat, limit, passed_s = min(preload, NEVER_TRIPS) ** 2, NEVER_TRIPS**2, 0.0
+    for duration_s, load in course:
+        if duration_s <= 0:
+            continue
+        if load >= MAGNETIC_TRIP:
+            return passed_s
+        if load > NEVER_TRIPS:
+            left_s = THERMAL_TIME_CONSTANT_S * math.log(max(1.0, (load**2 - heat) / (load**2 - limit)))
+            if duration_s > left_s:
+                return passed_s + left_s
+        heat = load**2 + (heat - load**2) * math.exp(-duration_s / THERMAL_TIME_CONSTANT_S)
+        passed_s += duration_s
+    return math.inf

@@ -4,19 +4,21 @@
 (b) Until then the overload stays inside what each circuit's breaker carries for as long as the leases still run.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
 import math
 
-from .breaker import carried_load, carried_s
+from .breaker import NEVER_TRIPS, carried_load, carried_s, trips_after_s
 from .model import NONE_A, Circuit, PerPhase, Phase
 from .tree import path
-from .unmanaged import add
+from .unmanaged import add, highest, subtract
 
 SAFETY = 0.75
 """Share of a breaker's reckoned endurance that is used."""
 LEASE_MAX_S = 300.0
-LEASE_MIN_S = 15.0
+LEASE_MIN_S = 12.0
 """No lease is shorter: a station has to acknowledge its renewal in between. Where the breaker carries less, less is allocated."""
 RESPONSE_S = 5.0
 """A car follows the lapse of a lease within this time (IEC 61851-1 Annex A)."""
@@ -24,12 +26,36 @@ EPSILON_A = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A limit that an EVSE holds or may hold, as its circuit's phases see it, and for how long; infinite: it does not end."""
+
+    limit_a: PerPhase
+    for_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """What an EVSE holds without us, as its circuit's phases see it: its fallback, and what its lease lets it draw at most."""
+    """What an EVSE holds without us: what it draws at most while each of `held` lasts, and its fallback once one of them has ended."""
 
     circuit_id: str
     fallback_a: PerPhase
-    lease_a: PerPhase
+    held: tuple[Held, ...]
+
+    @property
+    def most_a(self) -> PerPhase:
+        """The most it may draw before anything ends."""
+        return reduce(highest, (each.limit_a for each in self.held), NONE_A)
+
+    def course(self) -> list[tuple[float, PerPhase]]:
+        """Return what it draws at most, as (from when in seconds, amps); a car takes `RESPONSE_S` to follow what ends, and none to rise."""
+        ends = {each.for_s for each in self.held if each.for_s < math.inf}
+        times = sorted({0.0, *(max(0.0, end + after_s) for end in ends for after_s in (0.0, RESPONSE_S))})
+        return [(at, self._at(at)) for at in times]
+
+    def _at(self, at_s: float) -> PerPhase:
+        alive = [each.limit_a for each in self.held if at_s < each.for_s + RESPONSE_S]
+        ended = any(at_s >= each.for_s for each in self.held)
+        return reduce(highest, [*alive, *([self.fallback_a] if ended else [])], NONE_A)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,44 +86,81 @@ def fallback_room(circuit: Circuit) -> PerPhase:
     return (l1, l2, l3)
 
 
-def lease_room(circuit: Circuit) -> PerPhase:
-    """Return what the leases on a circuit may sum up to so that the shortest lease still obeys rule (b)."""
+def lease_room(circuit: Circuit, arrival_a: PerPhase = NONE_A, least_s: float = LEASE_MIN_S) -> PerPhase:
+    """Return what the leases on a circuit may sum up to so that one of `least_s` still obeys rule (b).
+
+    `arrival_a` is what one more car may draw beside them: for that short coincidence all of the breaker's endurance counts.
+    """
     preload = _preload(circuit)
-    most_a = circuit.fuse_a * carried_load((LEASE_MIN_S + RESPONSE_S) / SAFETY, preload)
-    l1, l2, l3 = (max(0.0, most_a - worst) for worst in circuit.unmanaged_worst_a)
+    most_a = circuit.fuse_a * carried_load((least_s + RESPONSE_S) / SAFETY, preload)
+    with_arrival_a = circuit.fuse_a * carried_load(least_s + RESPONSE_S, preload)
+    l1, l2, l3 = (
+        max(0.0, min(most_a, with_arrival_a - more) - worst) for more, worst in zip(arrival_a, circuit.unmanaged_worst_a, strict=True)
+    )
     return (l1, l2, l3)
 
 
-def lease_s(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> float:
-    """Return how long leases may run, for what is installed or about to be."""
-    leased = sums(circuits, ((each.circuit_id, each.lease_a) for each in installed))
+def lease_s(circuits: Mapping[str, Circuit], installed: Iterable[Installed], least_s: float = LEASE_MIN_S) -> float:
+    """Return how long leases may run, for what is installed or about to be; `least_s` at least, which `lease_room` sees to."""
+    leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
     length_s = LEASE_MAX_S
     for circuit in circuits.values():
         preload = _preload(circuit)
         for phase in circuit.phases:
             load_a = circuit.unmanaged_worst_a[phase] + leased[circuit.circuit_id][phase]
             length_s = min(length_s, SAFETY * carried_s(load_a / circuit.fuse_a, preload) - RESPONSE_S)
-    return max(LEASE_MIN_S, length_s)
+    return max(least_s, length_s)
 
 
-def violations(circuits: Mapping[str, Circuit], installed: Iterable[Installed], remaining_s: float) -> list[Violation]:
-    """Return where the rule does not hold for what is installed, `remaining_s` being the longest time a lease still runs."""
+def violations(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> list[Violation]:
+    """Return where the rule does not hold for what is installed."""
     installed = list(installed)
     fallen = sums(circuits, ((each.circuit_id, each.fallback_a) for each in installed))
-    leased = sums(circuits, ((each.circuit_id, each.lease_a) for each in installed))
+    leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
+    last_s = max((each.for_s for one in installed for each in one.held if each.for_s < math.inf), default=0.0)
+    below: Mapping[str, Sequence[Installed]] | None = None
     found = []
     for circuit in circuits.values():
         room, preload = fallback_room(circuit), _preload(circuit)
         for phase in circuit.phases:
             excess_a = fallen[circuit.circuit_id][phase] - max(0.0, room[phase])
-            load = (circuit.unmanaged_worst_a[phase] + leased[circuit.circuit_id][phase]) / circuit.fuse_a
-            carried = carried_s(load, preload)
-            excess_s = 0.0 if math.isinf(carried) else remaining_s + RESPONSE_S - carried
+            most_a = max(leased[circuit.circuit_id][phase], fallen[circuit.circuit_id][phase])
+            carried = carried_s((circuit.unmanaged_worst_a[phase] + most_a) / circuit.fuse_a, preload)
+            excess_s = 0.0
+            if last_s + RESPONSE_S > carried:  # if all lasted as long as the last: seldom, so that it is looked at closely
+                below = below or _below(circuits, installed)
+                excess_s = _excess_s(circuit, phase, below[circuit.circuit_id])
             if excess_a > EPSILON_A or excess_s > EPSILON_A:
                 found.append(
                     Violation(circuit_id=circuit.circuit_id, phase=phase, excess_a=max(0.0, excess_a), excess_s=max(0.0, excess_s))
                 )
     return found
+
+
+def _below(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> dict[str, list[Installed]]:
+    result: dict[str, list[Installed]] = {circuit_id: [] for circuit_id in circuits}
+    for each in installed:
+        for circuit in path(circuits, each.circuit_id):
+            result[circuit.circuit_id].append(each)
+    return result
+
+
+def _excess_s(circuit: Circuit, phase: Phase, installed: Iterable[Installed]) -> float:
+    """Return for how long the overload goes on after the breaker may have tripped, as one limit after the other ends; 0 where it does not trip."""
+    changes: dict[float, float] = {0.0: circuit.unmanaged_worst_a[phase]}
+    for each in installed:
+        course = each.course()
+        changes[0.0] += course[0][1][phase]
+        for (_, before_a), (at, after_a) in pairwise(course):
+            changes[at] = changes.get(at, 0.0) + subtract(after_a, before_a)[phase]
+    times, loads, load_a = sorted(changes), [], 0.0
+    for at in times:
+        load_a += changes[at]
+        loads.append(load_a / circuit.fuse_a)
+    spans = [(until - since, load) for (since, until), load in zip(pairwise(times), loads, strict=False)]
+    tripped_s = trips_after_s(spans, _preload(circuit))
+    overloaded_s = max((until for until, load in zip(times[1:], loads, strict=False) if load > NEVER_TRIPS), default=0.0)
+    return 0.0 if math.isinf(tripped_s) else overloaded_s - tripped_s
 
 
 def _preload(circuit: Circuit) -> float:

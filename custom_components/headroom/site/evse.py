@@ -59,6 +59,11 @@ class EvseState(EvseHoldings):
         if not self.settled(now) or (self.overdraw_since is not None and self.problem is None):
             self.sample_at = min(self.sample_at, now + SAMPLE_AGAIN_S)
 
+    def doubt(self, limit_a: float, ends_at: float) -> None:
+        """Take note that a lease may hold beside the confirmed one."""
+        self.unanswered_until = max(self.unanswered_until, ends_at) if self.unanswered_lease_a > 0 else ends_at
+        self.unanswered_lease_a = max(self.unanswered_lease_a, limit_a)
+
     def take_silence(self, now: float) -> None:
         """Take note that a station which was asked for its transaction has told of none."""
         if now >= self.heard_at:
@@ -98,7 +103,7 @@ class EvseState(EvseHoldings):
         """Reckon with what was told so far beside what will be told, until it is withdrawn or lapses."""
         held = [each for each in (self.former, lease) if each is not None]
         if self.unanswered_lease_a:
-            held.append(Lease(transaction_id="", limit_a=self.unanswered_lease_a, expires_at=math.inf))
+            held.append(Lease(transaction_id="", limit_a=self.unanswered_lease_a, expires_at=self.unanswered_until))
             self.unanswered_lease_a = 0.0
         if not held:
             return

@@ -41,7 +41,8 @@ class EvseFacts:
     circuit_id: str
     ready: bool = False
     """Its station is accepted and takes commands."""
-
+    gone_at: float = -math.inf
+    """When its station went away last."""
     connectors: dict[int, ConnectorStatus] = field(default_factory=dict)
     heard: bool = False
     """Since its station was ready it has told of its transaction, or that it has none."""
@@ -79,6 +80,8 @@ class EvseFacts:
     lease: Lease | None = None
     unanswered_lease_a: float = 0.0
     """A lease that may hold beside the confirmed one: sent and not answered, or left over a reboot."""
+    unanswered_until: float = -math.inf
+    """…and the time at which the last of such leases lapses."""
     first_lease: FirstLease | None = None
     """One that went along with a start from afar, until its transaction begins."""
     coming: int = 0

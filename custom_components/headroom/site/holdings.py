@@ -79,13 +79,33 @@ class EvseHoldings(EvseFacts):
         """Return the most that we have installed: the limit in force, one on its way, a lease that lapsed only just."""
         if self.uncontrolled:
             return self.unled_a(now)
-        still_a = (
-            lease.limit_a
-            for lease in (self.lease, self.former)
-            if lease is not None and (now < lease.expires_at + self.response_s or (self.unproven and lease is self.lease))
-        )
-        other_a = self.rated_a if self.overruled else 0.0
-        return max(self.limit_a(now), self.unanswered_lease_a, self.first_a, other_a, *still_a)
+        return max(limit_a for limit_a, _ in self._holds(now))
+
+    def held(self, now: float) -> list[tuple[float, float]]:
+        """Return each limit that holds or may hold, as (amps, until when), what lapsed only just included; an idle EVSE draws nothing.
+
+        Infinite is what does not end, and the fallback that no lease covers.
+        """
+        if self.session is None and self.ready:
+            return [(0.0, math.inf), *self._first()]
+        return [(self.unled_a(now), math.inf)] if self.uncontrolled else self._holds(now)
+
+    def _holds(self, now: float) -> list[tuple[float, float]]:
+        leads = self.lease is not None and now < self.lease.expires_at
+        held = [] if leads else [(self.limit_a(now), math.inf)]
+        for lease in (self.lease, self.former):
+            if lease is not None and self.unproven and lease is self.lease:
+                held.append((lease.limit_a, lease.expires_at if leads else math.inf))  # it may never end
+            elif lease is not None and now < lease.expires_at + self.response_s:
+                held.append((lease.limit_a, lease.expires_at))
+        if self.unanswered_lease_a > 0:
+            held.append((self.unanswered_lease_a, self.unanswered_until))
+        if self.overruled:
+            held.append((self.rated_a, math.inf))
+        return [*held, *self._first()]
+
+    def _first(self) -> list[tuple[float, float]]:
+        return [] if self.first_lease is None else [(self.first_lease.limit_a, self.first_lease.expires_at)]
 
     @property
     def first_a(self) -> float:

@@ -1,49 +1,17 @@
-"""What holds without us: the limits that are installed, the dead-man rule over them, and the fallbacks to install."""
+"""The fallbacks to install: what holds without us."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
 from ..engine.allocate import allocate
-from ..engine.deadman import Installed, fallback_room, sums, violations
+from ..engine.deadman import fallback_room, sums
 from ..engine.model import NONE_A, Circuit, Headroom, PerPhase, Phase, Request
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import subtract
 from .circuit import CircuitState
 from .evse import EvseState
 from .led import doubtful
-
-
-def installed(evse: EvseState, now: float, told_a: float | None = None) -> Installed:
-    """Return what an EVSE holds without us, or would once it is told `told_a`."""
-    return Installed(
-        circuit_id=evse.circuit_id,
-        fallback_a=evse.rated_per_phase(evse.lasting_a),
-        lease_a=evse.per_phase(max(told_a or 0.0, evse.installed_a(now)) if evse.session is not None or not evse.ready else evse.first_a),
-    )
-
-
-def dead_man_violations(states: Mapping[str, CircuitState], evses: Iterable[EvseState], now: float) -> int:
-    """Return on how many circuits and phases the dead-man rule does not hold, from what is installed."""
-    evses = list(evses)
-    ends = [lease.expires_at for evse in evses for lease in (evse.lease, evse.former) if lease is not None and not lease.lasts]
-    ends += [evse.first_lease.expires_at for evse in evses if evse.first_lease is not None]
-    remaining_s = max((ends_at - now for ends_at in ends), default=0.0)
-    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
-    return len(violations(circuits, [installed(evse, now) for evse in evses], max(0.0, remaining_s)))
-
-
-def arrivals(evses: Iterable[EvseState]) -> list[Installed]:
-    """Return what one more car would draw at an idle EVSE of each kind: leases are short enough for whichever comes next."""
-    most: dict[tuple[str, tuple[Phase, ...]], EvseState] = {}
-    for evse in evses:
-        if evse.ready and evse.session is None:
-            kind = (evse.circuit_id, evse.rated_phases)
-            most[kind] = max(evse, most.get(kind, evse), key=lambda each: each.fallback_a or 0.0)
-    return [
-        Installed(circuit_id=evse.circuit_id, fallback_a=NONE_A, lease_a=evse.rated_per_phase(evse.fallback_a or 0.0))
-        for evse in most.values()
-    ]
 
 
 def fallbacks(

@@ -50,7 +50,7 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         return
     length_s = min(turn.lease_s, TRIAL_S) if evse.lapses else turn.lease_s
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
-    too_long = length_s + RENEW_MIN_S < remaining_s < math.inf
+    too_long = length_s + (0.0 if turn.tight else RENEW_MIN_S) < remaining_s < math.inf
     one_phase = evse.phase_switch.tells_one(now)
     told = lease is not None and (lease.limit_a, lease.one_phase) == (told_a, one_phase)
     certain = told and not evse.unanswered_lease_a and not evse.resend

@@ -8,6 +8,7 @@ reserved like any limit that may hold.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+import math
 
 from ..csms.authorization import IdToken
 from ..csms.dialect import Handle
@@ -18,8 +19,8 @@ from ..demand_response.limits import ExternalLimits
 from .circuit import CircuitState
 from .clock import Clock
 from .config import Mode, SiteConfig
+from .dead_man import broken
 from .evse import EvseState
-from .lasting import dead_man_violations
 from .limits import FirstLease, LeaseOrder
 from .peak import PeakCeiling
 from .planning import Sharing
@@ -60,11 +61,12 @@ def first_lease(
     others = [each for each in evses if each is not evse]
     turn = decide(states, [*others, begun], external, config, mode, sharing, now, peak)
     told_a = turn.told_a.get(str(evse.key))
-    if told_a is None:
-        return None
+    if told_a is None or any(each.limit_a(now) > turn.told_a.get(str(each.key), math.inf) for each in others):
+        return None  # the others have not made way
     for limit_a in (told_a, min(told_a, evse.held_fallback_a)):
         holding = FirstLease(remote_start_id=0, limit_a=limit_a, expires_at=now + turn.lease_s)
-        if dead_man_violations(states, [*others, replace(begun, first_lease=holding)], now) <= dead_man_violations(states, evses, now):
+        with_it = broken(states, [*others, replace(begun, first_lease=holding)], now, arriving=False)
+        if len(with_it) <= len(broken(states, evses, now, arriving=False)):
             return LeaseOrder(transaction_id="", limit_a=limit_a, length_s=turn.lease_s, urgent=False)
     return None
 
@@ -122,7 +124,7 @@ def take_up(evse: EvseState, first: FirstLease, now: float) -> None:
     if session is None or (now >= first.expires_at and not evse.unproven):
         return
     if not first.confirmed or session.remote_start_id != first.remote_start_id:
-        evse.unanswered_lease_a = max(evse.unanswered_lease_a, first.limit_a)
+        evse.doubt(first.limit_a, first.expires_at)
         return
     if evse.lease is not None:
         return  # a newer one has its place

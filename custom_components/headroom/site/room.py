@@ -13,6 +13,7 @@ from ..engine.urgency import Urgency
 from ..metering.agreement import Shown
 from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
+from .dead_man import arrivals_a
 from .evse import EvseState
 from .led import led
 from .snapshot import MeterHealth
@@ -116,6 +117,7 @@ def headrooms(
 ) -> list[Headroom]:
     """Return what is left on each circuit for the cars that obey; what the others may draw is taken off."""
     circuits = _circuits(states)
+    arriving_a = arrivals_a(circuits, evses, now)
     others = [evse for evse in evses if not led(evse, mode)]
     reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
     drawn = sums(circuits, ((evse.circuit_id, _drawn_a(evse, now)) for evse in others))
@@ -126,7 +128,7 @@ def headrooms(
         left_a = subtract(limit_a(circuit, outside), unmanaged_a)
         if state.strain.urgency is Urgency.PASSING and outside.per_phase is None:
             left_a = highest(left_a, state.strain.cars_a)  # as it is, until that is seen to last
-        l1, l2, l3 = subtract(lowest(left_a, lease_room(circuit)), reserved[circuit_id])
+        l1, l2, l3 = subtract(lowest(left_a, lease_room(circuit, arriving_a[circuit_id])), reserved[circuit_id])
         ceilings = [
             *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),
             *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),

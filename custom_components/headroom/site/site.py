@@ -38,10 +38,10 @@ from .access import Access
 from .authorization import Judgement
 from .clock import Clock, wall_clock
 from .config import EvseKey, Mode, SiteConfig
+from .dead_man import DeadManWatch
 from .decision import Decision, DecisionLog, circuit_document, evse_document
 from .evse import EvseState
 from .intake import Intake
-from .lasting import dead_man_violations
 from .memory import SiteMemory
 from .orders import limits_wanted, order_lasting, order_lease, remember, renew_s, sample_doubtful
 from .phase_switching import switch_phases
@@ -98,6 +98,7 @@ class Site(Wishes, Access):
         self._turned_at = self._clock.monotonic()
         self._writes_day: date | None = None
         self._decisions = DecisionLog()
+        self._dead_man = DeadManWatch()
         self.turns = 0
         self.configure(config)
         self.snapshot = self._snapshot()
@@ -176,7 +177,7 @@ class Site(Wishes, Access):
         for evse in self._of(identity):
             # TxProfiles need not survive a reboot (K01.FR.27): the lease may hold or not.
             if evse.lease is not None:
-                evse.unanswered_lease_a = max(evse.unanswered_lease_a, evse.lease.limit_a)
+                evse.doubt(evse.lease.limit_a, evse.lease.expires_at)
             evse.lease, evse.fallback_current = None, False
 
     def _ready(self, identity: str, state: StationState) -> None:
@@ -192,6 +193,7 @@ class Site(Wishes, Access):
 
     def _gone(self, identity: str) -> None:
         for evse in self._of(identity):
+            evse.gone_at = self._clock.monotonic() if evse.ready else evse.gone_at
             evse.ready = evse.heard = evse.transaction_unknown = False
             evse.heard_at = math.inf
             evse.session = None if evse.session is None else replace(evse.session, live=False)
@@ -325,6 +327,7 @@ class Site(Wishes, Access):
         if self.mode is Mode.DYNAMIC:
             self.last_resort.turn(self._circuits, evses, turn.requests, now, utcnow)
         sample_doubtful(self._circuits, evses, self.mode, now)
+        self._dead_man.look(self._circuits, evses, now)
         for installer in self._installers.values():
             installer.wake()
         self.turns += 1
@@ -375,7 +378,7 @@ class Site(Wishes, Access):
             evses={str(key): evse_document(evse, turn, names, local, now) for key, evse in self._evses.items()},
             cut=bool(cuts),
             lease_s=turn.lease_s,
-            dead_man_violations=dead_man_violations(self._circuits, self._evses.values(), now),
+            dead_man_violations=len(self._dead_man.health.violations),
             turn_ms=turn_ms,
             policy=str(turn.sharing.policy),
             plan_age_s=turn.sharing.age_s(now),
@@ -404,6 +407,7 @@ class Site(Wishes, Access):
             reaction_s=self._decisions.reaction_s,
             shadow=self._shadow.comparison if self.mode is Mode.SHADOW else None,
             peak=self.peak.snapshot(self.config, self._clock.utcnow().timestamp()) if self.config.root.metered else None,
+            dead_man=self._dead_man.health,
             clock=self._clock,
             resources=self.resources.snapshots(self._clock.monotonic()),
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo, TerminalValues
+from ..engine.deadman import Violation
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase, Reason
 from ..engine.peak_demand import PeakLimits
 from ..engine.share import Policy
@@ -18,6 +19,9 @@ from .measure import Measure
 from .needs import Needed
 from .wiring import PhaseMap
 from .wish import Wish
+
+UNMENDED_S = 120.0
+"""The loop has mended by then what it can: by cuts, shorter leases and other fallbacks, each of them sent anew where it failed."""
 
 
 class MeterHealth(StrEnum):
@@ -136,6 +140,21 @@ class StationSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadManHealth:
+    """Whether no breaker trips if this program vanishes now. `holds` None: what an earlier life of ours left is not known yet."""
+
+    holds: bool | None = None
+    violations: tuple[Violation, ...] = ()
+    broken_s: float = 0.0
+    """How long it has not held without a break."""
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the loop has not been able to mend it."""
+        return bool(self.violations) and self.broken_s >= UNMENDED_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingStation:
     """A station that asked to be served and that nobody approved yet."""
 
@@ -242,6 +261,8 @@ class SiteSnapshot:
     resources: Mapping[str, ResourceSnapshot] = field(default_factory=dict)
     """PV systems and home batteries."""
     charging_power_w: float = 0.0
+    dead_man: DeadManHealth = DeadManHealth()
+    """Whether no breaker trips if this program vanishes now."""
     reaction_s: float | None = None
     """From the last reading that made a cut necessary to the last station's acknowledgement."""
     shadow: Comparison | None = None

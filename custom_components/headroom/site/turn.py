@@ -13,8 +13,9 @@ from ..engine.stability import Holding, steady
 from .asking import by_the_rules, request
 from .circuit import CircuitState
 from .config import Mode, SiteConfig
+from .dead_man import arrivals, installed, worse
 from .evse import EvseState
-from .lasting import arrivals, at_least_or_nothing, installed
+from .lasting import at_least_or_nothing
 from .led import controllable, doubtful, led
 from .peak import PeakCeiling
 from .peak_room import told_of_peak, under_peak
@@ -36,6 +37,8 @@ class Turn:
     reasons: Mapping[str, Reason]
     """One for every EVSE."""
     lease_s: float
+    tight: bool
+    """Somebody's raise waits for the others' leases to be as short as that."""
     sharing: Sharing
     """By which policy and plan it was shared."""
     limits_a: Mapping[str, PerPhase]
@@ -81,7 +84,11 @@ def decide(
     told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     # The others' leases are short enough for what one in doubt really draws.
     holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key))) for evse in evses]
-    length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in arrivals(evses))])
+    length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in arrivals(evses, now))])
+    raised = {key: told[key] for key, evse in sessions.items() if told[key] > evse.limit_a(now) and evse.in_flight_a is None}
+    tight = bool(raised) and worse(states, evses, now, raised, length_s)
+    if tight:
+        told |= {key: sessions[key].limit_a(now) for key in raised}  # once the others' leases are short enough for it
     limits_a = {
         circuit_id: limit_a(circuit, external.lowest(circuit_id, now, config.voltage_v)) for circuit_id, circuit in circuits.items()
     }
@@ -110,6 +117,7 @@ def decide(
             for evse in evses
         },
         lease_s=length_s,
+        tight=tight,
         sharing=sharing,
         limits_a=limits_a,
     )

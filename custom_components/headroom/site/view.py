@@ -22,6 +22,7 @@ from .measure import Measure
 from .reason_document import reason_document
 from .snapshot import (
     CircuitSnapshot,
+    DeadManHealth,
     EvseSnapshot,
     EvseStatus,
     MeterHealth,
@@ -69,6 +70,7 @@ def snapshot_of(
     reaction_s: float | None,
     shadow: Comparison | None,
     peak: PeakSnapshot | None,
+    dead_man: DeadManHealth,
     clock: Clock,
     resources: Mapping[str, ResourceSnapshot] = MappingProxyType({}),
 ) -> SiteSnapshot:
@@ -111,6 +113,7 @@ def snapshot_of(
         peak=peak,
         reaction_s=reaction_s,
         shadow=shadow,
+        dead_man=dead_man,
     )
 
 

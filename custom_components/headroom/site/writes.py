@@ -43,7 +43,9 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
         return False
     now, dialect = clock.monotonic(), evse.dialect
     before_a, doubt_a = max(evse.installed_a(now), evse.inherited_a), evse.unanswered_lease_a
-    evse.unanswered_lease_a, evse.told = max(doubt_a, order.limit_a), True
+    doubt_until, ends_at = evse.unanswered_until, now + order.length_s if dialect.holds_leases else math.inf
+    evse.doubt(order.limit_a, ends_at)
+    evse.told = True
     valid_to = clock.utcnow() + timedelta(seconds=order.length_s)
     evse.in_flight_a = order.limit_a
     try:
@@ -56,16 +58,16 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
             one_phase=order.one_phase,
         )
     except CallRejectedError, CallError:
-        evse.unanswered_lease_a = doubt_a
+        evse.unanswered_lease_a, evse.unanswered_until = doubt_a, doubt_until
         raise
     finally:
         evse.in_flight_a = None
     if evse.session is None or evse.session.transaction_id != order.transaction_id or evse.dialect != dialect:
         return False
-    ends_at = now + order.length_s if dialect.holds_leases else math.inf
+    changes = evse.lease is None or evse.lease.limit_a != order.limit_a
     evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at, one_phase=order.one_phase)
     evse.unanswered_lease_a = evse.inherited_a = 0.0
-    evse.resend = evse.just_proven = False
+    evse.resend, evse.just_proven = False, evse.just_proven and not changes
     evse.taken_away(dialect.handle)
     wanted = evse.wanted_lease
     told = (order.limit_a, order.transaction_id, order.one_phase)

@@ -1,0 +1,142 @@
+"""The dead-man rule over a running site: what holds without us now, whether the rule holds with it, and what a person has to see to.
+
+It is looked at in every turn, from what is installed and confirmed and what may be: what was sent and not answered counts as much.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+import logging
+import math
+from types import MappingProxyType
+
+from ..engine.deadman import EPSILON_A, LEASE_MAX_S, RESPONSE_S, Held, Installed, Violation, violations
+from ..engine.model import NONE_A, Circuit, PerPhase, Phase
+from ..engine.tree import path
+from ..engine.unmanaged import highest
+from .circuit import CircuitState
+from .evse import EvseState
+from .snapshot import DeadManHealth
+
+_LOGGER = logging.getLogger(__name__)
+
+ARRIVAL_S = 60.0
+"""In so short a time no second car begins: until then the others have made way for what may flow at a station that is away."""
+
+
+def installed(evse: EvseState, now: float, told_a: float | None = None, told_s: float = math.inf) -> Installed:
+    """Return what an EVSE holds without us, or would once it is told `told_a` for `told_s`."""
+    limits = [(0.0, math.inf)] if may_begin(evse, now) else evse.held(now)
+    held = [Held(limit_a=evse.per_phase(limit_a), for_s=max(0.0, ends_at - now)) for limit_a, ends_at in limits]
+    if told_a is not None and (evse.session is not None or not evse.ready):
+        held.append(Held(limit_a=evse.per_phase(told_a), for_s=told_s))
+    return Installed(circuit_id=evse.circuit_id, fallback_a=evse.rated_per_phase(evse.lasting_a), held=tuple(held))
+
+
+def may_begin(evse: EvseState, now: float) -> bool:
+    """Tell whether an EVSE that nobody charges at may be the next at which a car begins by its fallback.
+
+    One whose station went away just now is one of them: cars do not come to all of them at once.
+    """
+    if evse.session is not None or evse.first_lease is not None:
+        return False
+    return evse.ready or (now - evse.gone_at < ARRIVAL_S and evse.fallback_a is not None and not evse.lease)
+
+
+def arrivals(evses: Iterable[EvseState], now: float) -> list[Installed]:
+    """Return what one more car would draw at an idle EVSE of each kind: the leases have to bear whichever comes next."""
+    most: dict[tuple[str, tuple[Phase, ...]], EvseState] = {}
+    for evse in evses:
+        if may_begin(evse, now):
+            kind = (evse.circuit_id, evse.rated_phases)
+            most[kind] = max(evse, most.get(kind, evse), key=_begins_a)
+    return [
+        Installed(
+            circuit_id=evse.circuit_id,
+            fallback_a=NONE_A,
+            held=(Held(limit_a=evse.rated_per_phase(_begins_a(evse)), for_s=math.inf),),
+        )
+        for evse in most.values()
+    ]
+
+
+def arrivals_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: float) -> dict[str, PerPhase]:
+    """Return, for each circuit, the most that one more car may put on each of its conductors."""
+    most = dict.fromkeys(circuits, NONE_A)
+    for arrival in arrivals(evses, now):
+        for circuit in path(circuits, arrival.circuit_id):
+            most[circuit.circuit_id] = highest(most[circuit.circuit_id], arrival.most_a)
+    return most
+
+
+def _begins_a(evse: EvseState) -> float:
+    return evse.held_fallback_a if evse.fallback_a is not None else 0.0
+
+
+def broken(
+    states: Mapping[str, CircuitState],
+    evses: Collection[EvseState],
+    now: float,
+    told_a: Mapping[str, float] = MappingProxyType({}),
+    told_s: float = math.inf,
+    *,
+    arriving: bool = True,
+) -> list[Violation]:
+    """Return where the dead-man rule does not hold, from what is installed, and what is told beside it.
+
+    `arriving`: whichever car comes next.
+    """
+    circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
+    holding = [installed(evse, now, told_a.get(str(evse.key)), told_s) for evse in evses]
+    found: dict[tuple[str, Phase], Violation] = {}
+    for arrival in [[], *([each] for each in (arrivals(evses, now) if arriving else ()))]:
+        for each in violations(circuits, [*holding, *arrival]):
+            before = found.get((each.circuit_id, each.phase), each)
+            found[each.circuit_id, each.phase] = max(before, each, key=lambda one: (one.excess_a, one.excess_s))
+    return list(found.values())
+
+
+def worse(states: Mapping[str, CircuitState], evses: Collection[EvseState], now: float, told_a: Mapping[str, float], told_s: float) -> bool:
+    """Tell whether leases of so many amps and seconds would break rule (b) beside those that run, or break it more than it is."""
+    if not (then := [each for each in broken(states, evses, now, told_a, told_s) if each.excess_s > 0]):
+        return False
+    before_s = {(each.circuit_id, each.phase): each.excess_s for each in broken(states, evses, now)}
+    return any(each.excess_s > before_s.get((each.circuit_id, each.phase), 0.0) + EPSILON_A for each in then)
+
+
+def unsure(evses: Iterable[EvseState], age_s: float) -> bool:
+    """Tell whether it is still to be heard what an EVSE holds: its fallback, or a lease of an earlier life of ours, which lapses in time."""
+    young = age_s < LEASE_MAX_S + RESPONSE_S
+    return any(
+        evse.inherited_a > 0
+        or (evse.fallback_a is None and not evse.foreign)
+        or (young and not evse.heard and evse.session is None and math.isinf(evse.gone_at))
+        for evse in evses
+    )
+
+
+class DeadManWatch:
+    """Whether the rule holds, and since when not. Told to the log once when it has not been mended, and once when it holds again."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._since: float | None = None
+        self._told = False
+        self.health = DeadManHealth()
+
+    def look(self, states: Mapping[str, CircuitState], evses: Collection[EvseState], now: float) -> DeadManHealth:
+        """Check the rule for this turn."""
+        found = broken(states, evses, now)
+        self._began = now if self._began is None else self._began
+        self._since = None if not found else now if self._since is None else self._since
+        holds = False if found else None if unsure(evses, now - self._began) else True
+        self.health = DeadManHealth(holds=holds, violations=tuple(found), broken_s=0.0 if self._since is None else now - self._since)
+        self._tell(states)
+        return self.health
+
+    def _tell(self, states: Mapping[str, CircuitState]) -> None:
+        if self.health.lasts and not self._told:
+            self._told = True
+            names = sorted({states[each.circuit_id].circuit.name for each in self.health.violations})
+            _LOGGER.warning("If Home Assistant stopped now, more could flow than the fuse carries at: %s", ", ".join(names))
+        elif self._told and not self.health.violations:
+            self._told = False
+            _LOGGER.info("What the stations hold is safe again if Home Assistant stops")

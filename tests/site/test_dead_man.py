@@ -1,0 +1,88 @@
+"""The dead-man rule over a running site: it is looked at in every turn, what breaks it is mended, and what can't be is told."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from custom_components.headroom.site.snapshot import UNMENDED_S
+from simulator.blocks.block import CallRefusedError
+from simulator.virtual import run
+
+from .harness import Place, Scenario, scenario, steps
+
+
+def _refusing_limits(s: Scenario, number: int) -> list[bool]:
+    answer, refuses = s.model(number).answers["SetChargingProfile"], [True]
+
+    def refused(payload: Any) -> dict[str, Any]:
+        if refuses[0]:
+            raise CallRefusedError("InternalError", "not now")
+        return answer(payload)
+
+    s.model(number).answers["SetChargingProfile"] = refused
+    return refuses
+
+
+def test_a_fuse_that_is_set_lower_breaks_the_rule_until_leases_and_fallbacks_are_lower_too() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=10.0, dead_man_from_s=None) as s:
+            await s.until(60)
+            assert s.site.snapshot.dead_man.holds is True
+            s.configure(circuits=tuple(replace(circuit, fuse_a=50.0) for circuit in s.config.circuits))
+            await s.wait(0.1)
+            assert s.dead_man_violations(60)
+            took_s = await s.until_true(lambda: s.site.snapshot.dead_man.holds is True, within_s=10.0)
+            assert took_s < 5.0 and not s.site.snapshot.dead_man.lasts
+
+    run(story())
+
+
+def test_a_limit_that_a_station_does_not_take_is_told_once_and_is_over_once_it_does(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "custom_components.headroom.site.dead_man")
+
+    async def story() -> None:
+        async with scenario(*[Place()] * 2, building=steps((0.0, 3.0)), over_limit_s=10.0, dead_man_from_s=None) as s:
+            await s.until(60)
+            refuses = _refusing_limits(s, 1)
+            s.configure(circuits=tuple(replace(circuit, unmanaged_worst_a=(45.0, 45.0, 45.0)) for circuit in s.config.circuits))
+            await s.wait(UNMENDED_S / 2)
+            health = s.site.snapshot.dead_man
+            assert health.holds is False and not health.lasts and max(each.excess_a for each in health.violations) > 1
+            await s.wait(UNMENDED_S)
+            assert s.site.snapshot.dead_man.lasts
+            refuses[0] = False
+            await s.until_true(lambda: s.site.snapshot.dead_man.holds is True, within_s=90.0)
+            told = [record.levelname for record in caplog.records if record.name.endswith(".dead_man")]
+            assert told == ["WARNING", "INFO"]
+
+    run(story())
+
+
+def test_a_lease_that_was_sent_and_not_answered_counts_until_it_would_have_lapsed() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 2, building=steps((0.0, 20.0), (60.0, 2.0)), over_limit_s=10.0) as s:
+            await s.until(60)
+            s.slow(1, answers_s=600.0, applies_s=600.0)
+            evse = s.site._evses[s.key(1)]
+            await s.until_true(lambda: evse.in_flight_a is not None, within_s=30.0)
+            sent_a, until = evse.unanswered_lease_a, evse.unanswered_until
+            assert sent_a > 0 and s.time_s < until < s.time_s + 301
+            assert (sent_a, until) in evse.held(s.time_s)
+
+    run(story())
+
+
+def test_what_an_earlier_life_left_is_unknown_and_not_called_safe_until_the_stations_were_asked() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3) as s:
+            await s.until(60)
+            memory = s.memory()
+            seen: list[bool | None] = []
+            await s.vanish()
+            await s.come_back(memory)
+            s.on_second.append(lambda now: seen.append(s.site.snapshot.dead_man.holds))
+            await s.until(100)
+            assert seen[0] is None and seen[-1] is True and False not in seen
+
+    run(story())
