@@ -5,7 +5,8 @@ from dataclasses import replace
 from hypothesis import given, strategies as st
 
 from custom_components.headroom.engine.model import ALL_PHASES, Allocation, Headroom, Imbalance, Phase, Reason, ReasonCode, Request, Wiring
-from custom_components.headroom.engine.stability import DEAD_BAND_S, RAISE_EVERY_S, ROOMY_S, Holding, steady
+from custom_components.headroom.engine.stability import Holding, steady
+from custom_components.headroom.engine.write_budget import BRISK
 
 NOW = 1000.0
 
@@ -52,21 +53,21 @@ def test_a_car_that_waits_is_not_given_less_than_the_least_current() -> None:
 
 
 def test_a_small_raise_waits_and_a_cut_of_any_size_does_not() -> None:
-    lately = Holding(limit_a=10.0, reserved_a=10.0, changed_at=NOW - DEAD_BAND_S + 1.0)
+    lately = Holding(limit_a=10.0, reserved_a=10.0, changed_at=NOW - BRISK.dead_band_s + 1.0)
     assert told({"a": 11.0}, {"a": lately}, 20.0) == {"a": 10.0}
     assert told({"a": 11.0}, {"a": long_held(10.0)}, 20.0) == {"a": 11.0}
     assert told({"a": 9.0}, {"a": Holding(limit_a=10.0, reserved_a=10.0, changed_at=NOW)}, 20.0) == {"a": 9.0}
 
 
 def test_a_small_raise_waits_until_the_room_for_it_has_lasted_and_a_large_one_does_not() -> None:
-    lately = replace(long_held(10.0), roomy_since=NOW - ROOMY_S + 1.0)
+    lately = replace(long_held(10.0), roomy_since=NOW - BRISK.roomy_s + 1.0)
     assert told({"a": 11.0}, {"a": lately}, 20.0) == {"a": 10.0}
     assert told({"a": 12.0}, {"a": lately}, 20.0) == {"a": 12.0}
-    assert told({"a": 11.0}, {"a": replace(lately, roomy_since=NOW - ROOMY_S)}, 20.0) == {"a": 11.0}
+    assert told({"a": 11.0}, {"a": replace(lately, roomy_since=NOW - BRISK.roomy_s)}, 20.0) == {"a": 11.0}
 
 
 def test_raises_keep_their_distance_in_time() -> None:
-    just_now = Holding(limit_a=10.0, reserved_a=10.0, changed_at=NOW - RAISE_EVERY_S + 0.5)
+    just_now = Holding(limit_a=10.0, reserved_a=10.0, changed_at=NOW - BRISK.raise_every_s + 0.5)
     assert told({"a": 20.0}, {"a": just_now}, 20.0) == {"a": 10.0}
 
 

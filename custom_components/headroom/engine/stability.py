@@ -9,15 +9,8 @@ import math
 
 from .model import Allocation, Headroom, Request
 from .rows import loads_of, put, room_a, rows_of
+from .write_budget import BRISK, Pace
 
-RAISE_EVERY_S = 3.0
-"""A car's limit is raised at most this often."""
-DEAD_BAND_A = 2.0
-"""A smaller raise waits."""
-DEAD_BAND_S = 5.0
-"""…for this long…"""
-ROOMY_S = 10.0
-"""…and until there has been room for it for this long without a break: the noise of a meter moves no limits up and down."""
 EPSILON_A = 1e-6
 
 
@@ -32,6 +25,8 @@ class Holding:
     reserved_a: float
     changed_at: float = -math.inf
     roomy_since: float = -math.inf
+    pace: Pace = BRISK
+    """How its limit is raised, by what its station's flash has left for the day."""
 
 
 def steady(
@@ -63,8 +58,9 @@ def steady(
         holding, target_a = holdings[request.request_id], allocations[request.request_id].limit_a
         held_s = now - holding.changed_at
         wanted_a = target_a - holding.limit_a
-        waits = held_s < DEAD_BAND_S or now - holding.roomy_since < ROOMY_S
-        if held_s < RAISE_EVERY_S or (wanted_a < DEAD_BAND_A and waits and holding.limit_a > 0):
+        pace = holding.pace if holding.limit_a > 0 else BRISK  # one that has nothing is not kept waiting
+        waits = held_s < pace.dead_band_s or now - holding.roomy_since < pace.roomy_s
+        if held_s < pace.raise_every_s or (wanted_a < pace.dead_band_a and waits and holding.limit_a > 0):
             continue
         reachable_a = min(target_a, holding.reserved_a + room_a(loads[request.request_id]))
         limit_a = math.floor(reachable_a / request.step_a + EPSILON_A) * request.step_a

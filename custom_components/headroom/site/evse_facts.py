@@ -13,6 +13,7 @@ from ..engine.model import ALL_PHASES, NONE_A, Past, PerPhase, Phase
 from ..engine.phase_map import Learnt, contradicted
 from ..engine.phase_switch import PhaseSwitch
 from ..engine.waking import Waking
+from ..engine.write_budget import WriteBudget
 from .config import EvseConfig, EvseKey
 from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
 from .needs import Needed
@@ -92,6 +93,8 @@ class EvseFacts:
     """The limit of a lease that is being sent right now."""
     unanswered_fallback_a: float = 0.0
     """A fallback that was sent and not answered."""
+    budget: WriteBudget = WriteBudget()
+    """How many leases its station may still be told before they have to become fewer."""
     previous_a: float = 0.0
     """The limit before the last change."""
     left: tuple[tuple[float, float], ...] = ()

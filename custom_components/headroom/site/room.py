@@ -5,7 +5,7 @@ import math
 
 from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
-from ..engine.deadman import lease_room, sums
+from ..engine.deadman import LEASE_MAX_S, LEASE_MIN_S, lease_room, sums
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, PerPhase, Wiring
 from ..engine.tree import path
 from ..engine.unmanaged import Draw, add, estimate, highest, lowest, subtract, total
@@ -118,6 +118,8 @@ def headrooms(
     """Return what is left on each circuit for the cars that obey; what the others may draw is taken off."""
     circuits = _circuits(states)
     arriving_a = arrivals_a(circuits, evses, now)
+    # What only short leases allow is given up where a station's flash has had many.
+    least_s = LEASE_MAX_S if any(evse.budget.thrifty and evse.session is not None for evse in evses) else LEASE_MIN_S
     others = [evse for evse in evses if not led(evse, mode)]
     reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
     drawn = sums(circuits, ((evse.circuit_id, _drawn_a(evse, now)) for evse in others))
@@ -128,7 +130,7 @@ def headrooms(
         left_a = subtract(limit_a(circuit, outside), unmanaged_a)
         if state.strain.urgency is Urgency.PASSING and outside.per_phase is None:
             left_a = highest(left_a, state.strain.cars_a)  # as it is, until that is seen to last
-        l1, l2, l3 = subtract(lowest(left_a, lease_room(circuit, arriving_a[circuit_id])), reserved[circuit_id])
+        l1, l2, l3 = subtract(lowest(left_a, lease_room(circuit, arriving_a[circuit_id], least_s)), reserved[circuit_id])
         ceilings = [
             *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),
             *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),

@@ -280,6 +280,7 @@ class Site(Wishes, Access):
         for evse in evses:
             evse.take_silence(now)
             evse.forget_lapsed(now)
+            evse.budget = evse.budget.on(now, charging=evse.session is not None)
         for installer in self._installers.values():
             installer.obedience.watch(now)
         utcnow = self._clock.utcnow()

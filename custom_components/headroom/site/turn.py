@@ -74,6 +74,7 @@ def decide(
                 reserved_a=evse.reserved_a(now),
                 changed_at=now if evse.in_flight_a is not None else -math.inf if evse.just_proven else evse.changed_at,
                 roomy_since=-math.inf if evse.just_proven else evse.roomy_since,
+                pace=evse.budget.pace(),
             )
             for request_id, evse in sessions.items()
         },

@@ -47,7 +47,7 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
     evse.doubt(order.limit_a, ends_at)
     evse.told = True
     valid_to = clock.utcnow() + timedelta(seconds=order.length_s)
-    evse.in_flight_a = order.limit_a
+    evse.in_flight_a, evse.budget = order.limit_a, evse.budget.spend()
     try:
         await station.install_lease(
             evse.key.evse_id,

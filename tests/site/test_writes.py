@@ -1,0 +1,52 @@
+"""How often the stations' flash is written in a day's charging, and what that costs."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from custom_components.headroom.engine.write_budget import WRITES_A_DAY
+from simulator.building import Appliance, BuildingLoad
+from simulator.virtual import run
+
+from .harness import Place, car, scenario
+
+HOUSE = BuildingLoad(
+    base_a=(2.0, 2.5, 1.5),
+    appliances=(
+        Appliance(name="kettle", current_a=(9.0, 0.0, 0.0), on_s=180, period_s=5400),
+        Appliance(name="fridge", current_a=(0.0, 0.8, 0.0), on_s=900, period_s=2700),
+        Appliance(name="oven", current_a=(0.0, 11.0, 0.0), on_s=120, period_s=420),
+        Appliance(name="hob", current_a=(8.0, 0.0, 8.0), on_s=60, period_s=900),
+        Appliance(name="heat pump", current_a=(6.0, 6.0, 6.0), on_s=1200, period_s=3600),
+        Appliance(name="dryer", current_a=(0.0, 0.0, 9.0), on_s=1500, period_s=7200),
+    ),
+    worst_case_a=(25.0, 25.0, 25.0),
+    seed=3,
+)
+"""A house whose oven switches every few minutes, all day."""
+LONG_S = 8 * 3600.0
+
+
+def _counted(answer: Callable[[Any], dict[str, Any]], written: Counter[str]) -> Callable[[Any], dict[str, Any]]:
+    def counting(payload: Mapping[str, Any]) -> dict[str, Any]:
+        written[payload["chargingProfile"]["chargingProfilePurpose"]] += 1
+        return answer(payload)
+
+    return counting
+
+
+def test_eight_hours_of_charging_take_a_days_writes_at_most_and_most_of_the_capacity() -> None:
+    async def story() -> None:
+        async with scenario(*[Place(car=car(battery_kwh=5000))] * 2, building=HOUSE, step_s=2.0, over_limit_s=30.0) as s:
+            written = {number: Counter[str]() for number in (1, 2)}
+            for number, counts in written.items():
+                answers = s.model(number).answers
+                answers["SetChargingProfile"] = _counted(answers["SetChargingProfile"], counts)
+            await s.until(LONG_S)
+            for counts in written.values():
+                assert 0 < counts["TxProfile"] < WRITES_A_DAY, written
+                assert counts["TxDefaultProfile"] < 10 and counts["ChargingStationMaxProfile"] < 10, written
+            used_pct = s.world.recorder.capacity_used_pct
+            assert used_pct is not None and used_pct > 85, (used_pct, written)
+
+    run(story())
