@@ -1,12 +1,12 @@
 """The fallbacks to install: what holds without us."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
 from ..engine.allocate import allocate
 from ..engine.deadman import fallback_room, sums
-from ..engine.model import NONE_A, Circuit, Headroom, PerPhase, Phase, Request
+from ..engine.model import Circuit, Headroom, PerPhase, Request
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import subtract
 from .circuit import CircuitState
