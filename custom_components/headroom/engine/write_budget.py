@@ -21,7 +21,7 @@ THRIFTY_BELOW = 30.0
 """With fewer left the leases are to be long…"""
 THRIFTY_UNTIL = 90.0
 """…until there are so many again."""
-SLOWEST_S = 400.0
+SLOWEST_S = 420.0
 """With none left a limit is raised this often: a cut and a raise in that time, and the renewals of long leases, are what comes in."""
 WIDEST_A = 4.0
 LONGEST_ROOMY_S = 120.0
