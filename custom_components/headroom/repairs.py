@@ -106,14 +106,14 @@ def async_sync_issues(
             )
     if snapshot.dead_man.lasts:
         for circuit_id in {each.circuit_id for each in snapshot.dead_man.violations}:
-            found = [each for each in snapshot.dead_man.violations if each.circuit_id == circuit_id]
+            broken = [each for each in snapshot.dead_man.violations if each.circuit_id == circuit_id]
             issues[f"{DEAD_MAN_BROKEN}_{entry.entry_id}_{circuit_id}"] = Issue(
                 DEAD_MAN_BROKEN,
                 ir.IssueSeverity.ERROR,
                 {
                     "circuit": snapshot.circuits[circuit_id].circuit.name,
-                    "excess_a": f"{math.ceil(max(each.excess_a for each in found)):d}",
-                    "excess_s": f"{math.ceil(max(each.excess_s for each in found)):d}",
+                    "excess_a": f"{math.ceil(max(each.excess_a for each in broken)):d}",
+                    "excess_s": f"{math.ceil(max(each.excess_s for each in broken)):d}",
                 },
             )
     if not solver and snapshot.mode.follows and snapshot.policy in PLANNED:
