@@ -7,9 +7,7 @@ would have taken had it been alone, in each block and in all. The energy is a li
 
 from collections.abc import Sequence
 
-import highspy
-import numpy as np
-
+from custom_components.headroom.engine.programme import Programme
 from simulator import car as cars
 from simulator.building import Load
 from simulator.car import CarState
@@ -37,39 +35,32 @@ def most_wh(setting: Setting, until_s: float) -> float:
 
 
 def _day_wh(setting: Setting, visits: Sequence[Visit], day: int, until_s: float) -> float:
-    solver = highspy.Highs()
-    solver.silent()
-    solver.setMaximize()
-    circuits = {circuit.circuit_id: circuit for circuit in setting.circuits}
-    paths = {circuit_id: _path(setting, circuit_id) for circuit_id in circuits}
-    used: dict[tuple[str, int, int], list[tuple[int, float]]] = {}
-    columns = 0
+    programme = Programme()
+    limits_a = {circuit.circuit_id: circuit.limit_a() for circuit in setting.circuits}
+    paths = {circuit_id: _path(setting, circuit_id) for circuit_id in limits_a}
+    full: dict[tuple[str, int, int], int] = {}
+    """The row of each conductor of a circuit in each block."""
+
+    def conductor_row(circuit_id: str, conductor: int, block: int) -> int:
+        if (circuit_id, conductor, block) not in full:
+            drawn_a = _mean_a(setting.loads.get(circuit_id), conductor, day * DAY_S + block * BLOCK_S)
+            full[circuit_id, conductor, block] = programme.row(max(0.0, limits_a[circuit_id][conductor] - drawn_a))
+        return full[circuit_id, conductor, block]
+
     for visit in visits:
         place = setting.places[visit.station]
         conductors = ROTATIONS[place.rotation][: visit.car.phases]
         wh_of_a = VOLTAGE_V * len(conductors) * BLOCK_S / 3600
-        alone_wh = _alone_wh(visit, place.max_a, until_s)
-        solver.addRow(-highspy.kHighsInf, alone_wh, 0, np.array([], dtype=np.int32), np.array([]))
-        row = solver.getNumRow() - 1
+        taken = programme.row(_alone_wh(visit, place.max_a, until_s))
+        leaves_s = min(visit.leaves_s or until_s, until_s)
         for block in range(BLOCKS):
             begins_s = day * DAY_S + block * BLOCK_S
-            there = max(0.0, min(begins_s + BLOCK_S, visit.leaves_s or until_s, until_s) - max(begins_s, visit.comes_s)) / BLOCK_S
-            if there == 0.0:
-                continue
-            most_a = min(place.max_a, visit.car.max_a) * there
-            solver.addCol(wh_of_a, 0.0, most_a, 1, np.array([row], dtype=np.int32), np.array([wh_of_a]))
-            for circuit_id in paths[place.circuit_id]:
-                for conductor in conductors:
-                    used.setdefault((circuit_id, conductor, block), []).append((columns, 1.0))
-            columns += 1
-    for (circuit_id, conductor, block), terms in used.items():
-        room_a = circuits[circuit_id].limit_a()[conductor] - _mean_a(
-            setting.loads.get(circuit_id), conductor, day * DAY_S + block * BLOCK_S
-        )
-        indices = np.array([column for column, _ in terms], dtype=np.int32)
-        solver.addRow(-highspy.kHighsInf, max(0.0, room_a), len(terms), indices, np.ones(len(terms)))
-    solver.run()
-    return float(solver.getInfo().objective_function_value)
+            there = max(0.0, min(begins_s + BLOCK_S, leaves_s) - max(begins_s, visit.comes_s)) / BLOCK_S
+            if there > 0.0:
+                rows = [conductor_row(circuit_id, conductor, block) for circuit_id in paths[place.circuit_id] for conductor in conductors]
+                most_a = min(place.max_a, visit.car.max_a) * there
+                programme.column(most_a, wh_of_a, [(taken, wh_of_a), *((row, 1.0) for row in rows)])
+    return sum(reward * most for reward, most in zip(programme.rewards, programme.maximise(), strict=True))
 
 
 def _path(setting: Setting, circuit_id: str) -> list[str]:

@@ -89,7 +89,7 @@ def comparison(value: Any) -> Comparison:
         return Comparison(text=text, most=bound) if found[1] == "<=" else Comparison(text=text, least=bound)
     if found := _RANGE.fullmatch(text):
         return Comparison(text=text, least=float(found[1]), most=float(found[2]))
-    return Comparison(text="none" if value is None else text, words=[_word(value)])
+    return Comparison(text=_word(value) or "none", words=[_word(value)])
 
 
 def _word(value: Any) -> str | None:

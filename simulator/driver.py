@@ -65,14 +65,17 @@ class SiteDriver:
         self.touch()
         await switch(Breakable(self.site, self.clients, self.meter), name, on)
 
-    def touch(self) -> None:
-        """Something is about to be changed from without: what was, was so up to now. Nothing where the steps are even."""
+    def touch(self, *, lightly: bool = False) -> None:
+        """Something is about to be changed from without: what was, was so up to now. Nothing where the steps are even.
+
+        `lightly`: it may be that nothing moves for it, as where a limit is renewed.
+        """
         if self.pace is None:
             return
         now_s = asyncio.get_running_loop().time()
         if now_s - self._stepped_at_s > 1e-6:
             self._step(now_s - self._stepped_at_s)
-        self.pace.stir(now_s)
+        self.pace.stir(now_s, 2 * self.pace.fine_s if lightly else None)
         self._touched.set()
 
     async def run(self, duration_s: float = math.inf) -> None:
@@ -112,7 +115,7 @@ class SiteDriver:
         loop = asyncio.get_running_loop()
         self._stepped_at_s, end_s = loop.time(), loop.time() + duration_s
         for station in self.site.stations.values():
-            station.on_touch = self.touch
+            station.on_touch = lambda: self.touch(lightly=True)
         while loop.time() < end_s - 1e-6:
             wait_s = self._stepped_at_s + pace.next_s(self.site, self._stepped_at_s) - loop.time()
             self._touched.clear()

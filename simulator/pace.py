@@ -14,12 +14,12 @@ STILL_A = 0.3
 class Pace:
     """Steps for a site. `moments` are the times at which it is known that something happens: a step ends there, and fine ones follow.
 
-    With a coarse step a reading of the site's meter is that old at most, so it is below the age at which one counts as stale.
+    A coarse step is a little shorter than the time after which the loop turns without a reading: so it turns once for each.
     """
 
     moments: Iterable[float] = ()
     fine_s: float = 1.0
-    coarse_s: float = 8.0
+    coarse_s: float = 4.9
     settles_s: float = 10.0
     """So long after something happened the steps stay fine."""
     _times: list[float] = field(default_factory=list)
@@ -30,9 +30,9 @@ class Pace:
         """Put the moments in order."""
         self._times = sorted(set(self.moments))
 
-    def stir(self, now_s: float) -> None:
-        """Something happened."""
-        self._stirred_until_s = max(self._stirred_until_s, now_s + self.settles_s)
+    def stir(self, now_s: float, for_s: float | None = None) -> None:
+        """Something happened that takes a while to settle: as long as it takes to see whether anything moves, or `settles_s`."""
+        self._stirred_until_s = max(self._stirred_until_s, now_s + (self.settles_s if for_s is None else for_s))
 
     def next_s(self, site: SimulatedSite, now_s: float) -> float:
         """Return how long the next step may be at `now_s`."""
@@ -40,7 +40,7 @@ class Pace:
         if place and now_s - self._times[place - 1] < self.fine_s:
             self.stir(now_s)
         if self._moves(site):
-            self.stir(now_s - self.settles_s + self.fine_s)
+            self.stir(now_s, self.fine_s)
         longest_s = self.fine_s if now_s < self._stirred_until_s else self.coarse_s
         return longest_s if place == len(self._times) else min(longest_s, self._times[place] - now_s)
 
@@ -52,6 +52,7 @@ class Pace:
             for evse_id, evse in station.evses.items():
                 key, draw_a = (identity, evse_id), evse.car_state.draw_a
                 moves = moves or evse.target_a != evse.pilot_a or abs(draw_a - self._draws_a.get(key, 0.0)) > STILL_A
-                moves = moves or evse.authorize_at is not None
+                moves = moves or evse.authorize_at is not None or evse.car_state.unfollowed_s > 0.0
+                moves = moves or (evse.car is not None and 0.0 < evse.car_state.offered_s < evse.car.wake_s + self.fine_s)
                 self._draws_a[key] = draw_a
         return moves

@@ -77,7 +77,7 @@ def test_a_story_that_goes_as_told(tmp_path: Path, capsys: pytest.CaptureFixture
     ("good", "bad", "complaint"),
     [
         ("draw_a: 12 .. 14", "draw_a: 25 .. 30", "line 13: at 25 s CP1 draw_a is 12.7"),
-        ('draw_a: ">= 25"', 'draw_a: ">= 31"', "line 14: at 50 s CP2 draw_a is"),
+        ('draw_a: ">= 25"', 'draw_a: ">= 31"', "s CP2 draw_a is 25.48, not >= 31"),
         ("draw_a: 12 .. 14", "reason: peace", "reason is circuit, not peace"),
         ("amps: 4}]", "amps: 4}, {from: 40, amps: 60}]", "over its limit"),
         ("at: 30, what: car leaves, of: CP1", "at: 30, what: meter lost", "CP2 draw_a is"),
