@@ -47,7 +47,8 @@ class SimulatedMeter:
             return None
         l1, l2, l3 = (current + self._dice.uniform(-self.noise_a, self.noise_a) for current in (self._frozen or values).current_a)
         current_a, power_w = self._shown((l1, l2, l3), values.voltage_v)
-        reading = Reading(current_a=current_a, power_w=power_w, taken_at=now, source=self.name)
+        import_wh = (self._frozen or values).import_wh
+        reading = Reading(current_a=current_a, power_w=power_w, taken_at=now, source=self.name, import_wh=import_wh)
         return plausible(reading, voltage_v=values.voltage_v)
 
     def _shown(self, current_a: PerPhase, voltage_v: float) -> tuple[PerPhase, float]:

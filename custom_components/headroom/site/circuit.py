@@ -74,7 +74,7 @@ class CircuitState:
     @property
     def trouble(self) -> str | None:
         """What is wrong with its meter, in words."""
-        return "it shows the same all the time, while cars change" if self.credibility.frozen else self.meter_error
+        return "it shows the same all the time, and is not to be believed" if self.credibility.frozen else self.meter_error
 
     @property
     def believed(self) -> Reading | None:

@@ -1,6 +1,6 @@
 """Is a meter that is heard to be believed? What it shows is held against what cars draw by their own meters, and those of its parts.
 
-- One that shows the very same while cars change has frozen: as good as silent.
+- One that shows the very same while cars change, or whose register does not count what it shows, has frozen: as good as silent.
 - Cars and sub-circuits can't draw more than the whole, unless something feeds in. Where nothing ever did, the load besides the cars is
   not below zero, and a disagreement that lasts is told.
 """
@@ -13,6 +13,7 @@ from ..engine.model import NONE_A, PerPhase
 from ..engine.unmanaged import Unmanaged, add, highest, subtract
 from ..metering.agreement import Agreement, Disagreement, Shown, compare
 from ..metering.reading import Reading
+from ..metering.register import Register, follow
 from .evse import EvseState
 
 FEEDS_IN_A = 1.0
@@ -31,7 +32,9 @@ class Credibility:
 
     feeds_in: bool = False
     """Something that nobody measures was seen to generate here."""
-    frozen: bool = False
+    still: bool = False
+    """It has shown the same for too long while cars changed."""
+    register: Register | None = None
     agreement: Agreement = field(default_factory=Agreement)
     _still_a: PerPhase | None = None
     _still_since: float = 0.0
@@ -40,15 +43,23 @@ class Credibility:
     _apart_since: float | None = None
 
     @property
+    def frozen(self) -> bool:
+        """Whether it repeats an old answer."""
+        return self.still or (self.register is not None and self.register.stuck)
+
+    @property
     def disagreement(self) -> Disagreement | None:
         """What parts and whole differ by, once that has lasted."""
         return self.agreement.found
 
-    def take(self, reading: Reading, cars: Sequence[EvseState], parts: Iterable[Shown], given_a: PerPhase, now: float) -> None:
+    def take(
+        self, reading: Reading, cars: Sequence[EvseState], parts: Iterable[Shown], given_a: PerPhase, voltage_v: float, now: float
+    ) -> None:
         """Take in a reading, with the cars and the meters that are its parts, and the most that known generators give there now."""
         unexplained_a = add(reading.current_a, given_a)
         self.feeds_in = self.feeds_in or min(unexplained_a) < -FEEDS_IN_A
         self._watch_stillness(reading, cars, now)
+        self.register = follow(self.register, reading, voltage_v)
         measured = [
             Shown(key=str(evse.key), current_a=evse.measured_per_phase(), taken_at=evse.measured_at)
             for evse in cars
@@ -67,11 +78,11 @@ class Credibility:
         if self._still_draw_a is None and all(evse.session is None or evse.measured_at >= self._still_since for evse in cars):
             self._still_draw_a = draw_a
         if self._still_draw_a is None or abs(draw_a - self._still_draw_a) < MOVED_A:
-            self.frozen, self._apart_since = False, None
+            self.still, self._apart_since = False, None
         elif self._apart_since is None:
             self._apart_since = now
         else:
-            self.frozen = now - self._apart_since >= FROZEN_S
+            self.still = now - self._apart_since >= FROZEN_S
 
     def believed(self, unmanaged: Unmanaged, given_a: PerPhase) -> Unmanaged:
         """Return what is believed of a load besides the cars: nothing feeds in but known generators, as long as nothing was seen to."""

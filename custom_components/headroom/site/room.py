@@ -48,7 +48,7 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
                 for part in parts
                 if (reading := states[part].believed) is not None
             ]
-            state.credibility.take(state.reading, cars, shown, state.given_a, now)
+            state.credibility.take(state.reading, cars, shown, state.given_a, config.voltage_v, now)
     for circuit_id, state in states.items():
         state.judge(config, now)
         new = state.arrived_at is not None or state.reckon_anew
