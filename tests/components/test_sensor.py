@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.engine.model import Filled, Outlook, Phase, Reason, ReasonCode
-from custom_components.headroom.sensor import REASON_ATTRIBUTES
+from custom_components.headroom.sensors.evse import REASON_ATTRIBUTES
 from custom_components.headroom.site.reason_document import reason_document
 from custom_components.headroom.site.snapshot import MeterHealth
 from tests.conftest import TEXTS

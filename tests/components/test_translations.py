@@ -51,7 +51,7 @@ COMPONENT = Path(__file__).parents[2] / "custom_components" / DOMAIN
 ICONS: Mapping[str, Any] = json.loads((COMPONENT / "icons.json").read_text(encoding="utf-8"))
 MODULES = {
     path.stem if path.parent == COMPONENT else f"{path.parent.name}.{path.stem}": ast.parse(path.read_text(encoding="utf-8"))
-    for path in (*COMPONENT.glob("*.py"), *(COMPONENT / "actions").glob("*.py"))
+    for path in (*COMPONENT.glob("*.py"), *(COMPONENT / "actions").glob("*.py"), *(COMPONENT / "sensors").glob("*.py"))
 }
 
 
@@ -300,9 +300,15 @@ VARIABLES = {"number": variables.NUMBERS, "select": variables.SELECTS, "switch":
 """The rows that platforms make of a table of their own."""
 
 
+def of_platform(platform: str) -> ast.Module:
+    """A platform's module and those of its tables."""
+    names = [platform, *(name for name in MODULES if name.startswith(f"{platform}s."))]
+    return ast.Module(body=[statement for name in names for statement in MODULES[name].body], type_ignores=[])
+
+
 def entity_keys(platform: str) -> set[str]:
     """The translation keys that a platform's rows and entities are given; patterns where they are put together."""
-    module = MODULES[platform]
+    module = of_platform(platform)
     given = {
         key for node in ast.walk(module) if isinstance(node, ast.keyword) and node.arg == "translation_key" for key in strings(node.value)
     }
@@ -317,7 +323,7 @@ def entity_keys(platform: str) -> set[str]:
 
 def keys_with_class(platform: str) -> set[str]:
     """The translation keys, or patterns of them, of the rows that have an icon from their device class."""
-    module = MODULES[platform]
+    module = of_platform(platform)
 
     def gives_icon(value: ast.AST | None) -> bool:
         return isinstance(value, ast.Attribute) and value.attr != "ENUM"

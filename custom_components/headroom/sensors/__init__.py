@@ -1,0 +1,1 @@
+"""The tables of sensors, by what they are about."""
