@@ -16,6 +16,7 @@ from homeassistant.config_entries import (
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager, FlowResultType, section
 from homeassistant.helpers import config_validation as cv
+import hypothesis
 import probatio
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -26,6 +27,10 @@ from custom_components.headroom.const import DOMAIN
 TEXTS: Mapping[str, Any] = json.loads(
     (Path(__file__).parents[1] / "custom_components" / DOMAIN / "translations" / "en.json").read_text(encoding="utf-8")
 )
+
+# How long an example takes is up to what else the machine does; no test here asks for it.
+hypothesis.settings.register_profile("headroom", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("headroom")
 
 
 @pytest.fixture(autouse=True)
