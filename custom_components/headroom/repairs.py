@@ -1,8 +1,6 @@
 """What a person has to see to: stations that wait for approval, meters that went silent, stations that do not obey."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
-import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, override
 
@@ -14,16 +12,15 @@ from homeassistant.helpers import issue_registry as ir
 
 from .concerns import Concerns
 from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
-from .csms.upkeep import FirmwareState
-from .engine.share import PLANNED
 from .issue import Issue
-from .metering.agreement import Suspicion
 from .phase_map_repair import PHASE_MAP_WRONG, PhaseMapFlow, phase_map_issues
 from .protection_issues import protection_issues
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
-from .site.snapshot import MeterHealth, PendingStation, SiteSnapshot
+from .site.snapshot import PendingStation, SiteSnapshot
+from .site_issues import site_issues
 from .station_access import station_subentry
 from .station_form import StationDraft, pending_stations
+from .station_issues import concern_issues, station_issues
 from .station_security_flow import StationSecuritySteps
 
 if TYPE_CHECKING:  # the coordinator raises these repairs
@@ -32,40 +29,6 @@ if TYPE_CHECKING:  # the coordinator raises these repairs
 CONF_ENTRY_ID = "entry_id"
 
 STATION_PENDING = "station_pending"
-METER_LOST = "meter_lost"
-RESOURCE_LOST = "resource_lost"
-RESOURCE_IN_THE_WAY = "resource_in_the_way"
-DEAD_MAN_BROKEN = "dead_man_broken"
-STATION_PROBLEMS: Mapping[str, str] = {
-    "rejects_profiles": "station_rejects_profiles",
-    "disobedient": "station_disobedient",
-    "keeps_other_profile": "station_keeps_other_profile",
-}
-"""The issue's translation key for each problem a station may have; any other has `STATION_PROBLEM`."""
-STATION_PROBLEM = "station_problem"
-STATION_AWAITS_REBOOT = "station_awaits_reboot"
-STATION_MONITOR = "station_monitor"
-STATION_CLOCK = "station_clock"
-STATION_TOKENS = "station_tokens_outdated"
-STATION_AWAY = "station_away"
-AWAY_LONG = timedelta(minutes=15)
-"""A station that restarts or loses its network for a moment is nobody's trouble; one that stays away is."""
-METER_DISAGREES: Mapping[Suspicion | None, str] = {
-    None: "meter_disagrees",
-    Suspicion.ROTATED: "meter_disagrees_rotated",
-    Suspicion.ELSEWHERE: "meter_disagrees_elsewhere",
-    Suspicion.INVERTED: "meter_disagrees_inverted",
-}
-"""The issue's translation key for what would explain that a meter shows less than its parts draw."""
-LOOP_FAILED = "loop_failed"
-NO_SOLVER = "no_solver"
-FIRMWARE_FAILURES: Mapping[FirmwareState, str] = {
-    FirmwareState.DOWNLOAD_FAILED: "firmware_download_failed",
-    FirmwareState.INVALID_SIGNATURE: "firmware_invalid_signature",
-    FirmwareState.INSTALL_VERIFICATION_FAILED: "firmware_verification_failed",
-    FirmwareState.INSTALLATION_FAILED: "firmware_installation_failed",
-}
-"""The issue's translation key for each way an update may fail."""
 REPAIRED = ("password_changed", "upgraded", "highest_profile")
 """Outcomes after which nothing is left to be done."""
 
@@ -81,77 +44,9 @@ def async_sync_issues(
 ) -> None:
     """Raise the issues that a snapshot gives cause for and clear the site's others. Cheap where nothing changed."""
     issues = {pending_issue_id(entry, pending.identity): _pending_issue(entry, pending) for pending in snapshot.pending.values()}
-    for circuit_id, circuit in snapshot.circuits.items():
-        if circuit.meter is MeterHealth.LOST:
-            worst = max(circuit.circuit.unmanaged_worst_a)
-            issues[f"{METER_LOST}_{entry.entry_id}_{circuit_id}"] = Issue(
-                METER_LOST,
-                ir.IssueSeverity.WARNING,
-                {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": circuit.meter_error or "–"},
-            )
-        if (found := circuit.disagreement) is not None:
-            key = METER_DISAGREES[found.suspicion]
-            placeholders = {"circuit": circuit.circuit.name, "part": _part_name(entry, snapshot, found.suspect)}
-            issues[f"{key}_{entry.entry_id}_{circuit_id}"] = Issue(key, ir.IssueSeverity.WARNING, placeholders)
-    if snapshot.failing:
-        issues[f"{LOOP_FAILED}_{entry.entry_id}"] = Issue(LOOP_FAILED, ir.IssueSeverity.CRITICAL, {"site": entry.title})
-    for resource_id, resource in snapshot.resources.items():
-        if resource.meter is MeterHealth.LOST:
-            issues[f"{RESOURCE_LOST}_{entry.entry_id}_{resource_id}"] = Issue(
-                RESOURCE_LOST, ir.IssueSeverity.WARNING, {"name": resource.name, "cause": resource.meter_error or "–"}
-            )
-        if resource.in_the_way:
-            issues[f"{RESOURCE_IN_THE_WAY}_{entry.entry_id}_{resource_id}"] = Issue(
-                RESOURCE_IN_THE_WAY, ir.IssueSeverity.WARNING, {"name": resource.name}
-            )
-    if snapshot.dead_man.lasts:
-        for circuit_id in {each.circuit_id for each in snapshot.dead_man.violations}:
-            broken = [each for each in snapshot.dead_man.violations if each.circuit_id == circuit_id]
-            issues[f"{DEAD_MAN_BROKEN}_{entry.entry_id}_{circuit_id}"] = Issue(
-                DEAD_MAN_BROKEN,
-                ir.IssueSeverity.ERROR,
-                {
-                    "circuit": snapshot.circuits[circuit_id].circuit.name,
-                    "excess_a": f"{math.ceil(max(each.excess_a for each in broken)):d}",
-                    "excess_s": f"{math.ceil(max(each.excess_s for each in broken)):d}",
-                },
-            )
-    if not solver and snapshot.mode.follows and snapshot.policy in PLANNED:
-        issues[f"{NO_SOLVER}_{entry.entry_id}"] = Issue(NO_SOLVER, ir.IssueSeverity.WARNING, {"site": entry.title})
     names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
-    for identity, station in snapshot.stations.items():
-        if station.problem:
-            key = STATION_PROBLEMS.get(station.problem, STATION_PROBLEM)
-            placeholders = {"station": names.get(identity, identity), "identity": identity, "problem": station.problem}
-            issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, placeholders)
-        if station.away_since is not None and snapshot.at - station.away_since >= AWAY_LONG:
-            placeholders = {"station": names.get(identity, identity), "identity": identity}
-            issues[f"{STATION_AWAY}_{entry.entry_id}_{identity}"] = Issue(STATION_AWAY, ir.IssueSeverity.WARNING, placeholders)
-        if station.tokens_outdated:
-            placeholders = {"station": names.get(identity, identity), "identity": identity}
-            issues[f"{STATION_TOKENS}_{entry.entry_id}_{identity}"] = Issue(STATION_TOKENS, ir.IssueSeverity.WARNING, placeholders)
-        if station.inventory.awaiting_reboot:
-            placeholders = {"station": names.get(identity, identity), "variables": ", ".join(station.inventory.awaiting_reboot)}
-            issues[f"{STATION_AWAITS_REBOOT}_{entry.entry_id}_{identity}"] = Issue(
-                STATION_AWAITS_REBOOT, ir.IssueSeverity.WARNING, placeholders
-            )
-    issues |= protection_issues(entry, snapshot, names)
-    concerns = concerns or Concerns()
-    for identity, event in concerns.monitors():
-        placeholders = {
-            "station": names.get(identity, identity),
-            "variable": f"{event.component}.{event.variable}",
-            "value": event.value,
-            "text": event.text or event.code or "–",
-        }
-        issue_id = f"{STATION_MONITOR}_{entry.entry_id}_{identity}_{event.component}_{event.variable}_{event.monitor_id}"
-        issues[issue_id] = Issue(STATION_MONITOR, ir.IssueSeverity.ERROR, placeholders)
-    for identity, offset_s in concerns.clocks():
-        placeholders = {"station": names.get(identity, identity), "offset_s": f"{offset_s:.0f}"}
-        issues[f"{STATION_CLOCK}_{entry.entry_id}_{identity}"] = Issue(STATION_CLOCK, ir.IssueSeverity.WARNING, placeholders)
-    for identity, state in concerns.firmware():
-        key = FIRMWARE_FAILURES[state]
-        issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, {"station": names.get(identity, identity)})
+    issues |= site_issues(entry, snapshot, names, solver=solver) | station_issues(entry, snapshot, names)
+    issues |= concern_issues(entry, concerns or Concerns(), names) | protection_issues(entry, snapshot, names)
     issues |= security_issues(entry) | phase_map_issues(entry, snapshot)
     for issue_id in _raised(hass, entry) - issues.keys():
         ir.async_delete_issue(hass, DOMAIN, issue_id)
@@ -169,17 +64,6 @@ def async_clear_issues(hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
 def _pending_issue(entry: HeadroomConfigEntry, pending: PendingStation) -> Issue:
     placeholders = {"site": entry.title, "identity": pending.identity, "station": _described(pending), "remote": pending.remote or "–"}
     return Issue(STATION_PENDING, ir.IssueSeverity.WARNING, placeholders, pending.identity)
-
-
-def _part_name(entry: HeadroomConfigEntry, snapshot: SiteSnapshot, part: str | None) -> str:
-    """Return what a person calls a part of a circuit that is measured: a circuit below it, or an EVSE."""
-    if part is None:
-        return "–"
-    if part in snapshot.circuits:
-        return snapshot.circuits[part].circuit.name
-    identity, _, evse_id = part.rpartition("/")
-    names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
-    return f"{names.get(identity, identity)} (EVSE {evse_id})"
 
 
 def _described(pending: PendingStation) -> str:

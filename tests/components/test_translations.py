@@ -16,26 +16,7 @@ from custom_components.headroom.csms.security.own_files import FileProblem
 from custom_components.headroom.metering.guess import Finding
 from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
 from custom_components.headroom.protection_issues import STAGES
-from custom_components.headroom.repairs import (
-    DEAD_MAN_BROKEN,
-    FIRMWARE_FAILURES,
-    FLOWS,
-    LOOP_FAILED,
-    METER_DISAGREES,
-    METER_LOST,
-    NO_SOLVER,
-    REPAIRED,
-    RESOURCE_IN_THE_WAY,
-    RESOURCE_LOST,
-    STATION_AWAITS_REBOOT,
-    STATION_AWAY,
-    STATION_CLOCK,
-    STATION_MONITOR,
-    STATION_PENDING,
-    STATION_PROBLEM,
-    STATION_PROBLEMS,
-    STATION_TOKENS,
-)
+from custom_components.headroom.repairs import FLOWS, REPAIRED, STATION_PENDING
 from custom_components.headroom.security_issues import (
     BELOW_PROFILE,
     CERTIFICATE_EXPIRING,
@@ -44,6 +25,26 @@ from custom_components.headroom.security_issues import (
     STATION_CERTIFICATE,
 )
 from custom_components.headroom.services import ACTIONS
+from custom_components.headroom.site_issues import (
+    DEAD_MAN_BROKEN,
+    LOOP_FAILED,
+    METER_DISAGREES,
+    METER_LOST,
+    NO_SOLVER,
+    RESOURCE_IN_THE_WAY,
+    RESOURCE_LOST,
+)
+from custom_components.headroom.station_issues import (
+    FIRMWARE_FAILURES,
+    PHASE_SWITCH_FAILED,
+    STATION_AWAITS_REBOOT,
+    STATION_AWAY,
+    STATION_CLOCK,
+    STATION_MONITOR,
+    STATION_PROBLEM,
+    STATION_PROBLEMS,
+    STATION_TOKENS,
+)
 from custom_components.headroom.station_security_flow import UPGRADE_ERRORS
 from tests.conftest import TEXTS
 
@@ -250,6 +251,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         DEAD_MAN_BROKEN,
         NO_SOLVER,
         LOOP_FAILED,
+        PHASE_SWITCH_FAILED,
         *METER_DISAGREES.values(),
         STATION_AWAY,
         STATION_PROBLEM,

@@ -1,5 +1,7 @@
 """One phase instead of three where three do not fit: without current, seldom, on a conductor that is known, and only where nobody minds."""
 
+from dataclasses import replace
+
 import pytest
 
 from custom_components.headroom.engine.peak_demand import PeakLimits
@@ -89,6 +91,16 @@ def test_a_station_that_takes_one_phase_and_gives_three_risks_the_least_current_
             assert max(moment.main_a[1] for moment in s.moments) <= 26.1, "the breaker carries that"
             drew = [moment.at_s for moment in s.moments if moment.draws_a[0] > 1]
             assert drew and drew[-1] - drew[0] < 15 and s.draw_a(1) == 0, f"once, from {drew[0]} to {drew[-1]}: {s.story()}"
+            assert s.site.snapshot.evses[s.key(1)].phase_switch_failed, "a person is told"
+            memory = s.memory()
+            await s.vanish()
+            await s.come_back(memory)
+            await s.until(2400)
+            assert s.draw_a(1) == 0 and s.site.snapshot.evses[s.key(1)].phase_switch_failed, "nor after a restart"
+            kept = s.config.stations["CP1"]
+            s.configure(stations={"CP1": replace(kept, evses=tuple(replace(evse, switches_phases=False) for evse in kept.evses))})
+            await s.until(2410)
+            assert not s.site.snapshot.evses[s.key(1)].phase_switch_failed, "turned off, it may be tried anew"
 
     run(story())
 

@@ -193,6 +193,7 @@ class Grounds(ABC):
                     first_lease_a=evse.first_a,
                     first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
                     one_phase=evse.phase_switch.on_one,
+                    phase_switch_failed=evse.phase_switch.disproved,
                     never_pause=evse.never_pause,
                     did_not_wake=evse.did_not_wake,
                     wish=None if evse.wish is None else evse.wish.document(),
@@ -212,7 +213,7 @@ class Grounds(ABC):
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:
             evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
             evse.user_max_a = kept.user_max_a
-            evse.phase_switch = PhaseSwitch(on_one=kept.one_phase)
+            evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, disproved=kept.phase_switch_failed)
             evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
             evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
             if kept.first_lease_a > 0:

@@ -38,6 +38,8 @@ def switch_phases(
     so does one whose lease has lapsed, for the fallback is for three.
     """
     for evse in evses:
+        if evse.phase_switch.disproved and not evse.config.switches_phases:
+            evse.phase_switch = replace(evse.phase_switch, disproved=False)  # a person may have it tried anew
         switch = evse.phase_switch
         if evse.session is None:
             if evse.ready and evse.heard:  # else one may run that is not told yet

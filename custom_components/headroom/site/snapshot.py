@@ -215,6 +215,8 @@ class EvseSnapshot:
     """How it is wired to the grid, None where there is only one way."""
     never_pause: bool = False
     """The switch "never pause"."""
+    phase_switch_failed: bool = False
+    """Its station took a limit for one phase, and charged on more."""
     did_not_wake: bool = False
     """The last car that had to be woken after a pause slept on."""
     overdraws: bool = False

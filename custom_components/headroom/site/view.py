@@ -225,6 +225,7 @@ def _evse(
         needed=evse.needed,
         phase_map=phase_map_of(evse),
         never_pause=evse.never_pause,
+        phase_switch_failed=evse.phase_switch.disproved,
         did_not_wake=evse.did_not_wake,
         overdraws=evse.problem is Problem.DISOBEDIENT,
         measure=measure,
