@@ -46,7 +46,6 @@ EVSE: tuple[SwitchRow[EvseSnapshot], ...] = (
         key="in_service",
         translation_key="in_service",
         entity_category=EntityCategory.CONFIG,
-        entity_registry_enabled_default=False,
         live=True,
         value_fn=lambda evse: None if evse.connector_status is None else evse.connector_status is not ConnectorStatus.UNAVAILABLE,
     ),
