@@ -54,6 +54,15 @@ def test_a_house_with_pv_that_exports_at_night_is_suspicious_and_by_day_is_not()
     assert (result.found, result.invert) == ((), None)
 
 
+def test_export_of_a_site_that_nobody_told_of_is_asked_about_and_not_decided() -> None:
+    result = guess(series(*negative(*HOUSE)))
+    assert (codes(result), result.invert) == ([Finding.EXPORTS], None)
+    assert codes(guess(series(*negative(*HOUSE)), night=False)) == [Finding.EXPORTS]
+    assert codes(guess(series(*negative(*HOUSE)), night=True)) == [Finding.EXPORTS_AT_NIGHT]
+    one_phase = tuple((l1, -l2, l3) for l1, l2, l3 in HOUSE)
+    assert guess(series(*one_phase)).found == (Found(finding=Finding.PHASE_EXPORTS, value=-2.0, phase=2),)
+
+
 def test_one_transformer_the_wrong_way_round_is_found() -> None:
     reversed_l2 = tuple((l1, -l2, l3) for l1, l2, l3 in HOUSE)
     assert guess(series(*reversed_l2), generation=False).found == (Found(finding=Finding.PHASE_REVERSED, value=-2.0, phase=2),)

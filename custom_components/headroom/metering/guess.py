@@ -38,6 +38,10 @@ class Finding(StrEnum):
     """It exports all the time, and nothing here could: import and export are swapped. `value`: watts, negative."""
     EXPORTS_AT_NIGHT = "exports_at_night"
     """It exports all the time though no sun shines: swapped, unless a battery discharges. `value`: watts, negative."""
+    EXPORTS = "exports"
+    """It exports all the time, and nobody said whether anything here could: swapped, or it does. `value`: watts, negative."""
+    PHASE_EXPORTS = "phase_exports"
+    """`phase` exports all the time and others do not, and nobody said whether anything there could. `value`: amps, negative."""
     PHASE_REVERSED = "phase_reversed"
     """`phase` exports and the others import, and nothing here could: its transformer sits the wrong way. `value`: amps, negative."""
     SIGNS_OPPOSED = "signs_opposed"
@@ -129,10 +133,12 @@ def _signs(readings: Sequence[Reading], voltage_v: float, *, generation: bool | 
             yield Found(finding=Finding.EXPORTS_WITHOUT_GENERATION, value=median(powers))
         elif night:
             yield Found(finding=Finding.EXPORTS_AT_NIGHT, value=median(powers))
-    elif generation is False or night:
+        elif generation is None and all(sum(reading.current_a) <= 0 for reading in readings):
+            yield Found(finding=Finding.EXPORTS, value=median(powers))
+    elif (one_phase := _of_one_phase(generation, night)) is not None:
         for phase in range(3):
             if all(reading.current_a[phase] <= -BUSY_A for reading in readings):
-                yield Found(finding=Finding.PHASE_REVERSED, value=median(reading.current_a[phase] for reading in readings), phase=phase + 1)
+                yield Found(finding=one_phase, value=median(reading.current_a[phase] for reading in readings), phase=phase + 1)
     told = [reading.power_w for reading in readings if reading.power_w is not None]
     if (
         len(told) == len(readings)
@@ -140,6 +146,13 @@ def _signs(readings: Sequence[Reading], voltage_v: float, *, generation: bool | 
         and all(_one_way(reading) and power * sum(reading.current_a) < 0 for reading, power in zip(readings, told, strict=True))
     ):
         yield Found(finding=Finding.SIGNS_OPPOSED, value=median(told))
+
+
+def _of_one_phase(generation: bool | None, night: bool | None) -> Finding | None:
+    """Return what it means that one phase exports while the site does not; None where that is nothing to wonder at."""
+    if generation is False or night:
+        return Finding.PHASE_REVERSED
+    return Finding.PHASE_EXPORTS if generation is None else None
 
 
 def _invert(readings: Sequence[Reading], found: Sequence[Found], voltage_v: float, generation: bool | None) -> bool | None:
