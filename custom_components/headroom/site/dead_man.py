@@ -22,23 +22,25 @@ ARRIVAL_S = 60.0
 """In so short a time no second car begins: until then the others have made way for what may flow at a station that is away."""
 
 
-def installed(evse: EvseState, now: float, told_a: float | None = None, told_s: float = math.inf) -> Installed:
+def installed(
+    evse: EvseState, now: float, told_a: float | None = None, told_s: float = math.inf, *, arrival_s: float = ARRIVAL_S
+) -> Installed:
     """Return what an EVSE holds without us, or would once it is told `told_a` for `told_s`."""
-    limits = [(0.0, math.inf)] if may_begin(evse, now) else evse.held(now)
+    limits = [(0.0, math.inf)] if may_begin(evse, now, arrival_s) else evse.held(now)
     held = [Held(limit_a=evse.per_phase(limit_a), for_s=max(0.0, ends_at - now)) for limit_a, ends_at in limits]
     if told_a is not None and (evse.session is not None or not evse.ready):
         held.append(Held(limit_a=evse.per_phase(told_a), for_s=told_s))
     return Installed(circuit_id=evse.circuit_id, fallback_a=evse.rated_per_phase(evse.lasting_a), held=tuple(held))
 
 
-def may_begin(evse: EvseState, now: float) -> bool:
+def may_begin(evse: EvseState, now: float, arrival_s: float = ARRIVAL_S) -> bool:
     """Tell whether an EVSE that nobody charges at may be the next at which a car begins by its fallback.
 
-    One whose station went away just now is one of them: cars do not come to all of them at once.
+    One whose station went away less than `arrival_s` ago is one of them: cars do not come to all of them at once.
     """
     if evse.session is not None or evse.first_lease is not None:
         return False
-    return evse.ready or (now - evse.gone_at < ARRIVAL_S and evse.fallback_a is not None and not evse.lease)
+    return evse.ready or (now - evse.gone_at < arrival_s and evse.fallback_a is not None and not evse.lease)
 
 
 def arrivals(evses: Iterable[EvseState], now: float) -> list[Installed]:
@@ -64,6 +66,17 @@ def arrivals_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now:
     for arrival in arrivals(evses, now):
         for circuit in path(circuits, arrival.circuit_id):
             most[circuit.circuit_id] = highest(most[circuit.circuit_id], arrival.most_a)
+    return most
+
+
+def unheard_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: float) -> dict[str, PerPhase]:
+    """Return, for each circuit, the most that one car may draw which begins at an EVSE that counts as idle and of which nothing is heard."""
+    most = dict.fromkeys(circuits, NONE_A)
+    for evse in evses:
+        if evse.idle(now) and not (evse.ready and evse.heard):
+            begins_a = evse.rated_per_phase(evse.held_fallback_a)
+            for circuit in path(circuits, evse.circuit_id):
+                most[circuit.circuit_id] = highest(most[circuit.circuit_id], begins_a)
     return most
 
 

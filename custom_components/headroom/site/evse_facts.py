@@ -44,6 +44,8 @@ class EvseFacts:
     """Its station is accepted and takes commands."""
     gone_at: float = -math.inf
     """When its station went away last."""
+    idle_at: float = -math.inf
+    """When its station last went away while no transaction ran here."""
     connectors: dict[int, ConnectorStatus] = field(default_factory=dict)
     heard: bool = False
     """Since its station was ready it has told of its transaction, or that it has none."""

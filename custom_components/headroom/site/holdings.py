@@ -13,6 +13,9 @@ OVERDRAW_SLACK_S = 3.0
 """…or for this much longer than its kind was seen to take."""
 PROOF_A = 1.0
 """Lease and fallback have to differ by so much for the end of the lease to show."""
+IDLE_AWAY_S = 40.0
+"""An idle EVSE whose station goes away counts as idle for so long yet: cars do not come to all of them at once. It is less than what the
+dead-man rule gives them (`dead_man.ARRIVAL_S`), for the others to make way in between."""
 REACHED = 0.05
 """A car this near to its limit (and half an amp) has reached it."""
 
@@ -117,14 +120,18 @@ class EvseHoldings(EvseFacts):
         shown = self.drawing_since is not None and now - self.drawing_since >= UNSEEN_S
         return min(self.rated_a, self.peak_a) if shown else self.rated_a
 
+    def idle(self, now: float) -> bool:
+        """Tell whether no transaction runs, as its station says, or said until just now."""
+        return self.session is None and ((self.ready and self.heard) or now - self.idle_at < IDLE_AWAY_S)
+
     def reserved_a(self, now: float) -> float:
         """Return the most the car may draw for all that is known.
 
         That is its limit; a limit on its way; a lease that lapsed only just; the limit before until the car was seen to follow;
-        and what it was seen to draw while it is seen. Where a connected station says that no transaction runs, nothing but what one that was
-        asked for will begin with.
+        and what it was seen to draw while it is seen. Where a station says that no transaction runs, or said so until it went away just now,
+        nothing but what one that was asked for will begin with.
         """
-        if self.ready and self.heard and self.session is None:
+        if self.idle(now):
             return max(self.first_a, self.held_fallback_a if self.coming else 0.0)
         lapsing = self.lease is not None and now < self.lease.expires_at + self.response_s
         seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0

@@ -13,7 +13,7 @@ from ..engine.urgency import Urgency
 from ..metering.agreement import Shown
 from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
-from .dead_man import arrivals_a
+from .dead_man import arrivals_a, unheard_a
 from .evse import EvseState
 from .led import led
 from .snapshot import MeterHealth
@@ -86,7 +86,7 @@ def _circuits(states: Mapping[str, CircuitState]) -> dict[str, Circuit]:
 
 def _draw(evse: EvseState, now: float) -> Draw | None:
     first = evse.first_lease
-    if evse.session is None and evse.ready and evse.heard and (first is None or first.remote_start_id is None):
+    if evse.idle(now) and (first is None or first.remote_start_id is None):
         # One of before a restart counts as idle, or a building that was not known yet would be put down to it.
         return None
     reserved_a = evse.per_phase(evse.reserved_a(now))
@@ -122,6 +122,9 @@ def headrooms(
     least_s = LEASE_MAX_S if any(evse.budget.thrifty and evse.session is not None for evse in evses) else LEASE_MIN_S
     others = [evse for evse in evses if not led(evse, mode)]
     reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
+    for circuit_id, begins_a in unheard_a(circuits, evses, now).items():
+        if states[circuit_id].health is not MeterHealth.OK:  # a meter would show it
+            reserved[circuit_id] = add(reserved[circuit_id], begins_a)
     drawn = sums(circuits, ((evse.circuit_id, _drawn_a(evse, now)) for evse in others))
     rows = []
     for circuit_id, state in states.items():

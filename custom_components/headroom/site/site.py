@@ -192,8 +192,11 @@ class Site(Wishes, Access):
         state.booted = False
 
     def _gone(self, identity: str) -> None:
+        now = self._clock.monotonic()
         for evse in self._of(identity):
-            evse.gone_at = self._clock.monotonic() if evse.ready else evse.gone_at
+            evse.gone_at = now if evse.ready else evse.gone_at
+            if evse.ready and evse.heard and evse.session is None and not evse.transaction_unknown:
+                evse.idle_at = now
             evse.ready = evse.heard = evse.transaction_unknown = False
             evse.heard_at = math.inf
             evse.session = None if evse.session is None else replace(evse.session, live=False)

@@ -15,6 +15,7 @@ from .circuit import CircuitState
 from .config import Mode, SiteConfig
 from .dead_man import arrivals, installed, worse
 from .evse import EvseState
+from .holdings import IDLE_AWAY_S
 from .lasting import at_least_or_nothing
 from .led import controllable, doubtful, led
 from .peak import PeakCeiling
@@ -84,7 +85,8 @@ def decide(
     )
     told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     # The others' leases are short enough for what one in doubt really draws.
-    holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key))) for evse in evses]
+    # They are so before the rule counts what may have begun where a station is away.
+    holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key)), arrival_s=IDLE_AWAY_S) for evse in evses]
     length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in arrivals(evses, now))])
     raised = {key: told[key] for key, evse in sessions.items() if told[key] > evse.limit_a(now) and evse.in_flight_a is None}
     tight = bool(raised) and worse(states, evses, now, raised, length_s)
