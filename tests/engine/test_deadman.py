@@ -18,6 +18,8 @@ from custom_components.headroom.engine.deadman import (
     violations,
 )
 from custom_components.headroom.engine.model import NONE_A, Circuit, Phase
+from custom_components.headroom.engine.tree import path
+from custom_components.headroom.engine.unmanaged import highest
 
 MAIN = Circuit(circuit_id="main", name="Main", fuse_a=63.0, margin_a=2.0, unmanaged_worst_a=(25.0, 25.0, 25.0), metered=True)
 GARAGE = Circuit(circuit_id="garage", name="Garage", parent_id="main", fuse_a=32.0)
@@ -86,3 +88,30 @@ def test_a_fallback_above_its_lease_counts_from_when_the_first_of_the_limits_end
     assert [draw_a[0] for _, draw_a in higher.course()] == [18.0, 18.0, 6.0]
     lasts = Installed(circuit_id="main", fallback_a=(18.0,) * 3, held=(Held(limit_a=(6.0,) * 3, for_s=math.inf),))
     assert lasts.course() == [(0.0, (6.0,) * 3)]
+
+
+AMPS = st.floats(0.0, 40.0)
+PHASES_A = st.tuples(AMPS, AMPS, AMPS)
+PLACES = st.sampled_from(["main", "garage"])
+HELD = st.builds(Held, limit_a=PHASES_A, for_s=st.sampled_from([5.0, 40.0, 300.0, math.inf]))
+INSTALLED = st.builds(Installed, circuit_id=PLACES, fallback_a=PHASES_A, held=st.lists(HELD, min_size=1, max_size=2).map(tuple))
+ARRIVALS = st.lists(st.builds(Installed, circuit_id=PLACES, fallback_a=st.just(NONE_A), held=st.tuples(HELD)), max_size=3)
+
+
+@given(st.lists(INSTALLED, max_size=4), ARRIVALS)
+def test_the_most_of_all_who_may_come_stands_for_each_of_them(installed: list[Installed], arrivals: list[Installed]) -> None:
+    arrivals = [
+        Installed(circuit_id=one.circuit_id, fallback_a=NONE_A, held=(Held(limit_a=one.most_a, for_s=math.inf),)) for one in arrivals
+    ]
+    most = dict.fromkeys(TREE, NONE_A)
+    for one in arrivals:
+        for circuit in path(TREE, one.circuit_id):
+            most[circuit.circuit_id] = highest(most[circuit.circuit_id], one.most_a)
+    in_turn = [[*installed, *arrival] for arrival in [[], *([one] for one in arrivals)]]
+    assert lease_s(TREE, installed, arriving_a=most) == pytest.approx(min(lease_s(TREE, each) for each in in_turn))
+    worst: dict[tuple[str, Phase], tuple[float, float]] = {}
+    for each in in_turn:
+        for found in violations(TREE, each):
+            place, excess = (found.circuit_id, found.phase), (found.excess_a, found.excess_s)
+            worst[place] = max(worst.get(place, excess), excess)
+    assert {(one.circuit_id, one.phase): pytest.approx((one.excess_a, one.excess_s)) for one in violations(TREE, installed, most)} == worst

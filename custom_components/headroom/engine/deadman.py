@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 import math
+from types import MappingProxyType
 
 from .breaker import NEVER_TRIPS, carried_load, carried_s, trips_after_s
 from .model import NONE_A, Circuit, PerPhase, Phase
@@ -44,7 +45,7 @@ class Installed:
     @property
     def most_a(self) -> PerPhase:
         """The most it may draw before anything ends."""
-        return reduce(highest, (each.limit_a for each in self.held), NONE_A)
+        return self.held[0].limit_a if len(self.held) == 1 else reduce(highest, (each.limit_a for each in self.held), NONE_A)
 
     def course(self) -> list[tuple[float, PerPhase]]:
         """Return what it draws at most, as (from when in seconds, amps); a car takes `RESPONSE_S` to follow what ends, and none to rise."""
@@ -70,12 +71,12 @@ class Violation:
 
 def sums(circuits: Mapping[str, Circuit], loads: Iterable[tuple[str, PerPhase]]) -> dict[str, PerPhase]:
     """Return, per circuit, the sum of the loads on it and below it."""
-    result = dict.fromkeys(circuits, NONE_A)
-    paths: dict[str, list[Circuit]] = {}
+    on_it: dict[str, PerPhase] = {}
     for circuit_id, load_a in loads:
-        if circuit_id not in paths:
-            paths[circuit_id] = path(circuits, circuit_id)
-        for circuit in paths[circuit_id]:
+        on_it[circuit_id] = add(on_it[circuit_id], load_a) if circuit_id in on_it else load_a
+    result = dict.fromkeys(circuits, NONE_A)
+    for circuit_id, load_a in on_it.items():
+        for circuit in path(circuits, circuit_id):
             result[circuit.circuit_id] = add(result[circuit.circuit_id], load_a)
     return result
 
@@ -100,20 +101,31 @@ def lease_room(circuit: Circuit, arrival_a: PerPhase = NONE_A, least_s: float = 
     return (l1, l2, l3)
 
 
-def lease_s(circuits: Mapping[str, Circuit], installed: Iterable[Installed], least_s: float = LEASE_MIN_S) -> float:
-    """Return how long leases may run, for what is installed or about to be; `least_s` at least, which `lease_room` sees to."""
+def lease_s(
+    circuits: Mapping[str, Circuit],
+    installed: Iterable[Installed],
+    least_s: float = LEASE_MIN_S,
+    arriving_a: Mapping[str, PerPhase] = MappingProxyType({}),
+) -> float:
+    """Return how long leases may run, for what is installed or about to be; `least_s` at least, which `lease_room` sees to.
+
+    `arriving_a` is, by circuit, the most that one more car may put on each of its conductors, whichever comes next: more load is never
+    carried for longer, so that the most stands for each of them.
+    """
     leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
     length_s = LEASE_MAX_S
     for circuit in circuits.values():
-        preload = _preload(circuit)
+        preload, arrival_a = _preload(circuit), arriving_a.get(circuit.circuit_id, NONE_A)
         for phase in circuit.phases:
-            load_a = circuit.unmanaged_worst_a[phase] + leased[circuit.circuit_id][phase]
+            load_a = circuit.unmanaged_worst_a[phase] + leased[circuit.circuit_id][phase] + arrival_a[phase]
             length_s = min(length_s, SAFETY * carried_s(load_a / circuit.fuse_a, preload) - RESPONSE_S)
     return max(least_s, length_s)
 
 
-def violations(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> list[Violation]:
-    """Return where the rule does not hold for what is installed."""
+def violations(
+    circuits: Mapping[str, Circuit], installed: Iterable[Installed], arriving_a: Mapping[str, PerPhase] = MappingProxyType({})
+) -> list[Violation]:
+    """Return where the rule does not hold for what is installed, and beside it one more car, as in `lease_s`, for good."""
     installed = list(installed)
     fallen = sums(circuits, ((each.circuit_id, each.fallback_a) for each in installed))
     leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
@@ -121,15 +133,15 @@ def violations(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) 
     below: Mapping[str, Sequence[Installed]] | None = None
     found = []
     for circuit in circuits.values():
-        room, preload = fallback_room(circuit), _preload(circuit)
+        room, preload, arrival_a = fallback_room(circuit), _preload(circuit), arriving_a.get(circuit.circuit_id, NONE_A)
         for phase in circuit.phases:
             excess_a = fallen[circuit.circuit_id][phase] - max(0.0, room[phase])
-            most_a = max(leased[circuit.circuit_id][phase], fallen[circuit.circuit_id][phase])
+            most_a = max(leased[circuit.circuit_id][phase] + arrival_a[phase], fallen[circuit.circuit_id][phase])
             carried = carried_s((circuit.unmanaged_worst_a[phase] + most_a) / circuit.fuse_a, preload)
             excess_s = 0.0
             if last_s + RESPONSE_S > carried:  # if all lasted as long as the last: seldom, so that it is looked at closely
                 below = below or _below(circuits, installed)
-                excess_s = _excess_s(circuit, phase, below[circuit.circuit_id])
+                excess_s = _excess_s(circuit, phase, below[circuit.circuit_id], arrival_a[phase])
             if excess_a > EPSILON_A or excess_s > EPSILON_A:
                 found.append(
                     Violation(circuit_id=circuit.circuit_id, phase=phase, excess_a=max(0.0, excess_a), excess_s=max(0.0, excess_s))
@@ -145,9 +157,9 @@ def _below(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> d
     return result
 
 
-def _excess_s(circuit: Circuit, phase: Phase, installed: Iterable[Installed]) -> float:
+def _excess_s(circuit: Circuit, phase: Phase, installed: Iterable[Installed], besides_a: float) -> float:
     """Return for how long the overload goes on after the breaker may have tripped, as one limit after the other ends; 0 where it does not trip."""
-    changes: dict[float, float] = {0.0: circuit.unmanaged_worst_a[phase]}
+    changes: dict[float, float] = {0.0: circuit.unmanaged_worst_a[phase] + besides_a}
     for each in installed:
         course = each.course()
         changes[0.0] += course[0][1][phase]

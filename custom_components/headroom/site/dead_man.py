@@ -9,7 +9,7 @@ import math
 from types import MappingProxyType
 
 from ..engine.deadman import EPSILON_A, LEASE_MAX_S, RESPONSE_S, Held, Installed, Violation, violations
-from ..engine.model import NONE_A, Circuit, PerPhase, Phase
+from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase
 from ..engine.tree import path
 from ..engine.unmanaged import highest
 from .circuit import CircuitState
@@ -43,29 +43,18 @@ def may_begin(evse: EvseState, now: float, arrival_s: float = ARRIVAL_S) -> bool
     return evse.ready or (now - evse.gone_at < arrival_s and evse.fallback_a is not None and not evse.lease)
 
 
-def arrivals(evses: Iterable[EvseState], now: float) -> list[Installed]:
-    """Return what one more car would draw at an idle EVSE of each kind: the leases have to bear whichever comes next."""
-    most: dict[tuple[str, tuple[Phase, ...]], EvseState] = {}
-    for evse in evses:
-        if may_begin(evse, now):
-            kind = (evse.circuit_id, evse.rated_phases)
-            most[kind] = max(evse, most.get(kind, evse), key=_begins_a)
-    return [
-        Installed(
-            circuit_id=evse.circuit_id,
-            fallback_a=NONE_A,
-            held=(Held(limit_a=evse.rated_per_phase(_begins_a(evse)), for_s=math.inf),),
-        )
-        for evse in most.values()
-    ]
-
-
 def arrivals_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: float) -> dict[str, PerPhase]:
-    """Return, for each circuit, the most that one more car may put on each of its conductors."""
+    """Return, for each circuit, the most that one more car may put on each of its conductors, at whichever idle EVSE it comes next."""
+    kinds: dict[tuple[str, tuple[Phase, ...]], float] = {}
+    for evse in evses:
+        if may_begin(evse, now) and evse.fallback_a is not None:
+            kind = (evse.circuit_id, evse.rated_phases)
+            kinds[kind] = max(evse.held_fallback_a, kinds.get(kind, 0.0))
     most = dict.fromkeys(circuits, NONE_A)
-    for arrival in arrivals(evses, now):
-        for circuit in path(circuits, arrival.circuit_id):
-            most[circuit.circuit_id] = highest(most[circuit.circuit_id], arrival.most_a)
+    for (circuit_id, phases), begins_a in kinds.items():
+        l1, l2, l3 = (begins_a if phase in phases else 0.0 for phase in ALL_PHASES)
+        for circuit in path(circuits, circuit_id):
+            most[circuit.circuit_id] = highest(most[circuit.circuit_id], (l1, l2, l3))
     return most
 
 
@@ -78,10 +67,6 @@ def unheard_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: 
             for circuit in path(circuits, evse.circuit_id):
                 most[circuit.circuit_id] = highest(most[circuit.circuit_id], begins_a)
     return most
-
-
-def _begins_a(evse: EvseState) -> float:
-    return evse.held_fallback_a if evse.fallback_a is not None else 0.0
 
 
 def broken(
@@ -99,12 +84,7 @@ def broken(
     """
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     holding = [installed(evse, now, told_a.get(str(evse.key)), told_s) for evse in evses]
-    found: dict[tuple[str, Phase], Violation] = {}
-    for arrival in [[], *([each] for each in (arrivals(evses, now) if arriving else ()))]:
-        for each in violations(circuits, [*holding, *arrival]):
-            before = found.get((each.circuit_id, each.phase), each)
-            found[each.circuit_id, each.phase] = max(before, each, key=lambda one: (one.excess_a, one.excess_s))
-    return list(found.values())
+    return violations(circuits, holding, arrivals_a(circuits, evses, now) if arriving else {})
 
 
 def worse(states: Mapping[str, CircuitState], evses: Collection[EvseState], now: float, told_a: Mapping[str, float], told_s: float) -> bool:

@@ -13,7 +13,7 @@ from ..engine.stability import Holding, steady
 from .asking import by_the_rules, request
 from .circuit import CircuitState
 from .config import Mode, SiteConfig
-from .dead_man import arrivals, installed, worse
+from .dead_man import arrivals_a, installed, worse
 from .evse import EvseState
 from .holdings import IDLE_AWAY_S
 from .lasting import at_least_or_nothing
@@ -87,7 +87,7 @@ def decide(
     # The others' leases are short enough for what one in doubt really draws.
     # They are so before the rule counts what may have begun where a station is away.
     holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key)), arrival_s=IDLE_AWAY_S) for evse in evses]
-    length_s = min(lease_s(circuits, [*holding, *arrival]) for arrival in [[], *([each] for each in arrivals(evses, now))])
+    length_s = lease_s(circuits, holding, arriving_a=arrivals_a(circuits, evses, now))
     raised = {key: told[key] for key, evse in sessions.items() if told[key] > evse.limit_a(now) and evse.in_flight_a is None}
     tight = bool(raised) and worse(states, evses, now, raised, length_s)
     if tight:
