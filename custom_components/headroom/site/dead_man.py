@@ -21,6 +21,9 @@ _LOGGER = logging.getLogger(__name__)
 ARRIVAL_S = 60.0
 """In so short a time no second car begins: until then the others have made way for what may flow at a station that is away."""
 
+MAKES_WAY_S = 3.0
+"""So long after a car began no other one is reckoned with: the leases are being told anew for the two of them."""
+
 
 def installed(
     evse: EvseState, now: float, told_a: float | None = None, told_s: float = math.inf, *, arrival_s: float = ARRIVAL_S
@@ -117,7 +120,8 @@ class DeadManWatch:
 
     def look(self, states: Mapping[str, CircuitState], evses: Collection[EvseState], now: float) -> DeadManHealth:
         """Check the rule for this turn."""
-        found = broken(states, evses, now)
+        just_begun = any(evse.session is not None and now - evse.session.since < MAKES_WAY_S for evse in evses)
+        found = broken(states, evses, now, arriving=not just_begun)
         self._began = now if self._began is None else self._began
         self._since = None if not found else now if self._since is None else self._since
         holds = False if found else None if unsure(evses, now - self._began) else True
