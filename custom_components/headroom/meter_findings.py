@@ -22,6 +22,8 @@ class OwnFinding(StrEnum):
 
     PV_DRAWS = "pv_draws"
     """A PV system that draws: what it gives is counted as positive."""
+    TOTAL_ONLY = "total_only"
+    """One power of all phases is told, of a connection whose phases may differ."""
     ALL_WELL = "all_well"
 
 
@@ -33,17 +35,28 @@ def look_at(
     generation: bool | None,
     night: bool | None,
     of: ResourceKind | None,
+    total_only: bool = False,
 ) -> tuple[list[Found | OwnFinding], bool]:
     """Return what is to be said of these readings, and whether import and export seem to be swapped.
 
-    `of` is what the meter measures where that is no connection of loads: its sign is told by that alone.
+    `of` is what the meter measures where that is no connection of loads: its sign is told by that alone. `total_only`: it tells one
+    power of all phases.
     """
-    guessed: Guess = guess(readings, phases=phases, voltage_v=voltage_v, generation=True if of else generation, night=None if of else night)
+    guessed: Guess = guess(
+        readings,
+        phases=phases,
+        voltage_v=voltage_v,
+        generation=True if of else generation,
+        night=None if of else night,
+        total_only=total_only,
+    )
     said: list[Found | OwnFinding] = list(guessed.found)
     swapped = guessed.invert is True
     if of is ResourceKind.PV and readings and min(_power_w(reading, voltage_v) for reading in readings) > DRAWS_W:
         said.append(OwnFinding.PV_DRAWS)
         swapped = True
+    if total_only and of is None and phases > 1:
+        said.append(OwnFinding.TOTAL_ONLY)
     return said or [OwnFinding.ALL_WELL], swapped
 
 

@@ -11,11 +11,22 @@ from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
 import probatio as vol
 
 from . import fields
-from .const import CONF_INVERT, CONF_PHASE_ORDER, CONF_UNIT_ID, METER_ENTITIES, METER_MODBUS, METER_REST, METER_SERIAL, MODEL_AUTO
+from .const import (
+    CONF_INVERT,
+    CONF_METER,
+    CONF_PHASE_ORDER,
+    CONF_UNIT_ID,
+    METER_ENTITIES,
+    METER_MODBUS,
+    METER_REST,
+    METER_SERIAL,
+    MODEL_AUTO,
+)
 from .engine.model import ALL_PHASES, Phase
 from .meter_findings import async_words, look_at
 from .meter_forms import kept, meter_schema, suggested, unmeasured
-from .meter_settings import NO_METER, PHASES_IN_ORDER, MeterPlace, MeterSettings, ceiling_a, line_of, meter_of
+from .meter_settings import NO_METER, PHASES_IN_ORDER, MeterPlace, MeterSettings, ceiling_a, line_of, meter_of, tells_one_power
+from .metering.combine import evenly
 from .metering.detection import Candidate, detect
 from .metering.maps import METERS
 from .metering.reading import ImplausibleError, MeterError, Reading
@@ -149,7 +160,7 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         power = "–" if reading.power_w is None else f"{reading.power_w:.0f} W"
         # What seems to be wrong is put right by the first button.
         fix, accept = ("meter_invert", "meter_accept") if swapped else ("meter_accept", "meter_invert")
-        order = ["meter_order"] if self.meter_place.phases == len(ALL_PHASES) else []
+        order = ["meter_order"] if self.meter_place.phases == len(ALL_PHASES) and not self._total_only else []
         return self.async_show_menu(
             step_id="meter_live",
             menu_options=[fix, "meter_live", accept, *order, kind],
@@ -184,7 +195,15 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         return ALL_PHASES[: self.meter_place.phases]
 
     def _currents(self, reading: Reading) -> str:
-        return ", ".join(f"{phase.name} {reading.current_a[phase]:.1f} A" for phase in self._phases)
+        """Return the currents as they are reckoned with; a PV system's or battery's total is spread evenly."""
+        place, current_a = self.meter_place, reading.current_a
+        if self.measures and self._total_only and reading.power_w is not None:
+            current_a = evenly(reading.power_w, phases=place.phases, voltage_v=place.voltage_v)
+        return ", ".join(f"{phase.name} {current_a[phase]:.1f} A" for phase in self._phases)
+
+    @property
+    def _total_only(self) -> bool:
+        return tells_one_power({CONF_METER: self._candidate})
 
     def _judged(self, readings: Sequence[Reading]) -> tuple[Any, bool]:
         place, sun = self.meter_place, self.hass.states.get("sun.sun")
@@ -195,6 +214,7 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
             generation=self.generates,
             night=None if sun is None else sun.state == "below_horizon",
             of=self.measures,
+            total_only=self._total_only,
         )
 
     async def _probe(self) -> Reading:

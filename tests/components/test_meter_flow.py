@@ -80,6 +80,8 @@ async def test_a_total_power_is_better_than_nothing(hass: HomeAssistant) -> None
     assert form["errors"] == {"base": "entities_incomplete"}
     live = await answer(hass, form, power_total="sensor.total", advanced={})
     assert live["description_placeholders"]["currents"] == "L1 10.0 A, L2 10.0 A, L3 10.0 A"  # each phase may carry all of it
+    assert "Only a total is known" in live["description_placeholders"]["said"]
+    assert "chosen three times" not in live["description_placeholders"]["said"]
 
 
 @pytest.mark.parametrize("left_out", [1, 3])

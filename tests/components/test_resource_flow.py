@@ -54,6 +54,18 @@ async def test_a_roof_of_which_only_one_power_is_known(hass: HomeAssistant, entr
     assert (await add_roof(hass, entry, power_total="sensor.sun")).even
 
 
+@pytest.mark.parametrize(("power_kw", "each"), [("6.9", "10.0"), ("-6.9", "-10.0")])
+async def test_one_power_is_shown_as_it_is_reckoned_with(hass: HomeAssistant, entry: MockConfigEntry, power_kw: str, each: str) -> None:
+    hass.states.async_set("sensor.cells", power_kw, {"device_class": "power", "unit_of_measurement": "kW"})
+    menu = await describe(hass, entry, "battery", **{**BATTERY, "wired_to": "L1L2L3"})
+    live = await answer(hass, await choose(hass, menu, "entities"), power_total="sensor.cells", advanced={"invert": False})
+    placeholders = live["description_placeholders"]
+    assert placeholders is not None
+    assert placeholders["currents"] == f"L1 {each} A, L2 {each} A, L3 {each} A"
+    assert placeholders["said"] == "- Nothing looks wrong.", "three equal currents are how the total is spread"
+    assert "meter_order" not in (live["menu_options"] or {}), "a total has no phases to put in order"
+
+
 async def test_add_a_battery_on_one_phase(hass: HomeAssistant, entry: MockConfigEntry, meter_port: int) -> None:
     menu = await describe(hass, entry, "battery", **BATTERY)
     assert list(menu["menu_options"]) == ["modbus", "serial", "entities", "rest"], "nothing can be said of one that is not measured"

@@ -1,5 +1,6 @@
 """What a few live readings say of a meter that was just set up."""
 
+from dataclasses import replace
 import math
 
 import pytest
@@ -84,6 +85,16 @@ def test_where_nothing_flows_nothing_is_told() -> None:
 
 def test_the_same_on_all_phases_is_no_three_phase_meter() -> None:
     assert codes(guess(series((4.0, 4.0, 4.0), (4.2, 4.2, 4.2)))) == [Finding.SAME_ON_ALL_PHASES]
+
+
+def test_of_a_total_nothing_is_said_by_phase() -> None:
+    """What is made of a total: export on no phase, import on each."""
+    exported = [replace(reading, power_w=-3000.0) for reading in series((0.0, 0.0, 0.0), power_factor=1.0)]
+    assert codes(guess(exported, generation=False)) == [Finding.NO_LOAD], "as if of phases"
+    assert codes(guess(exported, generation=False, total_only=True)) == [Finding.EXPORTS_WITHOUT_GENERATION]
+    imported = [replace(reading, power_w=2300.0) for reading in series((10.0, 10.0, 10.0))]
+    assert codes(guess(imported, total_only=True)) == []
+    assert codes(guess([replace(imported[0], power_w=0.0)], total_only=True)) == [Finding.NO_LOAD]
 
 
 def test_what_never_changes_is_stuck() -> None:

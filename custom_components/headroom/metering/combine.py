@@ -128,6 +128,11 @@ def currents_of_total(total_w: float, *, phases: int, voltage_v: float) -> PerPh
     return per_phase([max(0.0, current_a)] * phases)
 
 
+def evenly(total_w: float, *, phases: int, voltage_v: float) -> PerPhase:
+    """Return a total power as the currents of a device that spreads it evenly over its phases, as an inverter does, in A."""
+    return per_phase([total_w / voltage_v / phases] * phases)
+
+
 def currents_of(
     currents: list[float], powers: list[float], total_w: float | None, *, phases: int, voltage_v: float, export_positive: bool
 ) -> PerPhase:

@@ -1,12 +1,13 @@
 """What a few live readings say about a meter that was just set up: its sign, its phases, its units. Pure; for people to confirm."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 import math
 from statistics import median
 from typing import Literal
 
+from .combine import evenly
 from .reading import Reading
 
 IDLE_A = 0.1
@@ -77,20 +78,26 @@ def guess(
     voltage_v: float = 230.0,
     generation: bool | None = None,
     night: bool | None = None,
+    total_only: bool = False,
 ) -> Guess:
     """Return what the readings say, taken as they come, with no inversion set; an ImplausibleError's reading is welcome too.
 
-    `generation`: whether PV or a battery can feed in here; `night`: whether the sun is down. None where nobody knows.
+    `generation`: whether PV or a battery can feed in here; `night`: whether the sun is down. None where nobody knows. `total_only`: the
+    meter tells one power of all phases, so that its currents are made up and nothing is learnt of a single phase.
     """
     readings = [reading for reading in readings if all(map(math.isfinite, (*reading.current_a, reading.power_w or 0.0)))]
     if not readings:
         return Guess(found=(), invert=None, live_phases=())
+    if total_only:
+        spread = [evenly(_power_w(reading, voltage_v), phases=phases, voltage_v=voltage_v) for reading in readings]
+        readings = [replace(reading, current_a=current_a) for reading, current_a in zip(readings, spread, strict=True)]
     greatest = [max(abs(reading.current_a[phase]) for reading in readings) for phase in range(3)]
     live = tuple(phase + 1 for phase in range(3) if greatest[phase] >= BUSY_A)
     if not live:
         return Guess(found=(Found(finding=Finding.NO_LOAD, value=max(greatest)),), invert=None, live_phases=())
     found = (
-        *_phases(readings, greatest, phases),
+        *(() if total_only else _phases(readings, greatest, phases)),
+        *_frozen(readings),
         *_units(readings, voltage_v),
         *_signs(readings, voltage_v, generation=generation, night=night),
     )
@@ -105,6 +112,9 @@ def _phases(readings: Sequence[Reading], greatest: list[float], phases: int) -> 
             yield Found(finding=Finding.UNEXPECTED_PHASE, value=greatest[phase], phase=phase + 1)
     if phases == 3 and all(len(set(reading.current_a)) == 1 for reading in readings):
         yield Found(finding=Finding.SAME_ON_ALL_PHASES, value=readings[-1].current_a[0])
+
+
+def _frozen(readings: Sequence[Reading]) -> Iterator[Found]:
     lasted_s = readings[-1].taken_at - readings[0].taken_at
     if lasted_s >= FROZEN_S and len({(reading.current_a, reading.power_w) for reading in readings}) == 1:
         yield Found(finding=Finding.FROZEN, value=lasted_s)
