@@ -5,16 +5,19 @@ from itertools import pairwise
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.headroom.engine.deadman import LEASE_MAX_S
+from custom_components.headroom.engine.deadman import LEASE_MAX_S, LEASE_MIN_S
 from custom_components.headroom.engine.write_budget import (
     BRISK,
     BURST,
     CHARGING_PER_S,
     FREE_ABOVE,
     IDLE_PER_S,
+    PLENTY,
     SLOWEST_S,
-    THRIFTY_BELOW,
-    THRIFTY_UNTIL,
+    SPARING,
+    SPARING_LEASE_S,
+    SWINGS_FROM,
+    SWINGS_TO,
     WRITES_A_DAY,
     WriteBudget,
 )
@@ -38,17 +41,21 @@ def test_nobody_gets_more_than_time_gives(gaps_s: list[float]) -> None:
 
 
 def test_raises_are_slower_and_larger_the_less_is_left_and_never_stop() -> None:
-    paces = [WriteBudget(left=left).pace() for left in (FREE_ABOVE, 40.0, 20.0, 0.0, -50.0)]
+    paces = [WriteBudget(left=left).pace() for left in (FREE_ABOVE, 20.0, 10.0, 0.0, -50.0)]
     assert paces[0] == BRISK and paces[-1] == paces[-2] and paces[-1].raise_every_s == pytest.approx(SLOWEST_S)
     for earlier, later in pairwise(paces[:-1]):
         assert later.raise_every_s > earlier.raise_every_s and later.dead_band_a > earlier.dead_band_a
-    renewals_per_s = 1 / (0.7 * LEASE_MAX_S)
+    renewals_per_s = 1 / (0.8 * LEASE_MAX_S)
     assert 2 / SLOWEST_S + renewals_per_s < CHARGING_PER_S, "a cut and a raise in that time, and renewals, are no more than what comes in"
 
 
-def test_long_leases_are_asked_for_until_there_is_plenty_again() -> None:
-    budget = WriteBudget(left=THRIFTY_BELOW - 1, at_s=0.0).on(0.0, charging=True)
-    assert budget.thrifty
-    hours = (THRIFTY_UNTIL - THRIFTY_BELOW) / CHARGING_PER_S
-    assert budget.on(hours * 0.9, charging=True).thrifty and not budget.on(hours * 1.2, charging=True).thrifty
-    assert not WriteBudget(left=THRIFTY_BELOW + 1, at_s=0.0).on(0.0, charging=True).thrifty
+def test_leases_are_for_longer_the_less_is_left() -> None:
+    shortest_s = [WriteBudget(left=left).shortest_s for left in (BURST, PLENTY, (PLENTY + SPARING) / 2, SPARING, 0.0)]
+    assert shortest_s[:2] == pytest.approx([LEASE_MIN_S] * 2) and shortest_s[-2:] == pytest.approx([SPARING_LEASE_S] * 2)
+    assert LEASE_MIN_S < shortest_s[2] < SPARING_LEASE_S
+
+
+def test_who_takes_what_short_leases_allow_goes_on_for_a_while_and_begins_again_only_with_more() -> None:
+    between = WriteBudget(left=(SWINGS_FROM + SWINGS_TO) / 2)
+    assert between.swings(swinging=True) and not between.swings(swinging=False)
+    assert WriteBudget(left=SWINGS_FROM).swings(swinging=False) and not WriteBudget(left=SWINGS_TO - 1).swings(swinging=True)

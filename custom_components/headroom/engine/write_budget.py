@@ -2,26 +2,34 @@
 
 A station keeps its charging profiles over a power failure, so each one told is a write to its flash, and cheap flash bears some 100,000
 (libocpp's issue 543 reckons a year of an update every five minutes at that). An EVSE has so many writes at hand, gets more by the hour, and
-spends them freely while it has many: a building that jumps is followed closely for a while. With few left its raises are larger and later, and the
-site gives up the amps that only short leases allow.
+spends them freely while it has many: a building that jumps is followed closely for a while. With few left its raises are larger and later, and it
+takes no more than leases of five minutes allow, while another that has more left takes the rest (`site/steadiness.py`).
 """
 
 from dataclasses import dataclass, replace
 import math
 
+from .deadman import LEASE_MIN_S
+
 WRITES_A_DAY = 500.0
 """In 24 hours of which a car charges for eight."""
-BURST = 120.0
-CHARGING_PER_S = 35.0 / 3600.0
-"""Leases of five minutes take half of that."""
-IDLE_PER_S = 6.0 / 3600.0
-FREE_ABOVE = 60.0
+BURST = 110.0
+CHARGING_PER_S = 47.0 / 3600.0
+"""Leases of five minutes take a third of that."""
+IDLE_PER_S = 0.8 / 3600.0
+PLENTY = 80.0
+"""With so many left nothing is spared…"""
+SPARING = 60.0
+"""…and with so few no lease is to be shorter than `SPARING_LEASE_S`."""
+SPARING_LEASE_S = 25.0
+"""Shorter ones, and longer ones up to where a breaker carries the load for good, allow fewer amps for each write."""
+SWINGS_FROM = 35.0
+"""An EVSE begins to take more than long leases allow with so many left…"""
+SWINGS_TO = 10.0
+"""…and goes on until there are no more than these."""
+FREE_ABOVE = 30.0
 """With so many left a raise costs nothing."""
-THRIFTY_BELOW = 30.0
-"""With fewer left the leases are to be long…"""
-THRIFTY_UNTIL = 90.0
-"""…until there are so many again."""
-SLOWEST_S = 420.0
+SLOWEST_S = 300.0
 """With none left a limit is raised this often: a cut and a raise in that time, and the renewals of long leases, are what comes in."""
 WIDEST_A = 4.0
 LONGEST_ROOMY_S = 120.0
@@ -43,11 +51,10 @@ BRISK = Pace()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteBudget:
-    """The writes an EVSE has at hand as of a time (below zero where cuts took more). `thrifty`: its leases are to be long."""
+    """The writes an EVSE has at hand as of a time (below zero where cuts took more)."""
 
     left: float = BURST
     at_s: float = math.inf
-    thrifty: bool = False
 
     def spend(self) -> WriteBudget:
         """Return what is left after a write."""
@@ -56,8 +63,21 @@ class WriteBudget:
     def on(self, now: float, *, charging: bool) -> WriteBudget:
         """Return it as it is at a time, `charging` since the time before."""
         gained = max(0.0, now - self.at_s) * (CHARGING_PER_S if charging else IDLE_PER_S)
-        left = min(BURST, self.left + gained)
-        return WriteBudget(left=left, at_s=now, thrifty=left < (THRIFTY_UNTIL if self.thrifty else THRIFTY_BELOW))
+        return WriteBudget(left=min(BURST, self.left + gained), at_s=now)
+
+    @property
+    def plenty(self) -> bool:
+        """Whether nothing needs to be spared."""
+        return self.left >= PLENTY
+
+    @property
+    def shortest_s(self) -> float:
+        """The shortest leases that it is for."""
+        return _between(LEASE_MIN_S, SPARING_LEASE_S, min(1.0, max(0.0, (PLENTY - self.left) / (PLENTY - SPARING))))
+
+    def swings(self, *, swinging: bool) -> bool:
+        """Tell whether its EVSE may take more than long leases allow, or go on with it."""
+        return self.left >= (SWINGS_TO if swinging else SWINGS_FROM)
 
     def pace(self) -> Pace:
         """Return how its limit is raised now."""

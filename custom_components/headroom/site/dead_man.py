@@ -77,7 +77,7 @@ def broken(
     evses: Collection[EvseState],
     now: float,
     told_a: Mapping[str, float] = MappingProxyType({}),
-    told_s: float = math.inf,
+    told_s: Mapping[str, float] = MappingProxyType({}),
     *,
     arriving: bool = True,
 ) -> list[Violation]:
@@ -86,11 +86,17 @@ def broken(
     `arriving`: whichever car comes next.
     """
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
-    holding = [installed(evse, now, told_a.get(str(evse.key)), told_s) for evse in evses]
+    holding = [installed(evse, now, told_a.get(str(evse.key)), told_s.get(str(evse.key), math.inf)) for evse in evses]
     return violations(circuits, holding, arrivals_a(circuits, evses, now) if arriving else {})
 
 
-def worse(states: Mapping[str, CircuitState], evses: Collection[EvseState], now: float, told_a: Mapping[str, float], told_s: float) -> bool:
+def worse(
+    states: Mapping[str, CircuitState],
+    evses: Collection[EvseState],
+    now: float,
+    told_a: Mapping[str, float],
+    told_s: Mapping[str, float],
+) -> bool:
     """Tell whether leases of so many amps and seconds would break rule (b) beside those that run, or break it more than it is."""
     if not (then := [each for each in broken(states, evses, now, told_a, told_s) if each.excess_s > 0]):
         return False

@@ -17,7 +17,7 @@ from .led import controllable
 from .limits import LeaseOrder
 from .turn import Turn
 
-RENEW_SHARE = 0.3
+RENEW_SHARE = 0.2
 """A lease is renewed when this share of it is left…"""
 RENEW_LATENCIES = 3.0
 """…or so many acknowledgement times…"""
@@ -48,7 +48,7 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
     if evse.lapses and lease is not None and lease.limit_a <= told_a and lease.expires_at <= now + TRIAL_S:
         evse.wanted_lease = None
         return
-    length_s = min(turn.lease_s, TRIAL_S) if evse.lapses else turn.lease_s
+    length_s = min(turn.length_s(evse), TRIAL_S) if evse.lapses else turn.length_s(evse)
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
     too_long = length_s + (0.0 if turn.tight else RENEW_MIN_S) < remaining_s < math.inf
     one_phase = evse.phase_switch.tells_one(now)

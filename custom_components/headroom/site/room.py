@@ -5,7 +5,7 @@ import math
 
 from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
-from ..engine.deadman import LEASE_MAX_S, LEASE_MIN_S, lease_room, sums
+from ..engine.deadman import LEASE_MIN_S, lease_room, sums
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, PerPhase, Wiring
 from ..engine.tree import path
 from ..engine.unmanaged import Draw, add, estimate, highest, lowest, subtract, total
@@ -113,13 +113,17 @@ def limit_a(circuit: Circuit, outside: LowestLimits) -> PerPhase:
 
 
 def headrooms(
-    states: Mapping[str, CircuitState], evses: Sequence[EvseState], external: ExternalLimits, config: SiteConfig, mode: Mode, now: float
+    states: Mapping[str, CircuitState],
+    evses: Sequence[EvseState],
+    external: ExternalLimits,
+    config: SiteConfig,
+    mode: Mode,
+    now: float,
+    least_s: float = LEASE_MIN_S,
 ) -> list[Headroom]:
-    """Return what is left on each circuit for the cars that obey; what the others may draw is taken off."""
+    """Return what is left on each circuit for the cars that obey, as far as leases of `least_s` allow; what the others may draw is taken off."""
     circuits = _circuits(states)
     arriving_a = arrivals_a(circuits, evses, now)
-    # What only short leases allow is given up where a station's flash has had many.
-    least_s = LEASE_MAX_S if any(evse.budget.thrifty and evse.session is not None for evse in evses) else LEASE_MIN_S
     others = [evse for evse in evses if not led(evse, mode)]
     reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
     for circuit_id, begins_a in unheard_a(circuits, evses, now).items():

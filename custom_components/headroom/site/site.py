@@ -5,7 +5,7 @@ only bounds its age.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -94,7 +94,7 @@ class Site(Wishes, Access):
         self._alarm = asyncio.Event()
         """A breaker carries more than it does for good: what waits, waits no longer."""
         self._emergency = False
-        self._lease_s = 0.0
+        self._lengths_s: Mapping[EvseKey, float] = {}
         self._turned_at = self._clock.monotonic()
         self._writes_day: date | None = None
         self._decisions = DecisionLog()
@@ -256,7 +256,7 @@ class Site(Wishes, Access):
         now = self._clock.monotonic()
         due = []
         due += [
-            evse.lease.expires_at - renew_s(self._lease_s, self._latency_s(evse))
+            evse.lease.expires_at - renew_s(self._lengths_s.get(evse.key, 0.0), self._latency_s(evse))
             for evse in self._evses.values()
             if evse.lease is not None and evse.ready
         ]
@@ -310,7 +310,7 @@ class Site(Wishes, Access):
                 self._on_memory()
         else:
             turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now, peak)
-        self._lease_s = turn.lease_s
+        self._lengths_s = {evse.key: turn.length_s(evse) for evse in evses}
         if self.mode is Mode.DYNAMIC:
             switch_phases(evses, turn, self._inventory_of, self.authorization.keeps_phases, self.mode, now)
         wanted = limits_wanted(evses)

@@ -6,7 +6,7 @@ import math
 
 from ..demand_response.limits import ExternalLimits
 from ..engine.circumstances import Limits, with_circumstances
-from ..engine.deadman import lease_s
+from ..engine.deadman import LEASE_MAX_S, lease_s
 from ..engine.model import Allocation, Headroom, PerPhase, Reason, Request
 from ..engine.share import share
 from ..engine.stability import Holding, steady
@@ -24,6 +24,7 @@ from .planning import Sharing
 from .reason import reason_of
 from .room import headrooms, limit_a, path_ids
 from .snapshot import MeterHealth
+from .steadiness import Steadiness, lengths_s, shortest_s, spares, steadied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +39,19 @@ class Turn:
     reasons: Mapping[str, Reason]
     """One for every EVSE."""
     lease_s: float
+    """How long leases run…"""
+    longer_s: Mapping[str, float]
+    """…but those of these EVSEs."""
     tight: bool
     """Somebody's raise waits for the others' leases to be as short as that."""
     sharing: Sharing
     """By which policy and plan it was shared."""
     limits_a: Mapping[str, PerPhase]
     """What each circuit is kept at or below now, limits from outside included."""
+
+    def length_s(self, evse: EvseState) -> float:
+        """Return how long a lease of an EVSE runs."""
+        return self.longer_s.get(str(evse.key), self.lease_s)
 
 
 def decide(
@@ -59,14 +67,23 @@ def decide(
     """Return what every car should have and is told now. The states are read, not changed."""
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     root_id = config.root.circuit_id
-    rows, peak_left_a = under_peak(headrooms(states, evses, external, config, mode, now), root_id, peak, evses, mode, now)
+
+    def shared_rows(least_s: float) -> tuple[list[Headroom], float | None]:
+        return under_peak(headrooms(states, evses, external, config, mode, now, least_s), root_id, peak, evses, mode, now)
+
+    rows, peak_left_a = shared_rows(shortest_s(evses))
     sessions = {str(evse.key): evse for evse in evses if led(evse, mode)}
     requests = by_the_rules((request(evse, config, now) for evse in sessions.values()), config, now)
-    allocations = share(rows, list(requests.values()), sharing.policy, sharing.planned, now=now)
+    steadiness = Steadiness(requests=requests)
+    if spares(sessions.values()) and (steady_rows := shared_rows(LEASE_MAX_S)[0]) != rows:
+        steady_shares = share(steady_rows, list(requests.values()), sharing.policy, sharing.planned, now=now)
+        steadiness = steadied(circuits, requests, steady_shares, rows, steady_rows, sessions, now)
+    asked = list(steadiness.requests.values())
+    allocations = steadiness.with_reasons(share(rows, asked, sharing.policy, sharing.planned, now=now))
     unsure = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE}
     sure = {circuit_id for circuit_id in states if not unsure & path_ids(states, circuit_id)}
     told = steady(
-        list(requests.values()),
+        asked,
         allocations,
         {
             request_id: Holding(
@@ -86,10 +103,18 @@ def decide(
     told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     # The others' leases are short enough for what one in doubt really draws.
     # They are so before the rule counts what may have begun where a station is away.
-    holding = [installed(evse, now, evse.peak_a if doubtful(evse) else told.get(str(evse.key)), arrival_s=IDLE_AWAY_S) for evse in evses]
-    length_s = lease_s(circuits, holding, arriving_a=arrivals_a(circuits, evses, now))
+    short = set(sessions) - set(steadiness.steady) if steadiness.steady else set()
+    holding = {
+        key: installed(
+            evse, now, evse.peak_a if doubtful(evse) else told.get(key), 0.0 if key in short else math.inf, arrival_s=IDLE_AWAY_S
+        )
+        for key, evse in ((str(evse.key), evse) for evse in evses)
+    }
+    arriving_a = arrivals_a(circuits, evses, now)
+    length_s = lease_s(circuits, holding.values(), arriving_a=arriving_a)
+    longer_s = lengths_s(circuits, holding, arriving_a, short, length_s)
     raised = {key: told[key] for key, evse in sessions.items() if told[key] > evse.limit_a(now) and evse.in_flight_a is None}
-    tight = bool(raised) and worse(states, evses, now, raised, length_s)
+    tight = bool(raised) and worse(states, evses, now, raised, {key: longer_s.get(key, length_s) for key in raised})
     if tight:
         told |= {key: sessions[key].limit_a(now) for key in raised}  # once the others' leases are short enough for it
     limits_a = {
@@ -120,6 +145,7 @@ def decide(
             for evse in evses
         },
         lease_s=length_s,
+        longer_s=longer_s,
         tight=tight,
         sharing=sharing,
         limits_a=limits_a,
