@@ -1,7 +1,10 @@
 """Cars that say what they need (ISO 15118): they get no more than they can take, and the others get the rest."""
 
 from datetime import timedelta
+import json
 
+from custom_components.headroom.site.memory import SiteMemory
+from custom_components.headroom.site.needs import Source
 from simulator.car import HighLevel
 from simulator.virtual import START, run
 
@@ -26,5 +29,31 @@ def test_a_car_that_says_it_can_take_10_a_is_told_no_more_and_the_others_get_the
             s.unplug(1)
             await s.until(70)
             assert s.evse(1).needs is None
+
+    run(story())
+
+
+def test_what_a_car_said_once_is_known_after_a_restart() -> None:
+    async def story() -> None:
+        async with scenario(Place(car=car(high_level=HighLevel(energy_wh=12_000, departs_after_s=3600))), Place()) as s:
+            await s.until(120)
+            before = s.evse(1)
+            assert before.needs is not None and before.needed.energy_source is Source.CAR
+            kept = SiteMemory.from_document(json.loads(json.dumps(s.memory().document())))
+            await s.vanish()
+            await s.until(130)
+            await s.come_back(kept)
+            assert s.memory().evses[str(s.key(1))].word == kept.evses[str(s.key(1))].word, (
+                "a second restart before it is told takes nothing"
+            )
+            await s.until(170)
+            after = s.evse(1)
+            assert after.needs == before.needs and after.needed.departs_at == before.needed.departs_at
+            left_wh, left_before_wh = after.needed.need.energy_wh, before.needed.need.energy_wh
+            assert left_wh is not None and left_before_wh is not None
+            assert left_before_wh - 500 < left_wh < left_before_wh, "it counts from when the car said so"
+            s.unplug(1)
+            await s.until(190)
+            assert s.evse(1).needs is None and s.memory().evses[str(s.key(1))].word is None
 
     run(story())

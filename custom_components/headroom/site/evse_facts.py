@@ -16,7 +16,7 @@ from ..engine.waking import Waking
 from ..engine.write_budget import WriteBudget
 from .config import EvseConfig, EvseKey
 from .limits import FirstLease, Lease, LeaseOrder, LimitsOverTime, lowest
-from .needs import Needed
+from .needs import CarsWord, Needed
 from .session import Session, energy_of
 from .wish import Wish
 
@@ -154,6 +154,8 @@ class EvseFacts:
 
     wish: Wish | None = None
     """What a driver said of the session that runs, or of the next one."""
+    word: CarsWord | None = None
+    """What its car said before a restart, of a transaction that was not told since."""
     needed: Needed = Needed()
     """What its session needs, as of the last turn."""
 

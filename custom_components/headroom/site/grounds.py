@@ -18,6 +18,7 @@ from .installer import Installer
 from .last_resort import LastResort
 from .limits import FirstLease
 from .memory import EvseMemory, SiteMemory
+from .needs import CarsWord, cars_word
 from .offline import Keeper
 from .peak import Peak
 from .phase_maps import PhaseMaps
@@ -197,6 +198,7 @@ class Grounds(ABC):
                     never_pause=evse.never_pause,
                     did_not_wake=evse.did_not_wake,
                     wish=None if evse.wish is None else evse.wish.document(),
+                    word=None if (word := cars_word(evse.session) or evse.word) is None else word.document(),
                 )
                 for key, evse in self._evses.items()
             },
@@ -216,6 +218,7 @@ class Grounds(ABC):
             evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, disproved=kept.phase_switch_failed)
             evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
             evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
+            evse.word = None if kept.word is None else CarsWord.from_document(kept.word)
             if kept.first_lease_a > 0:
                 # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
                 ends_at = kept.first_lease_until - self._posix_zero_s()

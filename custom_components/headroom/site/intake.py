@@ -160,7 +160,13 @@ class Intake:
             session = replace(last, queued_at=now, ended_at=None)
         else:
             session = begun(event, now)
-        evse.session = session
+        if (
+            (word := evse.word) is not None
+            and event.phase is not TransactionPhase.STARTED
+            and word.needs.transaction_id == event.transaction_id
+        ):
+            session = replace(session, needs=word.needs, needs_from_wh=word.from_wh)
+        evse.session, evse.word = session, None
         found = evse.found_lease
         if found is not None and found.transaction_id in ("", event.transaction_id):
             evse.lease = replace(found, transaction_id=event.transaction_id)

@@ -28,6 +28,8 @@ class EvseMemory:
     did_not_wake: bool = False
     wish: Mapping[str, Any] | None = None
     """What a driver said, as `Wish.document` gives it."""
+    word: Mapping[str, Any] | None = None
+    """What the car of the session said it needs, as `CarsWord.document` gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class SiteMemory:
                     never_pause=evse.get("never_pause", False),
                     did_not_wake=evse.get("did_not_wake", False),
                     wish=evse.get("wish"),
+                    word=evse.get("word"),
                 )
                 for key, evse in document.get("evses", {}).items()
                 if "user_max_a" in evse

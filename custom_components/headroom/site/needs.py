@@ -1,6 +1,7 @@
 """What a session still needs, and when its car leaves: as its driver said, else as the car said, else as is usual."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -35,6 +36,27 @@ class Needed:
     pausable: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarsWord:
+    """What a car said it needs, and what its session had taken by then. It says so once in a transaction, so it is kept over a restart."""
+
+    needs: EvNeeds
+    from_wh: float
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON-able data."""
+        departure_at = self.needs.departure_at
+        said = asdict(self.needs) | {"departure_at": None if departure_at is None else departure_at.isoformat()}
+        return {"needs": said, "from_wh": self.from_wh}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> CarsWord:
+        """Return what `document` gave."""
+        departure_at = document["needs"].get("departure_at")
+        said = document["needs"] | {"departure_at": None if departure_at is None else datetime.fromisoformat(departure_at)}
+        return cls(needs=EvNeeds(**said), from_wh=document["from_wh"])
+
+
 def car_energy_wh(needs: EvNeeds) -> float | None:
     """Return the energy that a car asked for when it told its needs; None where it does not tell."""
     if needs.energy_wh is not None:
@@ -43,6 +65,11 @@ def car_energy_wh(needs: EvNeeds) -> float | None:
         return None
     full_pct = FULL_PCT if needs.full_soc_pct is None else needs.full_soc_pct
     return max(0.0, full_pct - needs.soc_pct) / 100 * needs.capacity_wh
+
+
+def cars_word(session: Session | None) -> CarsWord | None:
+    """Return what the car of a session said; None where it said nothing."""
+    return None if session is None or session.needs is None else CarsWord(needs=session.needs, from_wh=session.needs_from_wh)
 
 
 def energy_left(wish: Wish | None, session: Session | None, had_wh: float, usual: Usual) -> tuple[float | None, Source]:

@@ -164,6 +164,7 @@ class Site(Wishes, Access):
                 self._intake.limit(identity, event, state.external)
             case EvNeeds():
                 self._intake.needs(identity, event)
+                self._on_memory()
             case EventsLost():
                 self._intake.lost(identity, event)
             case ReservationEnded():
