@@ -137,6 +137,10 @@ async def _outside(running: RunningSite, told: Told, on: bool) -> None:
             limit_a=told.more.get("amps"),
             limit_w=told.more.get("watts"),
             duration_s=told.more.get("holds_for"),
+            silent_after_s=told.more.get("silent_after"),
+            failsafe_a=told.more.get("failsafe_amps"),
+            failsafe_w=told.more.get("failsafe_watts"),
+            failsafe_s=told.more.get("failsafe_for"),
         )
     else:
         running.site.clear_external_limit("utility", str(told.of))
@@ -198,7 +202,12 @@ EVENTS: Mapping[str, Event] = {
     "charging not allowed": Event("station", _may_not_charge),
     "station sends garbage": Event("station", _station_garbage),
     "limit from outside": Event(
-        "circuit", _outside, {vol.Optional("amps"): number, vol.Optional("watts"): number, vol.Optional("holds_for"): seconds}
+        "circuit",
+        _outside,
+        {
+            **{vol.Optional(name): number for name in ("amps", "watts", "failsafe_amps", "failsafe_watts")},
+            **{vol.Optional(name): seconds for name in ("holds_for", "silent_after", "failsafe_for")},
+        },
     ),
     "Home Assistant killed": Event("site", _killed),
     "clock jumps": Event("site", _clock, {vol.Required("by"): vol.Coerce(float)}),

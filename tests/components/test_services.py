@@ -246,8 +246,40 @@ async def test_a_limit_from_outside(
     await until(hass, LIMIT_REASON, "resting")  # for the least time between a stop and a start
 
 
-@pytest.mark.parametrize("fields", [{}, {"current": 10, "power": 4}])
-async def test_a_limit_is_one_of_two(hass: HomeAssistant, init_integration: MockConfigEntry, fields: dict[str, float]) -> None:
+FAILSAFE = {"heartbeat": {"seconds": 120}, "failsafe_power": 1.0}
+
+
+@pytest.mark.usefixtures("right")
+async def test_a_limit_whose_source_falls_silent(hass: HomeAssistant, init_integration: MockConfigEntry, left: RawStation) -> None:
+    """Its failsafe holds, and is said to be one; a source that is heard and limits nothing lets the cars charge."""
+    await charge(hass, left)
+    target, site = device(hass, init_integration), init_integration.runtime_data.site
+    await act(hass, "set_limit", target, source="grid", heartbeat={"seconds": 1}, failsafe_power=1.0, failsafe_duration={"hours": 2})
+    await until(hass, LIMIT_REASON, "external")
+    assert hass.states.get(LIMIT_REASON).attributes["text"].endswith("(grid, which is silent)")
+    await act(hass, "set_limit", target, source="grid", **FAILSAFE)
+    await until(hass, LIMIT_REASON, "resting")
+    assert site.memory().outside[0]["failsafe"]["limit_w"] == 1000.0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"current": 10, "heartbeat": {"seconds": 120}},
+        {"current": 10, "failsafe_current": 6},
+        {"current": 10, "failsafe_duration": {"hours": 2}},
+        {"current": 10, "failsafe_current": 6, **FAILSAFE},
+    ],
+)
+async def test_a_failsafe_is_whole(hass: HomeAssistant, init_integration: MockConfigEntry, fields: dict[str, object]) -> None:
+    """How often the source speaks, and what holds once it does not."""
+    with pytest.raises(ServiceValidationError) as refused:
+        await act(hass, "set_limit", device(hass, init_integration), **fields)
+    assert refused.value.translation_key == "failsafe_incomplete"
+
+
+@pytest.mark.parametrize("fields", [{}, {"current": 10, "power": 4}, {"current": 10, "power": 4, **FAILSAFE}])
+async def test_a_limit_is_one_of_two(hass: HomeAssistant, init_integration: MockConfigEntry, fields: dict[str, object]) -> None:
     """A current or a power."""
     with pytest.raises(ServiceValidationError) as refused:
         await act(hass, "set_limit", device(hass, init_integration), **fields)

@@ -6,7 +6,7 @@ import math
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.headroom.demand_response.limits import Ceiling, ExternalLimit, ExternalLimits, LowestLimits
+from custom_components.headroom.demand_response.limits import Ceiling, ExternalLimit, ExternalLimits, Failsafe, LowestLimits
 
 UTILITY = ExternalLimit(source="utility", circuit_id="main", limit_w=4140.0)
 ROOF = ExternalLimit(source="automation", circuit_id="main", limit_a=16.0)
@@ -48,6 +48,43 @@ def test_a_limit_holds_from_its_start_until_just_before_its_end() -> None:
     held = {now_s: external.lowest("main", now_s, 230.0).per_phase is not None for now_s in (99.9, 100.0, 199.9, 200.0)}
     assert held == {99.9: False, 100.0: True, 199.9: True, 200.0: False}
     assert [external.next_change_s(now_s) for now_s in (0.0, 100.0, 150.0, 200.0)] == [100.0, 200.0, 200.0, None]
+
+
+def test_silence_brings_the_last_limit_then_the_failsafe_then_nothing() -> None:
+    external = limits_of(replace(UTILITY, failsafe=Failsafe(from_s=120.0, to_s=240.0, limit_a=6.0)))
+    last = LowestLimits(phase_sum=Ceiling(limit_a=18.0, source="utility"))
+    failsafe = LowestLimits(per_phase=Ceiling(limit_a=6.0, source="utility", failsafe=True))
+    held = [external.lowest("main", now_s, 230.0) for now_s in (0.0, 119.9, 120.0, 239.9, 240.0)]
+    assert held == [last, last, failsafe, failsafe, LowestLimits()]
+    assert [external.next_change_s(now_s) for now_s in (0.0, 120.0, 240.0)] == [120.0, 240.0, None]
+
+
+def test_a_failsafe_without_an_end_holds_until_its_source_speaks_again() -> None:
+    external = limits_of(replace(UTILITY, failsafe=Failsafe(from_s=120.0, limit_w=2300.0)))
+    assert external.lowest("main", 1e6, 230.0).phase_sum == Ceiling(limit_a=10.0, source="utility", failsafe=True)
+    external.set(replace(UTILITY, failsafe=Failsafe(from_s=2e6, limit_w=2300.0)))
+    assert external.lowest("main", 1e6, 230.0).phase_sum == Ceiling(limit_a=18.0, source="utility")
+
+
+def test_a_source_that_limits_nothing_now_has_a_failsafe_all_the_same() -> None:
+    external = limits_of(ExternalLimit(source="utility", circuit_id="main", failsafe=Failsafe(from_s=120.0, limit_a=6.0)))
+    assert external.lowest("main", 119.0, 230.0) == LowestLimits()
+    assert external.lowest("main", 120.0, 230.0).per_phase == Ceiling(limit_a=6.0, source="utility", failsafe=True)
+
+
+def test_a_limit_that_ends_before_its_source_is_silent_leaves_nothing_in_between() -> None:
+    external = limits_of(replace(ROOF, valid_to_s=60.0, failsafe=Failsafe(from_s=120.0, to_s=180.0, limit_a=6.0)))
+    held = [(one.limit_a if (one := external.lowest("main", now_s, 230.0).per_phase) else None) for now_s in (59.0, 60.0, 120.0, 180.0)]
+    assert held == [16.0, None, 6.0, None]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [({}, "neither"), ({"limit_a": -1.0}, "limit_a"), ({"limit_w": math.nan}, "limit_w"), ({"limit_a": 6.0, "to_s": 120.0}, "ends")],
+)
+def test_a_failsafe_that_cannot_be_meant_is_refused(wrong: dict[str, float], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Failsafe(**{"from_s": 120.0, **wrong})
 
 
 def test_when_the_lowest_ends_the_next_lowest_holds() -> None:

@@ -14,6 +14,10 @@ from .action import AMPS, ATTR_DURATION, DURATION, Action, circuit_of, target
 
 ATTR_COUNT = "count"
 ATTR_CURRENT = "current"
+ATTR_FAILSAFE_CURRENT = "failsafe_current"
+ATTR_FAILSAFE_DURATION = "failsafe_duration"
+ATTR_FAILSAFE_POWER = "failsafe_power"
+ATTR_HEARTBEAT = "heartbeat"
 ATTR_POWER = "power"
 ATTR_SOURCE = "source"
 
@@ -22,20 +26,39 @@ KILOWATTS = vol.All(vol.Coerce(float), vol.Range(min=0, max=1000))
 
 
 async def _set_limit(call: ServiceCall) -> None:
-    """Set a limit from outside on a circuit; the same source's earlier limit there is replaced."""
+    """Set a limit from outside on a circuit; the same source's earlier limit there is replaced, and it counts as heard.
+
+    With a heartbeat and a failsafe it may be without a limit: its source is alive, and limits nothing now.
+    """
     coordinator, circuit_id = circuit_of(call)
-    limit_a: float | None = call.data.get(ATTR_CURRENT)
-    limit_kw: float | None = call.data.get(ATTR_POWER)
-    if (limit_a is None) == (limit_kw is None):
+    limit_a, limit_w = call.data.get(ATTR_CURRENT), _watts(call.data.get(ATTR_POWER))
+    failsafe_a, failsafe_w = call.data.get(ATTR_FAILSAFE_CURRENT), _watts(call.data.get(ATTR_FAILSAFE_POWER))
+    heartbeat_s, failsafe_s = _seconds(call.data.get(ATTR_HEARTBEAT)), _seconds(call.data.get(ATTR_FAILSAFE_DURATION))
+    failsafes = sum(each is not None for each in (failsafe_a, failsafe_w))
+    if failsafes != (heartbeat_s is not None) or (failsafe_s is not None and heartbeat_s is None):
+        raise invalid("failsafe_incomplete")
+    limits = sum(each is not None for each in (limit_a, limit_w))
+    if limits > 1 or (limits == 0 and heartbeat_s is None):
         raise invalid("one_limit")
-    duration: timedelta | None = call.data.get(ATTR_DURATION)
     coordinator.site.set_external_limit(
         call.data[ATTR_SOURCE],
         circuit_id,
         limit_a=limit_a,
-        limit_w=None if limit_kw is None else limit_kw * 1000,
-        duration_s=duration.total_seconds() if duration else None,
+        limit_w=limit_w,
+        duration_s=_seconds(call.data.get(ATTR_DURATION)),
+        silent_after_s=heartbeat_s,
+        failsafe_a=failsafe_a,
+        failsafe_w=failsafe_w,
+        failsafe_s=failsafe_s,
     )
+
+
+def _watts(kilowatts: float | None) -> float | None:
+    return None if kilowatts is None else kilowatts * 1000
+
+
+def _seconds(duration: timedelta | None) -> float | None:
+    return None if duration is None else duration.total_seconds()
 
 
 async def _clear_limit(call: ServiceCall) -> None:
@@ -56,6 +79,10 @@ ACTIONS: Mapping[str, Action] = {
             vol.Optional(ATTR_CURRENT): AMPS,
             vol.Optional(ATTR_POWER): KILOWATTS,
             vol.Optional(ATTR_DURATION): DURATION,
+            vol.Optional(ATTR_HEARTBEAT): DURATION,
+            vol.Optional(ATTR_FAILSAFE_CURRENT): AMPS,
+            vol.Optional(ATTR_FAILSAFE_POWER): KILOWATTS,
+            vol.Optional(ATTR_FAILSAFE_DURATION): DURATION,
             vol.Optional(ATTR_SOURCE, default=DEFAULT_SOURCE): cv.string,
         },
     ),

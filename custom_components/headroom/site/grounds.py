@@ -7,7 +7,6 @@ from collections.abc import Callable
 from ..csms.errors import StationOfflineError
 from ..csms.station import Station
 from ..csms.values import Inventory
-from ..demand_response.limits import ExternalLimits
 from ..engine.phase_switch import PhaseSwitch
 from .authorization import Authorization
 from .circuit import CircuitState
@@ -20,6 +19,7 @@ from .limits import FirstLease
 from .memory import EvseMemory, SiteMemory
 from .needs import CarsWord, cars_word
 from .offline import Keeper
+from .outside import OutsideLimits
 from .peak import Peak
 from .phase_maps import PhaseMaps
 from .planning import Planning, Runner
@@ -59,7 +59,8 @@ class Grounds(ABC):
         self._evses: dict[EvseKey, EvseState] = {}
         self._installers: dict[str, Installer] = {}
         self._installing: dict[str, asyncio.Task[None]] = {}
-        self._external = ExternalLimits()
+        self._external = OutsideLimits()
+        self._external.recall(memory.outside, self._posix_zero_s())
         self.resources = Resources()
         self._triggers: set[str] = set()
         self._woken = asyncio.Event()
@@ -208,6 +209,7 @@ class Grounds(ABC):
             last_resort=self.last_resort.document(),
             shadow=self._shadow.comparison,
             peak=self.peak.document(),
+            outside=self._external.documents(self._posix_zero_s()),
             phase_maps=self._phase_maps.document(),
         )
 

@@ -53,6 +53,8 @@ class SiteMemory:
     """As `Peak.document` gives it."""
     phase_maps: Mapping[str, Any] = field(default_factory=dict)
     """As `PhaseMaps.document` gives it."""
+    outside: Sequence[Mapping[str, Any]] = ()
+    """As `OutsideLimits.documents` gives them."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -67,6 +69,7 @@ class SiteMemory:
             "shadow": None if self.shadow is None else self.shadow.document(),
             "peak": dict(self.peak),
             "phase_maps": dict(self.phase_maps),
+            "outside": list(self.outside),
         }
 
     @classmethod
@@ -100,4 +103,5 @@ class SiteMemory:
             shadow=None if document.get("shadow") is None else Comparison.from_document(document["shadow"]),
             peak=document.get("peak", {}),
             phase_maps=document.get("phase_maps", {}),
+            outside=document.get("outside", ()),
         )

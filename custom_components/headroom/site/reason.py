@@ -1,5 +1,6 @@
 """Why an EVSE has the limit it has: what the loop knows beside the allocation's own reason."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..engine.model import Allocation, Reason, ReasonCode
@@ -11,9 +12,9 @@ from .standing import SOURCE
 
 
 def reason_of(
-    evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: set[str], now: float
+    evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: Mapping[str, str], now: float
 ) -> Reason:
-    """Return the reason to show; `lost` are the circuits whose meter is silent, `outside` those that a limit from outside holds."""
+    """Return the reason to show; `lost` are the circuits whose meter is silent, `outside` those that a limit from outside holds, with whose it is."""
     if mode is Mode.OFF:
         return Reason(code=ReasonCode.UNMANAGED)
     if not evse.ready:
@@ -40,8 +41,8 @@ def reason_of(
         return Reason(code=ReasonCode.EXTERNAL, source=evse.external_a(now)[1])
     if reason.code is not ReasonCode.RESTING and reason.circuit_id in lost:
         return Reason(code=ReasonCode.METER_LOST, circuit_id=reason.circuit_id)
-    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING, ReasonCode.POSTPONED) and reason.circuit_id in outside:
-        return replace(reason, code=ReasonCode.EXTERNAL)
+    if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING, ReasonCode.POSTPONED) and (whose := outside.get(reason.circuit_id or "")):
+        return replace(reason, code=ReasonCode.EXTERNAL, source=whose)
     if told_a < allocation.limit_a:
         return replace(reason, code=ReasonCode.RAMP, rises_to_a=allocation.limit_a)
     return reason

@@ -112,6 +112,13 @@ def limit_a(circuit: Circuit, outside: LowestLimits) -> PerPhase:
     return (l1, l2, l3)
 
 
+def held_by(circuit: Circuit, outside: LowestLimits) -> str | None:
+    """Return who outside holds a circuit lower than it is; None where nobody does."""
+    if outside.per_phase is not None and limit_a(circuit, outside) != circuit.limit_a():
+        return str(outside.per_phase)
+    return None if outside.phase_sum is None else str(outside.phase_sum)
+
+
 def headrooms(
     states: Mapping[str, CircuitState],
     evses: Sequence[EvseState],

@@ -290,6 +290,8 @@ class Site(Wishes, Access):
         utcnow = self._clock.utcnow()
         if self.standing.tidy(self._evses, utcnow):
             self._on_memory()
+        if self._external.turn(now):
+            self._on_memory()
         self.standing.apply(self._evses, self._stations, voltage_v=self.config.voltage_v, utcnow=utcnow, now=now)
         if self._visits.turn(evses, self.config.time_zone, utcnow, now):
             self._on_memory()

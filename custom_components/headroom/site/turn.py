@@ -22,7 +22,7 @@ from .peak import PeakCeiling
 from .peak_room import told_of_peak, under_peak
 from .planning import Sharing
 from .reason import reason_of
-from .room import headrooms, limit_a, path_ids
+from .room import headrooms, held_by, limit_a, path_ids
 from .snapshot import MeterHealth
 from .steadiness import Steadiness, lengths_s, shortest_s, spares, steadied
 
@@ -117,14 +117,9 @@ def decide(
     tight = bool(raised) and worse(states, evses, now, raised, {key: longer_s.get(key, length_s) for key in raised})
     if tight:
         told |= {key: sessions[key].limit_a(now) for key in raised}  # once the others' leases are short enough for it
-    limits_a = {
-        circuit_id: limit_a(circuit, external.lowest(circuit_id, now, config.voltage_v)) for circuit_id, circuit in circuits.items()
-    }
-    outside = {
-        circuit_id
-        for circuit_id, circuit in circuits.items()
-        if limits_a[circuit_id] != circuit.limit_a() or external.lowest(circuit_id, now, config.voltage_v).phase_sum is not None
-    }
+    lowest = {circuit_id: external.lowest(circuit_id, now, config.voltage_v) for circuit_id in circuits}
+    limits_a = {circuit_id: limit_a(circuit, lowest[circuit_id]) for circuit_id, circuit in circuits.items()}
+    outside = {circuit_id: whose for circuit_id, circuit in circuits.items() if (whose := held_by(circuit, lowest[circuit_id])) is not None}
     lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
     limits = {
         circuit_id: Limits(

@@ -7,12 +7,12 @@ import logging
 import math
 
 from ..csms.errors import CallTimeoutError, StationOfflineError
-from ..demand_response.limits import ExternalLimit
 from ..engine.share import Policy
 from .config import EvseKey, Mode
 from .evse import EvseState
 from .grounds import Grounds
 from .limits import LimitsOverTime
+from .outside import order
 from .shadow import Shadow
 from .standing import StandingLimit, Storing
 from .storing import store, take_away
@@ -151,15 +151,42 @@ class Wishes(Grounds):
             self._on_memory()
 
     def set_external_limit(
-        self, source: str, circuit_id: str, *, limit_a: float | None, limit_w: float | None, duration_s: float | None
+        self,
+        source: str,
+        circuit_id: str,
+        *,
+        limit_a: float | None,
+        limit_w: float | None,
+        duration_s: float | None,
+        silent_after_s: float | None = None,
+        failsafe_a: float | None = None,
+        failsafe_w: float | None = None,
+        failsafe_s: float | None = None,
     ) -> None:
-        """Cap a circuit from outside, in amps per phase or in watts; ValueError for what can't be meant."""
-        valid_to_s = None if duration_s is None else self._clock.monotonic() + duration_s
-        self._external.set(ExternalLimit(source=source, circuit_id=circuit_id, limit_a=limit_a, limit_w=limit_w, valid_to_s=valid_to_s))
+        """Cap a circuit from outside, in amps per phase or in watts, with what holds once the source falls silent (`outside.order`).
+
+        ValueError for what can't be meant.
+        """
+        self._external.set(
+            order(
+                source,
+                circuit_id,
+                self._clock.monotonic(),
+                limit_a=limit_a,
+                limit_w=limit_w,
+                duration_s=duration_s,
+                silent_after_s=silent_after_s,
+                failsafe_a=failsafe_a,
+                failsafe_w=failsafe_w,
+                failsafe_s=failsafe_s,
+            )
+        )
+        self._on_memory()
         self.request_turn("user")
 
     def clear_external_limit(self, source: str, circuit_id: str) -> bool:
         """Take a source's limit off a circuit; False where there was none."""
         cleared = self._external.clear(source, circuit_id)
+        self._on_memory()
         self.request_turn("user")
         return cleared
