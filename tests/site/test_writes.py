@@ -50,3 +50,25 @@ def test_hours_of_charging_take_no_more_writes_than_the_days_budget_gives_and_le
             assert used_pct is not None and used_pct > 85, (used_pct, written)
 
     run(story())
+
+
+def test_what_is_left_for_the_day_and_what_was_written_outlive_a_restart() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 2, building=HOUSE, step_s=1.0, over_limit_s=30.0) as s:
+            await s.until(600)
+            left = [s.site._evses[s.key(number)].budget.left for number in (1, 2)]
+            written = [each.profile_writes_today for each in s.site.snapshot.stations.values()]
+            assert max(left) < BURST - 20 and min(written) > 20, (left, written)
+            memory = s.memory()
+            await s.vanish()
+            await s.until(660)
+            await s.come_back(memory)
+            await s.until(670)
+            for number, before in zip((1, 2), left, strict=True):
+                assert before - 30 < s.site._evses[s.key(number)].budget.left < before + 2
+            assert all(
+                now >= before
+                for now, before in zip((each.profile_writes_today for each in s.site.snapshot.stations.values()), written, strict=True)
+            )
+
+    run(story())

@@ -6,6 +6,7 @@ spends them freely while it has many: a building that jumps is followed closely 
 takes no more than leases of five minutes allow, while another that has more left takes the rest (`site/steadiness.py`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 import math
 
@@ -64,6 +65,15 @@ class WriteBudget:
         """Return it as it is at a time, `charging` since the time before."""
         gained = max(0.0, now - self.at_s) * (CHARGING_PER_S if charging else IDLE_PER_S)
         return WriteBudget(left=min(BURST, self.left + gained), at_s=now)
+
+    def document(self, posix_zero_s: float) -> dict[str, float] | None:
+        """Return it as JSON-able data, None before its first turn; `posix_zero_s` is the POSIX time of its clock's zero."""
+        return {"left": round(self.left, 2), "at": self.at_s + posix_zero_s} if math.isfinite(self.at_s) else None
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, float], posix_zero_s: float) -> WriteBudget:
+        """Return what `document` gave; the time since then is not known to have been spent charging."""
+        return cls(left=min(BURST, document["left"]), at_s=document["at"] - posix_zero_s)
 
     @property
     def plenty(self) -> bool:

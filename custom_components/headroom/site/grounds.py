@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 import asyncio
 from collections.abc import Callable
+from datetime import date
 
 from ..csms.errors import StationOfflineError
 from ..csms.station import Station
 from ..csms.values import Inventory
 from ..engine.phase_switch import PhaseSwitch
+from ..engine.write_budget import WriteBudget
 from .authorization import Authorization
 from .circuit import CircuitState
 from .clock import Clock, LoopClock
@@ -51,6 +53,9 @@ class Grounds(ABC):
         self._on_memory = on_memory
         memory = memory or SiteMemory()
         self._remembered = dict(memory.evses)
+        kept = memory.writes_today
+        self._writes_day = date.fromisoformat(kept["day"]) if "day" in kept else None
+        self._remembered_writes: dict[str, int] = dict(kept.get("stations", {}))
         self._chosen_mode = memory.mode
         self.policy = memory.policy
         self._planning = Planning(run_plan, lambda: self.request_turn("plan"))
@@ -143,7 +148,9 @@ class Grounds(ABC):
                 evse.config, evse.circuit_id = evse_config, station_config.circuit_id
                 evse.user_max_a = min(evse.user_max_a, evse_config.max_a)
                 evse.station_external = self._stations.setdefault(identity, StationState(identity=identity)).external
-            installer = self._installers.setdefault(identity, Installer(identity, self._clock, self))
+            if (installer := self._installers.get(identity)) is None:
+                installer = self._installers[identity] = Installer(identity, self._clock, self)
+                installer.writes_today = self._remembered_writes.pop(identity, 0)
             installer.standing = self.standing
             installer.evses = [self._evses[EvseKey(identity, evse.evse_id)] for evse in station_config.evses]
             state = self._stations.setdefault(identity, StationState(identity=identity))
@@ -200,6 +207,7 @@ class Grounds(ABC):
                     did_not_wake=evse.did_not_wake,
                     wish=None if evse.wish is None else evse.wish.document(),
                     word=None if (word := cars_word(evse.session) or evse.word) is None else word.document(),
+                    writes=evse.budget.document(self._posix_zero_s()),
                 )
                 for key, evse in self._evses.items()
             },
@@ -211,6 +219,10 @@ class Grounds(ABC):
             peak=self.peak.document(),
             outside=self._external.documents(self._posix_zero_s()),
             phase_maps=self._phase_maps.document(),
+            writes_today={
+                "day": (self._writes_day or self._today()).isoformat(),
+                "stations": {identity: each.writes_today for identity, each in self._installers.items()},
+            },
         )
 
     def _recall(self, evse: EvseState) -> None:
@@ -221,10 +233,16 @@ class Grounds(ABC):
             evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
             evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
             evse.word = None if kept.word is None else CarsWord.from_document(kept.word)
+            if kept.writes is not None:
+                evse.budget = WriteBudget.from_document(kept.writes, self._posix_zero_s())
             if kept.first_lease_a > 0:
                 # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
                 ends_at = kept.first_lease_until - self._posix_zero_s()
                 evse.first_lease = FirstLease(remote_start_id=None, limit_a=kept.first_lease_a, expires_at=ends_at)
+
+    def _today(self) -> date:
+        """Return the day by the clocks of those who live there."""
+        return self._clock.utcnow().astimezone(self.config.zone).date()
 
     def _posix_zero_s(self) -> float:
         """Return the POSIX time at which the monotonic clock was zero."""

@@ -30,6 +30,8 @@ class EvseMemory:
     """What a driver said, as `Wish.document` gives it."""
     word: Mapping[str, Any] | None = None
     """What the car of the session said it needs, as `CarsWord.document` gives it."""
+    writes: Mapping[str, float] | None = None
+    """What is left for its station's flash, as `WriteBudget.document` gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class SiteMemory:
     """As `PhaseMaps.document` gives it."""
     outside: Sequence[Mapping[str, Any]] = ()
     """As `OutsideLimits.documents` gives them."""
+    writes_today: Mapping[str, Any] = field(default_factory=dict)
+    """The day in the site's zone, and what was written to each station."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -70,6 +74,7 @@ class SiteMemory:
             "peak": dict(self.peak),
             "phase_maps": dict(self.phase_maps),
             "outside": list(self.outside),
+            "writes_today": dict(self.writes_today),
         }
 
     @classmethod
@@ -92,6 +97,7 @@ class SiteMemory:
                     did_not_wake=evse.get("did_not_wake", False),
                     wish=evse.get("wish"),
                     word=evse.get("word"),
+                    writes=evse.get("writes"),
                 )
                 for key, evse in document.get("evses", {}).items()
                 if "user_max_a" in evse
@@ -104,4 +110,5 @@ class SiteMemory:
             peak=document.get("peak", {}),
             phase_maps=document.get("phase_maps", {}),
             outside=document.get("outside", ()),
+            writes_today=document.get("writes_today", {}),
         )

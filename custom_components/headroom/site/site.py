@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
 import logging
 import math
 import time
@@ -96,7 +95,6 @@ class Site(Wishes, Access):
         self._emergency = False
         self._lengths_s: Mapping[EvseKey, float] = {}
         self._turned_at = self._clock.monotonic()
-        self._writes_day: date | None = None
         self._decisions = DecisionLog()
         self._dead_man = DeadManWatch()
         self.turns = 0
@@ -395,7 +393,7 @@ class Site(Wishes, Access):
             self._journal.record_decision(DecisionRecord(at=decision.at, trigger=trigger, document=decision.document()))
 
     def _snapshot(self, turn: Turn | None = None) -> SiteSnapshot:
-        today = self._clock.utcnow().date()
+        today = self._today()
         if self._writes_day != today:
             self._writes_day = today
             for installer in self._installers.values():
