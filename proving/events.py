@@ -19,7 +19,9 @@ from .setting import Setting
 from .story import Told
 from .words import number, seconds, share
 
-LOCKED = "database locked"
+LOCKED, DISK_FULL = "database locked", "disk full"
+OF_THE_FILE = frozenset({LOCKED, DISK_FULL})
+"""What befalls the file that the ledger writes."""
 GARBAGE = (
     "",
     "no JSON",
@@ -170,6 +172,11 @@ async def _locked(running: RunningSite, told: Told, on: bool) -> None:
     running.records.lock(locked=on)
 
 
+async def _disk_full(running: RunningSite, told: Told, on: bool) -> None:
+    assert isinstance(running.records, FiledRecords)
+    running.records.fill(full=on)
+
+
 EVENTS: Mapping[str, Event] = {
     **{str(fault): _meter(fault) for fault in MeterFault},
     "station offline": _station("offline"),
@@ -214,6 +221,7 @@ EVENTS: Mapping[str, Event] = {
     "every station reconnects": Event("site", _everybody),
     "stranger sends garbage": Event("site", _garbage, {vol.Optional("as", default="STRANGER"): str}),
     LOCKED: Event("site", _locked),
+    DISK_FULL: Event("site", _disk_full),
 }
 
 

@@ -8,9 +8,16 @@ import json
 import logging
 from pathlib import Path
 import sqlite3
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
 from custom_components.headroom.ledger.ledger import Ledger
 from custom_components.headroom.ledger.records import DecisionRecord, LedgerError, SessionRecord
+
+ROOM_PAGES = 1_000_000
+"""More than a run writes."""
 
 
 class Records:
@@ -51,6 +58,7 @@ class FiledRecords(Records):
         self._path = path
         self._ledger = Ledger(f"sqlite:///{path}?timeout=0.01", on_health=self._hear, now=now)
         self._lock: sqlite3.Connection | None = None
+        self._full = False
 
     def _hear(self, error: LedgerError | None) -> None:
         self.error = error
@@ -58,11 +66,15 @@ class FiledRecords(Records):
     async def open(self) -> None:
         """Open the ledger."""
         asyncio.get_running_loop().set_default_executor(AtOnce())
+        event.listen(Pool, "checkout", self._checked_out)
         await self._ledger.open()
 
     async def close(self) -> None:
         """Write what waits; raises LedgerError where that can't be."""
-        await self._ledger.close()
+        try:
+            await self._ledger.close()
+        finally:
+            event.remove(Pool, "checkout", self._checked_out)
 
     async def written(self) -> int:
         """Return how many decisions the file holds; raises LedgerError where it can't be read."""
@@ -86,6 +98,17 @@ class FiledRecords(Records):
         elif self._lock is not None:
             self._lock.rollback()
             self._lock.close()
+
+    def fill(self, *, full: bool) -> None:
+        """Leave the file no room to grow, or enough, as the disk it lies on would."""
+        self._full = full
+
+    def _checked_out(self, connection: Any, *_: Any) -> None:
+        """Tell a connection to the file how far that may grow: it is the connection that SQLite minds this for."""
+        (_, _, path), *_ = connection.execute("PRAGMA database_list").fetchall()
+        if Path(path) == self._path:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count={pages if self._full else ROOM_PAGES}")
 
 
 class AtOnce(ThreadPoolExecutor):

@@ -1,5 +1,6 @@
 """A circuit's meter in simulated time: what it shows of the physics, what may go wrong with it, and what a reader makes of that."""
 
+from dataclasses import replace
 from enum import StrEnum
 import random
 
@@ -35,23 +36,20 @@ class SimulatedMeter:
         self.noise_a = noise_a
         self.fault: MeterFault | None = None
         self._dice = random.Random(f"{seed}/{name}")
-        self._frozen: MeterValues | None = None
+        self._shows: MeterValues | None = None
 
     def read(self, values: MeterValues, now: float) -> Reading | None:
         """Return what a reader believes of the values at `now`; None where nothing comes. Raises MeterError where it can't be true."""
-        if self.fault is not MeterFault.FROZEN:
-            self._frozen = None
-        elif self._frozen is None:
-            self._frozen = values
         if self.fault is MeterFault.LOST:
             return None
-        l1, l2, l3 = (current + self._dice.uniform(-self.noise_a, self.noise_a) for current in (self._frozen or values).current_a)
-        current_a, power_w = self._shown((l1, l2, l3), values.voltage_v)
-        import_wh = (self._frozen or values).import_wh
-        reading = Reading(current_a=current_a, power_w=power_w, taken_at=now, source=self.name, import_wh=import_wh)
+        if self._shows is None or self.fault is not MeterFault.FROZEN:  # a frozen one repeats itself to the last digit
+            l1, l2, l3 = (current + self._dice.uniform(-self.noise_a, self.noise_a) for current in values.current_a)
+            self._shows = replace(values, current_a=(l1, l2, l3))
+        current_a, power_w = self._wrong(self._shows.current_a, self._shows.voltage_v)
+        reading = Reading(current_a=current_a, power_w=power_w, taken_at=now, source=self.name, import_wh=self._shows.import_wh)
         return plausible(reading, voltage_v=values.voltage_v)
 
-    def _shown(self, current_a: PerPhase, voltage_v: float) -> tuple[PerPhase, float]:
+    def _wrong(self, current_a: PerPhase, voltage_v: float) -> tuple[PerPhase, float]:
         l1, l2, l3 = current_a
         power_w = voltage_v * (l1 + l2 + l3)
         match self.fault:

@@ -14,7 +14,7 @@ from simulator.site import SimulatedSite
 from simulator.virtual import run
 
 from .always import broken, complaints_kept
-from .events import LOCKED, happen, subject_kind
+from .events import OF_THE_FILE, happen, subject_kind
 from .figures import FIGURES, Figure
 from .journal import FiledRecords, Records
 from .meter import SimulatedMeter
@@ -65,7 +65,7 @@ async def _play(story: Story, folder: Path, *, drawn: bool) -> Outcome:
         subjects = [*(circuit.circuit_id for circuit in setting.circuits), *setting.places]
         wanted |= {(_kind(of, story), of, name): None for of in subjects for name in DRAWN[_kind(of, story)]}
     world = SimulatedSite(setting.spec(), story.starts)
-    filed = FiledRecords(folder / "ledger.db", lambda: world.now) if any(told.what == LOCKED for told in story.events) else None
+    filed = FiledRecords(folder / "ledger.db", lambda: world.now) if any(told.what in OF_THE_FILE for told in story.events) else None
     pace = Pace(moments=moments(setting), fine_s=story.step_s, coarse_s=max(METER_EVERY_S, 5 * story.step_s), settles_s=SETTLES_S)
     running = RunningSite(world, setting.config(), step_s=story.step_s, records=filed or Records(), pace=pace)
     running.meters = {one: SimulatedMeter(f"meter of {one}", noise_a=story.noise_a) for one in running.meters}

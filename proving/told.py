@@ -51,7 +51,7 @@ CAR: dict[Any, Any] = {
     vol.Optional("card", default="CARD"): vol.Any(str, None),
     vol.Optional("soc", default=0.2): share,
     **{
-        vol.Optional(one.name): {"phases": int, "never_wakes": bool}.get(one.name, number)
+        vol.Optional(one.name): {"phases": int, "never_wakes": bool, "sleeps_through": int}.get(one.name, number)
         for one in fields(CarSpec)
         if one.name not in {"name", "high_level"}
     },
