@@ -142,6 +142,7 @@ def busy(site: SiteSnapshot) -> SiteSnapshot:
                 import_wh=12_345_678.0,
                 meter=MeterHealth.OK,
                 meter_age_s=0.8,
+                meter_source="eastron_sdm630 at 192.0.2.20",
             ),
             "garage": replace(garage, current_a=(10.5, 10.5, 10.5), headroom_a=(31.0, 31.0, 31.0)),
         },

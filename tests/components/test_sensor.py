@@ -36,6 +36,21 @@ async def test_a_lost_meter_shows_no_current(hass: HomeAssistant, set_up: Callab
     assert float(hass.states.get("sensor.home_limit_l1").state) == 38.0
 
 
+async def test_a_meter_that_was_not_heard_yet_shows_no_current(
+    hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]
+) -> None:
+    """After a restart nobody has measured anything: nought amps would be recorded as if they had flowed."""
+    entry = await set_up(Platform.SENSOR)
+    site = busy(entry.runtime_data.data)
+    unheard = replace(site.circuits["main"], meter=MeterHealth.STALE, meter_source=None, power_w=None, current_a=(0.0, 0.0, 0.0))
+    show(entry, replace(site, circuits={**site.circuits, "main": unheard}))
+    assert hass.states.get("sensor.home_current_l1").state == STATE_UNKNOWN
+    assert float(hass.states.get("sensor.home_limit_l1").state) == 38.0
+    without = replace(unheard, meter=MeterHealth.NONE, current_a=(6.0, 6.0, 6.0))
+    show(entry, replace(site, circuits={**site.circuits, "main": without}))
+    assert float(hass.states.get("sensor.home_current_l1").state) == 6.0, "without a meter: what the cars draw"
+
+
 async def test_the_reason_names_the_circuit_and_the_phase(
     hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]
 ) -> None:

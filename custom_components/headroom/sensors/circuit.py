@@ -12,8 +12,12 @@ from .rows import CurrentRow, DurationRow, EnergyRow, EnumRow, PowerRow, SensorR
 
 
 def _believed[ValueT](value_fn: Callable[[CircuitSnapshot], ValueT]) -> Callable[[CircuitSnapshot], ValueT | None]:
-    """Show nothing where the circuit's meter is lost: what it said last is not what flows now."""
-    return lambda circuit: None if circuit.meter is MeterHealth.LOST else value_fn(circuit)
+    """Show nothing where the circuit's meter is lost, for what it said last is not what flows now, and before it has said anything."""
+    return lambda circuit: None if circuit.meter is MeterHealth.LOST or _unheard(circuit) else value_fn(circuit)
+
+
+def _unheard(circuit: CircuitSnapshot) -> bool:
+    return circuit.meter is not MeterHealth.NONE and circuit.meter_source is None
 
 
 def _metered(circuit: CircuitSnapshot) -> bool:
@@ -33,7 +37,7 @@ def _limit(phase: Phase) -> Callable[[CircuitSnapshot], float]:
 
 
 def _flow(phase: Phase) -> Callable[[ResourceSnapshot], float | None]:
-    return lambda resource: None if resource.meter is MeterHealth.LOST else resource.current_a[phase]
+    return lambda resource: None if resource.meter is MeterHealth.LOST or resource.meter_age_s is None else resource.current_a[phase]
 
 
 def _compared_s(over_fn: Callable[[Compared], float]) -> Callable[[CircuitSnapshot], float | None]:
