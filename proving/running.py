@@ -19,7 +19,6 @@ from custom_components.headroom.site.config import SiteConfig
 from custom_components.headroom.site.memory import SiteMemory
 from custom_components.headroom.site.planning import Made, Runner, Work
 from custom_components.headroom.site.site import Site
-from custom_components.headroom.site.snapshot import SiteSnapshot
 from simulator.driver import SiteDriver
 from simulator.meter import MeterValues
 from simulator.pace import Pace
@@ -68,7 +67,7 @@ class RunningSite:
         self.meter_error_a: Callable[[], float] = lambda: 0.0
         self.on_second: list[Callable[[float], None]] = []
         """Called each second, once its readings are taken in, with the time."""
-        self.on_turn: list[Callable[[SiteSnapshot], None]] = []
+        self.on_turn: list[Callable[[], None]] = []
         self.reckons: Runner | None = None
         self.driver = SiteDriver(world, self.connect, step_s=step_s, pace=pace)
         self.driver.on_step.append(self._meter)
@@ -118,13 +117,13 @@ class RunningSite:
     def _station(self, identity: str) -> Any:
         return self._central_system.stations.get(identity) if self._central_system else None
 
-    def _turned(self, snapshot: SiteSnapshot) -> None:
+    def _turned(self, _: str) -> None:
         self.snapshots += 1
         self._turned_at = self.time_s
-        if snapshot.dead_man.violations:
-            self._broken.append((self.time_s, len(snapshot.dead_man.violations)))
+        if broken := self.site.dead_man.violations:
+            self._broken.append((self.time_s, len(broken)))
         for listener in self.on_turn:
-            listener(snapshot)
+            listener()
 
     @property
     def turn_age_s(self) -> float:

@@ -8,7 +8,6 @@ from typing import Any
 
 from custom_components.headroom.csms.v201.timing import Timing
 from custom_components.headroom.ledger.records import DecisionRecord, SessionRecord
-from custom_components.headroom.site.snapshot import SiteSnapshot
 from simulator.pace import Pace
 from simulator.report import Baseline, Run, build_report
 from simulator.site import SimulatedSite
@@ -159,9 +158,10 @@ async def _soak(*, seed: int, evses: int, hours: float, faults_per_hour: float) 
     running = RunningSite(world, chosen.setting.config(), step_s=1.0, records=records, pace=pace, timing=timing)
     watch, reactions_s = Watch(running, chosen), list[float]()
 
-    def turned(snapshot: SiteSnapshot) -> None:
-        if snapshot.reaction_s is not None and (not reactions_s or reactions_s[-1] != snapshot.reaction_s):
-            reactions_s.append(snapshot.reaction_s)
+    def turned() -> None:
+        reaction_s = running.site.reaction_s
+        if reaction_s is not None and (not reactions_s or reactions_s[-1] != reaction_s):
+            reactions_s.append(reaction_s)
 
     running.on_turn.append(turned)
     running.driver.on_step.append(watch.step)

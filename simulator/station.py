@@ -223,7 +223,8 @@ class StationModel:
 
         While the station ignores its profiles, a pilot stays where it is and a new transaction gets all there is.
         """
-        busy = {evse_id: evse for evse_id, evse in self.evses.items() if evse.transaction}
+        if not (busy := {evse_id: evse for evse_id, evse in self.evses.items() if evse.transaction}):
+            return {}
         if self.faults.ignoring:
             return {
                 evse_id: evse.pilot_a if evse.transaction and evse.transaction.sampled_at else evse.spec.max_a

@@ -272,20 +272,20 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         for follower in tuple(self._followers.get(identity, ())):
             follower(event)
 
-    def _on_turn(self, snapshot: SiteSnapshot) -> None:
+    def _on_turn(self, trigger: str) -> None:
         """Show what a turn came to: at once, but after no more than a reading within a second of the one before."""
         if self._to_show is not None:
             self._to_show.cancel()
             self._to_show = None
         waits_s = self._shown_at + READINGS_SHOWN_EVERY_S - self.hass.loop.time()
-        if snapshot.trigger == "reading" and waits_s > 0:
-            self._to_show = self.hass.loop.call_later(waits_s, self._show, snapshot)
+        if trigger == "reading" and waits_s > 0:
+            self._to_show = self.hass.loop.call_later(waits_s, self._show)
         else:
-            self._show(snapshot)
+            self._show()
 
-    def _show(self, snapshot: SiteSnapshot) -> None:
+    def _show(self) -> None:
         self._to_show, self._shown_at = None, self.hass.loop.time()
-        self.async_set_updated_data(snapshot)
+        self.async_set_updated_data(self.site.snapshot)
 
     def _show_nothing_more(self) -> None:
         if self._to_show is not None:

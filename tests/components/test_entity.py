@@ -197,7 +197,8 @@ async def test_a_fast_meter_writes_its_states_once_a_second(hass: HomeAssistant,
     def turn(current_a: float, trigger: str = "reading") -> None:
         snapshot = coordinator.site.snapshot
         main = replace(snapshot.circuits["main"], current_a=(current_a, 0.0, 0.0))
-        coordinator._on_turn(replace(snapshot, circuits={**snapshot.circuits, "main": main}, trigger=trigger))
+        coordinator.site._drawn = replace(snapshot, circuits={**snapshot.circuits, "main": main}, trigger=trigger)
+        coordinator._on_turn(trigger)
 
     turn(1.0, "user")
     assert shown == [1.0], "what a person did is shown at once"

@@ -107,7 +107,7 @@ class Fixture:
             stations={"CP1": StationConfig(identity="CP1", name="CP1", circuit_id="main", evses=evses)},
             authorization=AuthorizationPolicy(free=True),
         )
-        self.site = Site(config, station=self._station, memory=SiteMemory(mode=Mode.STATIC), on_turn=lambda snapshot: self.turned.set())
+        self.site = Site(config, station=self._station, memory=SiteMemory(mode=Mode.STATIC), on_turn=lambda trigger: self.turned.set())
 
     def _station(self, identity: str) -> Any:
         return None if self.system is None else self.system.stations.get(identity)

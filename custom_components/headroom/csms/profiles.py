@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 import math
 from typing import Any
 
@@ -39,25 +40,28 @@ class Role(StrEnum):
     LEASE = "lease"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Placed:
-    """A charging profile and the EVSE it is set on: 0 is the station, or each of its EVSEs (TxDefaultProfile)."""
+    """A charging profile and the EVSE it is set on: 0 is the station, or each of its EVSEs (TxDefaultProfile).
+
+    What it says never changes, and is read once: every turn of the loop asks whose each profile is.
+    """
 
     evse_id: int
     profile: Payload
     source: str = "CSO"
 
-    @property
+    @cached_property
     def profile_id(self) -> int | None:
         """Its id, None where it can't be read."""
         return optional_whole(self.profile, "id")
 
-    @property
+    @cached_property
     def purpose(self) -> str:
         """Its chargingProfilePurpose, "" where it can't be read."""
         return optional_text(self.profile, "chargingProfilePurpose") or ""
 
-    @property
+    @cached_property
     def stack_level(self) -> int:
         """Its stackLevel."""
         return optional_whole(self.profile, "stackLevel") or 0

@@ -1,6 +1,6 @@
 """What is known of one EVSE: what was said, what was measured, what is installed, what is wanted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 import math
@@ -9,7 +9,7 @@ from ..csms.dialect import Dialect, Handle
 from ..csms.values import UNKNOWN, ChargingState, ConnectorStatus, TerminalValues
 from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand
-from ..engine.model import ALL_PHASES, NONE_A, Past, PerPhase, Phase
+from ..engine.model import NONE_A, Past, PerPhase, Phase
 from ..engine.phase_map import Learnt, contradicted
 from ..engine.phase_switch import PhaseSwitch
 from ..engine.waking import Waking
@@ -292,14 +292,11 @@ class EvseFacts:
 
     def per_phase(self, current_a: float) -> PerPhase:
         """Return a current of this car as the grid's conductors see it."""
-        phases = self.grid_phases()
-        l1, l2, l3 = (current_a if phase in phases else 0.0 for phase in ALL_PHASES)
-        return (l1, l2, l3)
+        return NONE_A if current_a == 0.0 else _on(self.grid_phases(), current_a)
 
     def rated_per_phase(self, current_a: float) -> PerPhase:
         """Return a current on every conductor the EVSE is wired to, whatever car comes."""
-        l1, l2, l3 = (current_a if phase in self.rated_phases else 0.0 for phase in ALL_PHASES)
-        return (l1, l2, l3)
+        return NONE_A if current_a == 0.0 else _on(self.rated_phases, current_a)
 
     def measured_per_phase(self) -> PerPhase:
         """Return the measured currents on the grid's conductors."""
@@ -320,3 +317,11 @@ class EvseFacts:
     def _anywhere(self) -> tuple[Phase, ...]:
         """The conductors behind those of its terminals of which nobody knows."""
         return self._conductors(index for index, phase in enumerate(self.wired) if phase is None)
+
+
+def _on(phases: Collection[Phase], current_a: float) -> PerPhase:
+    return (
+        current_a if Phase.L1 in phases else 0.0,
+        current_a if Phase.L2 in phases else 0.0,
+        current_a if Phase.L3 in phases else 0.0,
+    )

@@ -6,12 +6,16 @@ from types import MappingProxyType
 
 from ..engine.allocate import allocate
 from ..engine.deadman import fallback_room, sums
-from ..engine.model import Circuit, Headroom, PerPhase, Request
+from ..engine.model import Circuit, Headroom, PerPhase, Phase, Request
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import subtract
 from .circuit import CircuitState
+from .config import EvseKey
 from .evse import EvseState
 from .led import doubtful
+
+type _Claim = tuple[EvseKey, str, tuple[Phase, ...], float, float, float]
+"""An EVSE, its circuit and conductors, its rating, its least current, and what lasts there now."""
 
 
 def fallbacks(
@@ -37,28 +41,23 @@ def fallbacks(
         )
         for circuit_id, state in states.items()
     ]
-    requests = [
-        Request(
-            request_id=str(evse.key),
-            circuit_id=evse.circuit_id,
-            phases=evse.rated_phases,
-            max_a=evse.rated_a,
-            min_a=evse.config.min_a,
-        )
-        for evse in led
-    ]
-    shares = dict(_shares(tuple(rows), tuple(requests), tuple(evse.lasting_a for evse in led)))
+    claims = tuple((evse.key, evse.circuit_id, evse.rated_phases, evse.rated_a, evse.config.min_a, evse.lasting_a) for evse in led)
+    shares = dict(_shares(tuple(rows), claims))
     shares |= {str(evse.key): evse.fallback_a or 0.0 for evse in doubted}
     return {
-        str(evse.key): at_least_or_nothing(min(shares[str(evse.key)], evse.user_max_a), evse.config.min_a) if evse.allowed else 0.0
+        (key := str(evse.key)): at_least_or_nothing(min(shares[key], evse.user_max_a), evse.config.min_a) if evse.allowed else 0.0
         for evse in evses
     }
 
 
 @lru_cache(maxsize=8)
-def _shares(rows: tuple[Headroom, ...], requests: tuple[Request, ...], held_a: tuple[float, ...]) -> Mapping[str, float]:
+def _shares(rows: tuple[Headroom, ...], claims: tuple[_Claim, ...]) -> Mapping[str, float]:
     """Return the fixed share to tell each now; kept, for from turn to turn it is nearly always the same question."""
-    holdings = {request.request_id: Holding(limit_a=held, reserved_a=held) for request, held in zip(requests, held_a, strict=True)}
+    requests = [
+        Request(request_id=str(key), circuit_id=circuit_id, phases=phases, max_a=rated_a, min_a=min_a)
+        for key, circuit_id, phases, rated_a, min_a, _ in claims
+    ]
+    holdings = {str(key): Holding(limit_a=held_a, reserved_a=held_a) for key, *_, held_a in claims}
     return MappingProxyType(steady(requests, allocate(rows, requests), holdings, rows, now=0.0, may_raise=set(holdings)))
 
 

@@ -47,7 +47,7 @@ from .phase_switching import switch_phases
 from .planning import Basis, Runner
 from .room import read
 from .sleepers import wake
-from .snapshot import SiteSnapshot
+from .snapshot import DeadManHealth, SiteSnapshot
 from .stations import Journal, StationState
 from .turn import Turn, decide
 from .view import snapshot_of
@@ -75,13 +75,14 @@ class Site(Wishes, Access):
         clock: Clock | None = None,
         memory: SiteMemory | None = None,
         journal: Journal | None = None,
-        on_turn: Callable[[SiteSnapshot], None] = lambda snapshot: None,
+        on_turn: Callable[[str], None] = lambda trigger: None,
         on_memory: Callable[[], None] = lambda: None,
         on_judgement: Callable[[Judgement], None] = lambda judgement: None,
         run_plan: Runner = asyncio.to_thread,
     ) -> None:
         """`station` looks up the open connection to an identity; `memory` is what was kept over a restart.
 
+        `on_turn` is told what started a turn, once it is over; whoever wants to see it looks at `snapshot`.
         `run_plan` has a plan reckoned beside the loop. `on_judgement` is told who may charge and who may not, each time somebody asks anew.
         """
         super().__init__(config, station=station, clock=clock, memory=memory, on_memory=on_memory, run_plan=run_plan)
@@ -98,8 +99,13 @@ class Site(Wishes, Access):
         self._decisions = DecisionLog()
         self._dead_man = DeadManWatch()
         self.turns = 0
+        self._newest: Turn | None = None
+        self._trigger = ""
+        self._fails_since = False
+        """The turns after the newest one fail."""
+        self._drawn: SiteSnapshot | None = None
+        """The snapshot, once somebody has looked at the newest turn."""
         self.configure(config)
-        self.snapshot = self._snapshot()
 
     # What meters say.
 
@@ -239,8 +245,8 @@ class Site(Wishes, Access):
                 # The next turn may succeed; until one does, the leases lapse.
                 if not self._failing:
                     _LOGGER.exception("A turn of the control loop failed")
-                    self.snapshot = replace(self.snapshot, failing=True)
-                    self._on_turn(self.snapshot)
+                    self._fails_since, self._drawn = True, None
+                    self._on_turn(self._trigger)
                 self._failing = True
             else:
                 if self._failing:
@@ -338,8 +344,9 @@ class Site(Wishes, Access):
         self.turns += 1
         changed = {key for key, limits in limits_wanted(evses).items() if limits != wanted.get(key)}
         self._record(trigger, turn, changed | imagined, now, (time.perf_counter() - started) * 1000)
-        self.snapshot = replace(self._snapshot(turn), trigger=trigger)
-        self._on_turn(self.snapshot)
+        self._begin_day()
+        self._newest, self._trigger, self._fails_since, self._drawn = turn, trigger, False, None
+        self._on_turn(trigger)
 
     def _latency_s(self, evse: EvseState) -> float | None:
         return self._installers[evse.key.station].latency_s
@@ -392,13 +399,33 @@ class Site(Wishes, Access):
         if self._journal is not None:
             self._journal.record_decision(DecisionRecord(at=decision.at, trigger=trigger, document=decision.document()))
 
-    def _snapshot(self, turn: Turn | None = None) -> SiteSnapshot:
+    def _begin_day(self) -> None:
+        """Count the writes of each day on their own."""
         today = self._today()
         if self._writes_day != today:
             self._writes_day = today
             for installer in self._installers.values():
                 installer.writes_today = 0
-        return snapshot_of(
+
+    @property
+    def reaction_s(self) -> float | None:
+        """From the last reading that made a cut necessary to the last station's acknowledgement."""
+        return self._decisions.reaction_s
+
+    @property
+    def dead_man(self) -> DeadManHealth:
+        """Whether the dead-man rule held in the newest turn."""
+        return self._dead_man.health
+
+    @property
+    def snapshot(self) -> SiteSnapshot:
+        """The site by its newest turn; drawn when somebody looks: turns may be many more than looks."""
+        if self._drawn is None:
+            self._drawn = self._draw()
+        return self._drawn
+
+    def _draw(self) -> SiteSnapshot:
+        drawn = snapshot_of(
             config=self.config,
             mode=self.mode,
             policy=self.policy,
@@ -406,7 +433,7 @@ class Site(Wishes, Access):
             stations=self._stations,
             installers=self._installers,
             evses=self._evses,
-            turn=turn,
+            turn=self._newest,
             authorization=self.authorization,
             last_resort=self.last_resort,
             reaction_s=self._decisions.reaction_s,
@@ -416,6 +443,7 @@ class Site(Wishes, Access):
             clock=self._clock,
             resources=self.resources.snapshots(self._clock.monotonic()),
         )
+        return replace(drawn, trigger=self._trigger, failing=self._fails_since)
 
     def documents(self, count: int) -> list[dict[str, Any]]:
         """Return the last decisions, the newest last, as JSON-able data."""
