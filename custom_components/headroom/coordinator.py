@@ -133,7 +133,9 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._begun.push_async_callback(self.site.stop)
         self.site.start()
         entry.async_create_background_task(self.hass, self._async_install_solver(), f"{DOMAIN} solver")
-        self._meters = Meters(self.hass, entry, on_reading=self.site.update_reading, on_health=self.site.meter_health)
+        self._meters = Meters(
+            self.hass, entry, on_reading=self.site.update_reading, on_health=self.site.meter_health, on_change=self.site.meter_changed
+        )
         self._begun.push_async_callback(self._meters.async_stop)
         self._meters.async_apply(settings_by_measured(entry))
         self._follow_peak()

@@ -33,12 +33,14 @@ class Meters:
         *,
         on_reading: Callable[[str, Reading], None],
         on_health: Callable[[str, MeterError | None], None],
+        on_change: Callable[[str], None],
     ) -> None:
-        """`on_reading` and `on_health` are told the id of what the meter measures."""
+        """Each is told the id of what the meter measures; `on_change` before what a meter with other settings says."""
         self._hass = hass
         self._entry = entry
         self._on_reading = on_reading
         self._on_health = on_health
+        self._on_change = on_change
         self._running: dict[str, _Running] = {}
 
     def async_apply(self, wanted: Mapping[str, MeterSettings]) -> None:
@@ -48,6 +50,7 @@ class Meters:
                 task.cancel()
         for measured, settings in wanted.items():
             if measured not in self._running:
+                self._on_change(measured)
                 self._on_health(measured, None)  # what was wrong with the one before is not its fault
                 self._running[measured] = _Running(settings, self._start(measured, settings))
 

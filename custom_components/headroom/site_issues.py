@@ -12,6 +12,7 @@ from .metering.agreement import Suspicion
 from .site.snapshot import MeterHealth, SiteSnapshot
 
 METER_LOST = "meter_lost"
+METER_TURNED = "meter_turned"
 METER_DISAGREES: Mapping[Suspicion | None, str] = {
     None: "meter_disagrees",
     Suspicion.ROTATED: "meter_disagrees_rotated",
@@ -32,8 +33,9 @@ def site_issues(entry: ConfigEntry, snapshot: SiteSnapshot, names: Mapping[str |
     for circuit_id, circuit in snapshot.circuits.items():
         if circuit.meter is MeterHealth.LOST:
             worst = max(circuit.circuit.unmanaged_worst_a)
-            issues[f"{METER_LOST}_{entry.entry_id}_{circuit_id}"] = Issue(
-                METER_LOST,
+            key = METER_TURNED if circuit.meter_turned else METER_LOST
+            issues[f"{key}_{entry.entry_id}_{circuit_id}"] = Issue(
+                key,
                 ir.IssueSeverity.WARNING,
                 {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": circuit.meter_error or "–"},
             )

@@ -92,6 +92,14 @@ def test_a_station_that_stays_away_is_told_and_one_that_restarts_is_not(hass: Ho
     assert issues(hass) == {}
 
 
+def test_a_meter_that_counts_the_wrong_way_round_has_a_repair_of_its_own(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    turned = replace(MAIN, meter=MeterHealth.LOST, meter_turned=True)
+    async_sync_issues(hass, entry, replace(QUIET, circuits={"main": turned}))
+    assert issues(hass).keys() == {"meter_turned"}
+    async_sync_issues(hass, entry, QUIET)
+    assert issues(hass) == {}
+
+
 def test_issues_follow_the_snapshot(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     lost = replace(MAIN, meter=MeterHealth.LOST, meter_error="No answer")
     disobedient = StationSnapshot(identity="CP1", online=True, problem="disobedient")

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.metering.agreement import Suspicion
 from proving.meter import MeterFault
@@ -69,5 +71,62 @@ def test_an_evse_on_another_fuse_than_was_entered_is_named() -> None:
             assert (row.disagreement.suspect, row.disagreement.suspicion) in (("CP2/1", Suspicion.ELSEWHERE), (None, None))
             assert s.site.snapshot.circuits["main"].disagreement is None
             assert row.unmanaged_a == (0.0, 0.0, 0.0), "the row gives no more than its fuse for it"
+
+    run(story())
+
+
+@pytest.mark.parametrize(("cars", "apart_s", "building_a"), [(2, 20.0, 20.0), (8, 0.0, 20.0), (5, 3.0, 24.0), (2, 60.0, 2.0)])
+def test_a_meter_that_was_put_in_the_wrong_way_round_is_found_out_by_the_first_cars(cars: int, apart_s: float, building_a: float) -> None:
+    async def story() -> None:
+        places = [Place(comes_s=30.0 + number * apart_s) for number in range(cars)]
+        async with scenario(*places, building=steps((0.0, building_a)), over_limit_s=30.0) as s:
+            s.meters["main"].fault = MeterFault.TURNED_ROUND
+            await s.until(64)
+            main = s.site.snapshot.circuits["main"]
+            assert main.meter == "lost" and main.meter_turned, "cars draw more, and it falls"
+            await s.until(300)
+            assert s.site.snapshot.circuits["main"].meter == "lost" and max(s.main_a()) <= 61
+            s.meters["main"].fault = None
+            s.site.meter_changed("main")
+            await s.until(400)
+            main = s.site.snapshot.circuits["main"]
+            assert main.meter == "ok" and not main.meter_turned and max(s.main_a()) > 55, "its user has put it right"
+
+    run(story())
+
+
+def test_a_meter_that_is_turned_round_meanwhile_is_not_believed_from_the_first_reading_on() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=0.0) as s:
+            await s.until(60)
+            s.meters["main"].fault = MeterFault.TURNED_ROUND
+            await s.until(62)
+            assert s.site.snapshot.circuits["main"].meter == "lost"
+            await s.until(200)
+            s.meters["main"].fault = None
+            await s.until(203)
+            assert s.site.snapshot.circuits["main"].meter == "ok", "turned back"
+
+    run(story())
+
+
+def test_one_that_was_turned_back_in_silence_is_believed_once_cars_show_it() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 2, fuse_a=40.0, building=steps((0.0, 12.0)), over_limit_s=30.0) as s:
+            s.meters["main"].fault = MeterFault.TURNED_ROUND
+            await s.until(120)
+            assert s.site.snapshot.circuits["main"].meter == "lost"
+            s.meters["main"].fault = MeterFault.LOST
+            await s.until(160)
+            s.meters["main"].fault = None
+            await s.until(200)
+            assert s.site.snapshot.circuits["main"].meter == "lost", "nothing has shown it yet"
+            s.unplug(1)
+            await s.until(230)
+            s.unplug(2)
+            await s.until(260)
+            s.plug_in(1, car())
+            await s.until(290)
+            assert s.site.snapshot.circuits["main"].meter == "ok"
 
     run(story())

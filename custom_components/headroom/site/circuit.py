@@ -41,9 +41,13 @@ class CircuitState:
     def configure(self, circuit: Circuit, now: float) -> None:
         """Take over a changed circuit; where a meter came or went, what was known by the one before goes too."""
         if circuit.metered != self.circuit.metered:
-            self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
-            self.credibility = Credibility()
+            self.forget_meter(now)
         self.circuit = circuit
+
+    def forget_meter(self, now: float) -> None:
+        """Forget all that its meter said."""
+        self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
+        self.credibility = Credibility()
 
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is."""
@@ -54,7 +58,7 @@ class CircuitState:
         age_s = self.age_s(now)
         if not self.circuit.metered:
             self.health = MeterHealth.NONE
-        elif self.credibility.frozen or (now - self.since if age_s is None else age_s) > config.meter_lost_after_s:
+        elif self.credibility.trouble is not None or (now - self.since if age_s is None else age_s) > config.meter_lost_after_s:
             self.health = MeterHealth.LOST
             self.unmanaged = None
         elif age_s is None or age_s > config.meter_stale_after_s:
@@ -74,7 +78,7 @@ class CircuitState:
     @property
     def trouble(self) -> str | None:
         """What is wrong with its meter, in words."""
-        return "it shows the same all the time, and is not to be believed" if self.credibility.frozen else self.meter_error
+        return self.credibility.trouble or self.meter_error
 
     @property
     def believed(self) -> Reading | None:

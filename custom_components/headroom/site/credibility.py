@@ -1,6 +1,7 @@
 """Is a meter that is heard to be believed? What it shows is held against what cars draw by their own meters, and those of its parts.
 
 - One that shows the very same while cars change, or whose register does not count what it shows, has frozen: as good as silent.
+- One that falls as cars rise, or shows the mirror of what it showed a moment ago, counts the wrong way round: as good as silent.
 - Cars and sub-circuits can't draw more than the whole, unless something feeds in. Where nothing ever did, the load besides the cars is
   not below zero, and a disagreement that lasts is told.
 """
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 import math
 
+from ..engine.direction import Direction
 from ..engine.model import NONE_A, PerPhase
 from ..engine.unmanaged import Unmanaged, add, highest, subtract
 from ..metering.agreement import Agreement, Disagreement, Shown, compare
@@ -35,6 +37,7 @@ class Credibility:
     still: bool = False
     """It has shown the same for too long while cars changed."""
     register: Register | None = None
+    direction: Direction = field(default_factory=Direction)
     agreement: Agreement = field(default_factory=Agreement)
     _still_a: PerPhase | None = None
     _still_since: float = 0.0
@@ -48,16 +51,33 @@ class Credibility:
         return self.still or (self.register is not None and self.register.stuck)
 
     @property
+    def trouble(self) -> str | None:
+        """Why what it shows is not believed, in words; None where it is."""
+        if self.direction.turned:
+            return "it falls when cars draw more: import and export are swapped"
+        return "it shows the same all the time, and is not to be believed" if self.frozen else None
+
+    @property
     def disagreement(self) -> Disagreement | None:
         """What parts and whole differ by, once that has lasted."""
         return self.agreement.found
 
     def take(
-        self, reading: Reading, cars: Sequence[EvseState], parts: Iterable[Shown], given_a: PerPhase, voltage_v: float, now: float
+        self,
+        reading: Reading,
+        below: Iterable[EvseState],
+        cars: Sequence[EvseState],
+        parts: Iterable[Shown],
+        given_a: PerPhase,
+        voltage_v: float,
+        now: float,
     ) -> None:
-        """Take in a reading, with the cars and the meters that are its parts, and the most that known generators give there now."""
+        """Take in a reading, with all EVSEs below, the cars and meters that are its parts, and the most that known generators give there now."""
+        charging = [evse for evse in below if evse.session is not None and evse.ready]
+        sure = all(evse.settled(now) for evse in charging)
+        self.direction.take(reading.current_a, reading.taken_at, math.fsum(map(_terminals_a, charging)), sure=sure)
         unexplained_a = add(reading.current_a, given_a)
-        self.feeds_in = self.feeds_in or min(unexplained_a) < -FEEDS_IN_A
+        self.feeds_in = not self.direction.turned and (self.feeds_in or min(unexplained_a) < -FEEDS_IN_A)
         self._watch_stillness(reading, cars, now)
         self.register = follow(self.register, reading, voltage_v)
         measured = [

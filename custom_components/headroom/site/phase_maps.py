@@ -54,6 +54,10 @@ class PhaseMaps:
             self._tell(circuits, evse)
         return kept
 
+    def meter_changed(self, circuit_id: str) -> None:
+        """Forget what a circuit's meter said: another one speaks from now on."""
+        self._readings.pop(circuit_id, None)
+
     def _only(self, evses: Sequence[EvseState]) -> None:
         """Begin to look at EVSEs that are new, and forget those that are gone: one that is put up again may be wired otherwise."""
         keys = [evse.key for evse in evses]

@@ -41,14 +41,15 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
     for circuit_id, state in states.items():
         if state.reading is not None and state.arrived_at is not None:
             parts = _metered_below(states, circuit_id)
-            taken = {each for part in parts for each in states if part in path_ids(states, each)}
-            cars = [evse for evse in evses if evse.circuit_id not in taken and circuit_id in path_ids(states, evse.circuit_id)]
+            taken = {each for part in parts for each in states if part in paths[each]}
+            below = [evse for evse in evses if circuit_id in paths[evse.circuit_id]]
+            cars = [evse for evse in below if evse.circuit_id not in taken]
             shown = [
                 Shown(key=part, current_a=reading.current_a, taken_at=reading.taken_at)
                 for part in parts
                 if (reading := states[part].believed) is not None
             ]
-            state.credibility.take(state.reading, cars, shown, state.given_a, config.voltage_v, now)
+            state.credibility.take(state.reading, below, cars, shown, state.given_a, config.voltage_v, now)
     for circuit_id, state in states.items():
         state.judge(config, now)
         new = state.arrived_at is not None or state.reckon_anew

@@ -129,6 +129,12 @@ class Site(Wishes, Access):
             state.meter_error = None if error is None else str(error)
         self.resources.meter_health(measured_id, error)
 
+    def meter_changed(self, measured_id: str) -> None:
+        """Take note that another meter speaks from now on, or the same one read otherwise: what the one before showed is forgotten."""
+        if (state := self._circuits.get(measured_id)) is not None:
+            state.forget_meter(self._clock.monotonic())
+            self._phase_maps.meter_changed(measured_id)
+
     def tell_peak(self, window_average_w: float | None, month_peak_w: float | None) -> None:
         """Take in what the meter itself tells of the running quarter-hour and of the month's highest one; None is not told now."""
         self.peak.tell(window_average_w=window_average_w, month_peak_w=month_peak_w, utcnow=self._clock.utcnow(), zone=self.config.zone)

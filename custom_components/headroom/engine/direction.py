@@ -1,0 +1,162 @@
+"""Does a meter count the right way round? Where it shows import as export, it falls as cars rise, and a loop that believes it runs away.
+
+What all cars below it draw together is laid beside what it shows, from one time at which they stood still to the next. A change that it saw the
+other way round, and by the same amount, speaks against it. What one car gave another speaks for neither, nor does a building that rises and
+falls meanwhile: its rises and falls are not set off against each other. A meter that shows, from one reading to the next, the mirror of what it
+showed was turned as well, unless its cars stopped: no building does that.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import fsum
+from statistics import median
+from typing import NamedTuple
+
+from .model import PerPhase
+from .phase_steps import risen_and_fallen
+
+LEAST_A = 6.0
+"""Smaller changes of the cars, over all their terminals, say nothing…"""
+SAME_A = 1.0
+"""…and one that is smaller than this is none."""
+LASTS_S = 7.0
+"""For so long the cars have to stand still: a meter has followed by then."""
+SAMPLE_LAG_S = 10.0
+"""So much later than the meter may cars tell of a change."""
+CHANGES_S = 60.0
+"""A change that takes longer says nothing."""
+TURNS_A = 1.5
+"""A meter that goes back by less has not turned: that is noise…"""
+TURNS_BY_NOISE = 6.0
+"""…or by less than so many times what it usually changes from one reading to the next."""
+UNEXPLAINED = 0.3
+"""A meter saw a change where no more than this share of it is left unexplained."""
+CLEARED_BY = 2
+"""Where several changes in a row spoke against a meter, so many in a row have to speak for it; where one did, one is enough."""
+MIRRORS_A = 6.0
+"""What flows less than this may well turn round from one reading to the next."""
+STOPPED = 1.5
+"""A fall of no more than so many times what cars drew may be theirs: they stopped."""
+MIRRORS_SHARE = 0.1
+"""Mirrored is what is the contrary to within so much, or one amp."""
+
+
+class _Moment(NamedTuple):
+    at_s: float
+    shown_a: float
+    drawn_a: float | None
+    still: bool
+
+
+@dataclass(slots=True)
+class Direction:
+    """What speaks for and against one meter, from reading to reading."""
+
+    against: int = 0
+    """How many changes in a row spoke against it…"""
+    since: int = 0
+    """…and how many for it since."""
+    _course: deque[_Moment] = field(default_factory=deque)
+    _before_a: PerPhase | None = None
+    _judged_a: float | None = None
+    """What cars drew when they stood still last."""
+
+    @property
+    def turned(self) -> bool:
+        """Whether it is taken to show import as export. One change is enough: a loop runs away in seconds, and its cuts are changes too."""
+        return self.against > 0
+
+    def take(self, shown_a: PerPhase, at_s: float, drawn_a: float, *, sure: bool) -> None:
+        """Take a reading, and what cars below drew last over all their terminals; not `sure` while they are on their way."""
+        before_a, self._before_a = self._before_a, shown_a
+        lately = bool(self._course) and at_s - self._course[-1].at_s <= SAMPLE_LAG_S
+        if before_a is not None and lately and mirrors(before_a, shown_a):
+            self._mirrored(fsum(before_a) - fsum(shown_a) > STOPPED * drawn_a)
+        self._course.append(_Moment(at_s, fsum(shown_a), drawn_a if sure else None, sure and self._still(drawn_a, at_s)))
+        while self._course[0].at_s < at_s - CHANGES_S - SAMPLE_LAG_S:
+            self._course.popleft()
+        if not self._course[-1].still or (self._judged_a is not None and abs(drawn_a - self._judged_a) <= SAME_A):
+            return
+        self._judged_a = drawn_a
+        self._judge(drawn_a)
+
+    def _mirrored(self, falls: bool) -> None:
+        """Take note of a mirrored reading; `falls`: by more than all cars drew."""
+        if self.turned or falls:
+            self.against, self.since = 0 if self.turned else 1, 0
+            self._course.clear()
+
+    def _still(self, drawn_a: float, at_s: float) -> bool:
+        if not self._course or self._course[0].at_s > at_s - LASTS_S:
+            return False
+        for moment in reversed(self._course):
+            if moment.drawn_a is None or abs(moment.drawn_a - drawn_a) > SAME_A:
+                return False
+            if moment.at_s <= at_s - LASTS_S:
+                break
+        return True
+
+    def _judge(self, drawn_a: float) -> None:
+        """Judge the newest change, now that the cars stand still again."""
+        moments = [*self._course]
+        ended = next((index for index in reversed(range(len(moments))) if _stood(moments[index], drawn_a)), None)
+        if ended is None or (before_a := moments[ended].drawn_a) is None:
+            return
+        began = ended
+        while began > 0 and moments[began - 1].still and moments[ended].at_s - moments[began - 1].at_s <= SAMPLE_LAG_S:
+            began -= 1
+        shown_a, moved_a = [moment.shown_a for moment in moments], drawn_a - before_a
+        sure = [(moment.shown_a, moment.drawn_a) for moment in moments[began:] if moment.drawn_a is not None]
+        right = saw(shown_a[began:], moved_a, noise_a(shown_a))
+        match follows(sure, moved_a) if right is None else right:
+            case False:
+                self.against, self.since = self.against + 1, 0
+            case True if self.turned and self.since + 1 < min(self.against, CLEARED_BY):
+                self.since += 1
+            case True:
+                self.against = self.since = 0
+
+
+def _stood(moment: _Moment, drawn_a: float) -> bool:
+    """Tell whether the cars stood still then, at something else than they draw now."""
+    return moment.still and moment.drawn_a is not None and abs(moment.drawn_a - drawn_a) > SAME_A
+
+
+def noise_a(shown_a: Sequence[float]) -> float:
+    """Return by how much a meter has to go back to have turned, for what it usually changes."""
+    changes_a = [abs(after - before) for before, after in pairwise(shown_a)]
+    return max(TURNS_A, TURNS_BY_NOISE * median(changes_a)) if changes_a else TURNS_A
+
+
+def saw(shown_a: Sequence[float], moved_a: float, turns_a: float = TURNS_A) -> bool | None:
+    """Tell whether a meter that showed this saw cars change by `moved_a`: True as it was, False the other way round, None where it can't be told.
+
+    What it goes back by less than `turns_a` is noise.
+    """
+    if abs(moved_a) < max(LEAST_A, 2 * turns_a):
+        return None
+    risen_a, fallen_a = risen_and_fallen(shown_a, turns_a)
+    along_a, against_a = (risen_a, fallen_a) if moved_a > 0 else (fallen_a, risen_a)
+    for as_it_was, most_a, least_a in ((True, along_a, against_a), (False, against_a, along_a)):
+        if max(least_a, abs(most_a - least_a - abs(moved_a))) <= UNEXPLAINED * abs(moved_a):
+            return as_it_was
+    return None
+
+
+def follows(moments: Sequence[tuple[float, float]], moved_a: float) -> bool | None:
+    """Tell the same from what was shown and drawn whenever both were known, where cars gave to each other while they changed by `moved_a` in all."""
+    if abs(moved_a) < LEAST_A:
+        return None
+    for as_it_was, sign in ((True, 1.0), (False, -1.0)):
+        rests_a = [shown_a - sign * drawn_a for shown_a, drawn_a in moments]
+        if max(rests_a) - min(rests_a) <= UNEXPLAINED * abs(moved_a):
+            return as_it_was
+    return None
+
+
+def mirrors(before_a: PerPhase, after_a: PerPhase) -> bool:
+    """Tell whether a reading is the mirror of the one right before it."""
+    alike = all(abs(after + before) <= max(1.0, MIRRORS_SHARE * abs(before)) for before, after in zip(before_a, after_a, strict=True))
+    return alike and max(map(abs, before_a)) >= MIRRORS_A
