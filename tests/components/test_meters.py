@@ -104,6 +104,18 @@ async def test_a_meter_is_changed_while_the_others_are_read_on(hass: HomeAssista
     assert entry.runtime_data is coordinator, "nothing was loaded anew"
 
 
+async def test_what_flows_to_a_circuit_is_not_called_the_grids(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    entry = mock_config_entry
+    measure(hass, "main", "10")
+    hass.states.async_set("sensor.cellar", "2.3", {"device_class": "power", "unit_of_measurement": "kW"})
+    give_meter(hass, entry, {"type": "entities", "invert": False, "power_total": "sensor.cellar"}, add=True)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(entry, lambda site: garage(site).power_w == 2300)
+    await hass.async_block_till_done()
+    shown = {state.entity_id: state.state for state in hass.states.async_all("sensor") if state.entity_id.endswith("power")}
+    assert shown.get("sensor.garage_power") == "2300.0" and "sensor.garage_grid_power" not in shown
+
+
 async def test_import_that_turns_into_export_for_a_moment_frees_nothing(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
     entry = mock_config_entry
     await set_up(hass, entry)

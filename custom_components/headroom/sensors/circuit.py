@@ -24,6 +24,11 @@ def _metered(circuit: CircuitSnapshot) -> bool:
     return circuit.circuit.metered
 
 
+def _told(value_fn: Callable[[CircuitSnapshot], float | None], *, main: bool) -> Callable[[CircuitSnapshot], bool]:
+    """Tell whether the meter says it, of the main fuse or of a circuit below: only through the first flows what the grid gives."""
+    return lambda circuit: (circuit.circuit.parent_id is None) is main and value_fn(circuit) is not None
+
+
 def _current(phase: Phase) -> Callable[[CircuitSnapshot], float | None]:
     return _believed(lambda circuit: circuit.current_a[phase])
 
@@ -90,13 +95,25 @@ CIRCUIT: tuple[SensorRow[CircuitSnapshot], ...] = (
     PowerRow(
         key="grid_power",
         translation_key="grid_power",
-        has_fn=lambda circuit: circuit.power_w is not None,
+        has_fn=_told(lambda circuit: circuit.power_w, main=True),
         value_fn=_believed(lambda circuit: circuit.power_w),
     ),
     EnergyRow(
         key="grid_import",
         translation_key="grid_import",
-        has_fn=lambda circuit: circuit.import_wh is not None,
+        has_fn=_told(lambda circuit: circuit.import_wh, main=True),
+        value_fn=lambda circuit: circuit.import_wh,
+    ),
+    PowerRow(
+        key="grid_power",
+        translation_key="circuit_power",
+        has_fn=_told(lambda circuit: circuit.power_w, main=False),
+        value_fn=_believed(lambda circuit: circuit.power_w),
+    ),
+    EnergyRow(
+        key="grid_import",
+        translation_key="circuit_import",
+        has_fn=_told(lambda circuit: circuit.import_wh, main=False),
         value_fn=lambda circuit: circuit.import_wh,
     ),
     EnumRow(
