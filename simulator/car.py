@@ -99,7 +99,8 @@ def step(spec: CarSpec, state: CarState, offered_a: float, dt_s: float, voltage_
         asleep = offers_slept < spec.sleeps_through
         offers_slept = offers_slept + 1 if asleep else 0
     awake = followed_a > 0.0 and not asleep and offered_s >= spec.wake_s
-    now = replace(state, asleep=asleep, offers_slept=offers_slept)
+    slept = (asleep, offers_slept) != (state.asleep, state.offers_slept)
+    now = replace(state, asleep=asleep, offers_slept=offers_slept) if slept else state
     draw_a = min(followed_a * spec.draw_fraction, accepted_a(spec, now)) if awake else 0.0
     taken_kwh = draw_a * spec.phases * voltage_v * dt_s / 3.6e6 * spec.efficiency
     soc = min(1.0, state.soc + taken_kwh / spec.battery_kwh)

@@ -78,8 +78,8 @@ class Evse:
     @property
     def terminals_a(self) -> PerPhase:
         """Currents at its terminals L1, L2, L3."""
-        l1, l2, l3 = (self.car_state.draw_a if index < self.phases else 0.0 for index in range(3))
-        return (l1, l2, l3)
+        draw_a, phases = self.car_state.draw_a, self.phases
+        return (draw_a if phases > 0 else 0.0, draw_a if phases > 1 else 0.0, draw_a if phases > 2 else 0.0)
 
     @property
     def grid_a(self) -> PerPhase:

@@ -30,6 +30,7 @@ class ProfileStore:
         """Start with none."""
         self.quirks = quirks
         self.evse_ids = tuple(evse_ids)
+        self._unrated = dict.fromkeys(self.evse_ids, Supply())
         self.abilities = abilities or Abilities()
         self.voltage_v = voltage_v
         self.installed: list[Installed] = []
@@ -125,7 +126,7 @@ class ProfileStore:
         """Drop what will never be valid again."""
         if self.quirks.ignores_valid_to:
             return
-        self.installed = [one for one in self.installed if one.valid_to is None or one.valid_to > now]
+        self.installed = [one for one in self.installed if one.terms.valid_to is None or one.terms.valid_to > now]
 
     def end_transaction(self, transaction_id: str) -> None:
         """Drop a transaction's own profiles."""
@@ -178,7 +179,7 @@ class ProfileStore:
         }
 
     def _situation(self, transactions: Mapping[int, Transaction], rated_a: Mapping[int, float] | None = None) -> Situation:
-        supplies = {evse_id: Supply() if rated_a is None else Supply(rated_a[evse_id]) for evse_id in self.evse_ids}
+        supplies = self._unrated if rated_a is None else {evse_id: Supply(rated_a[evse_id]) for evse_id in self.evse_ids}
         terms = [
             one.terms
             for one in self.installed

@@ -1,5 +1,6 @@
 """A whole site: its tree of fuses with real breakers, its building, its stations and the cars that come and go."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,7 +73,8 @@ class SimulatedSite:
         self.current_a: dict[str, PerPhase] = dict.fromkeys(self.breakers, NONE_A)
         """What flows through each circuit's breaker."""
         self.import_wh = self.export_wh = 0.0
-        self._circuits = {circuit.circuit_id: circuit for circuit in spec.circuits}
+        circuits = {circuit.circuit_id: circuit for circuit in spec.circuits}
+        self._paths = {circuit_id: _path(circuits, circuit_id) for circuit_id in circuits}
         self._sessions: dict[tuple[str, int], Session] = {}
         self._energy_before: dict[tuple[str, int], float] = {}
         self._to_come = sorted(spec.visits, key=lambda visit: visit.comes_s)
@@ -91,20 +93,16 @@ class SimulatedSite:
 
     def path(self, circuit_id: str) -> tuple[str, ...]:
         """Return a circuit and those above it, up to the main fuse."""
-        above: list[str] = []
-        at: str | None = circuit_id
-        while at is not None:
-            above.append(at)
-            at = self._circuits[at].parent_id
-        return tuple(above)
+        return self._paths[circuit_id]
 
     def step(self, dt_s: float) -> None:
         """Let `dt_s` pass."""
         before_s = self.time_s
         self.time_s += dt_s
         self._visit()
+        now, powered = self.now, {circuit_id: self.powered(circuit_id) for circuit_id in self.breakers}
         for station in self.stations.values():
-            station.step(self.now, dt_s, powered=self.powered(station.spec.circuit_id))
+            station.step(now, dt_s, powered=powered[station.spec.circuit_id])
         self._flow()
         self._trip(dt_s)
         self._record(before_s, dt_s)
@@ -149,11 +147,13 @@ class SimulatedSite:
         flows: dict[str, list[PerPhase]] = {circuit_id: [] for circuit_id in self.breakers}
         for circuit in self.spec.circuits:
             if circuit.load and self.powered(circuit.circuit_id):
+                current_a = circuit.load.current_a(self.time_s)
                 for circuit_id in self.path(circuit.circuit_id):
-                    flows[circuit_id].append(circuit.load.current_a(self.time_s))
+                    flows[circuit_id].append(current_a)
         for station in self.stations.values():
+            current_a = station.grid_a
             for circuit_id in self.path(station.spec.circuit_id):
-                flows[circuit_id].append(station.grid_a)
+                flows[circuit_id].append(current_a)
         self.current_a = {circuit_id: added(parts) for circuit_id, parts in flows.items()}
 
     def _trip(self, dt_s: float) -> None:
@@ -186,6 +186,15 @@ class SimulatedSite:
                     session.unsatisfied_s += dt_s
                     short |= set(evse.spec.conductors[: evse.phases])
         recorder.add_shortage(frozenset(short), self.current_a[root.circuit_id], root.fuse_a, dt_s)
+
+
+def _path(circuits: Mapping[str, CircuitSpec], circuit_id: str) -> tuple[str, ...]:
+    above: list[str] = []
+    at: str | None = circuit_id
+    while at is not None:
+        above.append(at)
+        at = circuits[at].parent_id
+    return tuple(above)
 
 
 def _steps(load: Load, from_s: float, to_s: float) -> list[Step]:

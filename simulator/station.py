@@ -230,8 +230,9 @@ class StationModel:
                 evse_id: evse.pilot_a if evse.transaction and evse.transaction.sampled_at else evse.spec.max_a
                 for evse_id, evse in busy.items()
             }
+        transactions = self.transactions
         limits = {
-            evse_id: min(evse.spec.max_a, self.profiles.evse_limit(evse_id, self.now, self.transactions[evse_id]).limit_a)
+            evse_id: min(evse.spec.max_a, self.profiles.evse_limit(evse_id, self.now, transactions[evse_id]).limit_a)
             for evse_id, evse in busy.items()
         }
         left_a, waiting = self.profiles.station_limit(self.now).limit_a, sorted(limits, key=lambda evse_id: limits[evse_id])

@@ -168,11 +168,13 @@ def least(limits: Iterable[Limit | None]) -> Limit:
     return Limit(min((limit.limit_a for limit in told), default=math.inf), min((limit.phases for limit in told), default=ALL_PHASES))
 
 
-def leading(stack: Iterable[Installed], at: datetime, transaction: Transaction | None, *, phases: int, voltage_v: float) -> Limit | None:
+def leading(stack: Sequence[Installed], at: datetime, transaction: Transaction | None, *, phases: int, voltage_v: float) -> Limit | None:
     """Return what the highest of one purpose's profiles allows that says anything; None where none does.
 
     At the same level an EVSE's own goes before the station's; of two that still tie, which K01.FR.06 forbids, the lower holds.
     """
+    if len(stack) <= 1:  # as it nearly always is
+        return said(stack[0], at, transaction, phases=phases, voltage_v=voltage_v) if stack else None
     for _, tied in groupby(sorted(stack, key=_rank, reverse=True), key=_rank):
         told = [said(profile, at, transaction, phases=phases, voltage_v=voltage_v) for profile in tied]
         if any(limit is not None for limit in told):
