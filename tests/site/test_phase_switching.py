@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from custom_components.headroom.engine.peak_demand import PeakLimits
-from custom_components.headroom.site.config import AuthorizationPolicy, KnownToken
+from custom_components.headroom.site.config import AuthorizationPolicy, KnownToken, Mode
 from simulator.profile_rules import Abilities
 from simulator.quirks import Quirks
 from simulator.virtual import run
@@ -117,5 +117,37 @@ def test_a_restart_switches_nothing_back_under_current() -> None:
             await s.come_back(memory)
             await s.until(400)
             assert s.draw_a(1) > 0 and switches(s) == [0.0], s.story()
+
+    run(story())
+
+
+@pytest.mark.parametrize("off", [Mode.STATIC, Mode.OFF, Mode.SHADOW])
+def test_one_that_is_back_on_three_phases_by_its_fallback_is_told_one_only_after_another_pause(off: Mode) -> None:
+    async def story() -> None:
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        async with scenario(place, building=steps((0.0, 1.0))) as s:
+            s.configure(peak=PeakLimits(goal_w=4000.0))
+            await s.until(300)
+            assert s.draw_a(1) > 5 and switches(s) == [0.0], s.story()
+            s.site.set_mode(off)
+            await s.until(800)
+            before = len(switches(s))
+            assert before == 2 and s.draw_a(1) > 20, "its fallback is for three"
+            s.site.set_mode(Mode.DYNAMIC)
+            await s.until(1700)
+            assert switches(s)[before:] == [0.0], f"under no current, and after a pause: {switches(s)} {s.story()}"
+
+    run(story())
+
+
+def test_one_that_rebooted_on_one_phase_is_switched_under_no_current() -> None:
+    async def story() -> None:
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        async with scenario(place, building=steps((0.0, 1.0)), dead_man_from_s=None) as s:
+            s.configure(peak=PeakLimits(goal_w=4000.0))
+            await s.until(300)
+            await s.fault("reboot:CP1")
+            await s.until(1200)
+            assert max(switches(s)) == 0.0, f"{switches(s)} {s.story()}"
 
     run(story())

@@ -46,7 +46,7 @@ def switch_phases(
                 # A transaction begins on three phases.
                 evse.phase_switch = PhaseSwitch(switched_at=switch.switched_at, disproved=switch.disproved)
             continue
-        if switch.on_one and evse.lease is not None and now >= evse.lease.expires_at:
+        if switch.on_one and _by_its_fallback(evse, now):
             evse.phase_switch = PhaseSwitch(switched_at=now, disproved=switch.disproved)
             evse.demand = replace(evse.demand, terminals=None)
             continue
@@ -72,6 +72,13 @@ def switch_phases(
         if evse.phase_switch.on_one and confirmed_one and evse.demand.terminals is None:
             evse.demand = replace(evse.demand, terminals=frozenset({0}))
         evse.phase_switch = _seen(evse)
+
+
+def _by_its_fallback(evse: EvseState, now: float) -> bool:
+    """Tell whether no lease holds for sure: it lapsed, or was taken away while another mode ruled."""
+    if evse.lease is not None:
+        return now >= evse.lease.expires_at
+    return not evse.unanswered_lease_a and not evse.inherited_a
 
 
 def _seen(evse: EvseState) -> PhaseSwitch:
