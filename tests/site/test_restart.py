@@ -95,3 +95,26 @@ def test_what_a_plugged_in_car_may_draw_is_kept_for_it_until_its_station_has_tol
             assert s.draw_a(2) > 30
 
     run(story())
+
+
+def test_after_a_restart_no_car_may_draw_more_until_readings_came_and_its_station_confirmed() -> None:
+    async def story() -> None:
+        building = steps((0.0, 8.0), (65.0, 25.0), (140.0, 8.0))
+        async with scenario(*[Place()] * 3, building=building, over_limit_s=60.0) as s:
+            await s.until(63)
+            held_a = [s.pilot_a(number) for number in (1, 2, 3)]
+            memory = s.memory()
+            await s.vanish()
+            await s.until(70)
+            s.meters_silent.add("main")
+            await s.come_back(memory)
+            await s.until(95)
+            for moment in s.between(63, 95):
+                assert all(now_a <= before_a + 0.1 for now_a, before_a in zip(moment.pilots_a, held_a, strict=True)), moment
+            s.meters_silent.clear()
+            await s.until(139)
+            assert all(max(moment.main_a) <= 61.2 for moment in s.between(110, 139)), "the building is at its worst"
+            await s.until(200)
+            assert min(s.draws_a()) > 16, "they are led again"
+
+    run(story())

@@ -101,6 +101,8 @@ class EvseFacts:
     """The limit before the last change."""
     left: tuple[tuple[float, float], ...] = ()
     """The limits that its car may still be on its way down from, each with when it was left."""
+    cut_since: float = math.inf
+    """Since when it may draw more than it is told (`lateness.py`)."""
     changed_at: float = -math.inf
     """When the limit in force last changed."""
     roomy_since: float = -math.inf

@@ -13,6 +13,7 @@ from .evse import EvseState
 from .installer import Installer
 from .lapse import TRIAL_S
 from .lasting import fallbacks
+from .lateness import note
 from .led import controllable
 from .limits import LeaseOrder
 from .turn import Turn
@@ -91,6 +92,9 @@ def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: floa
 
     What counts is what it was offered: one that leaves that unused is owed nothing for it.
     """
+    evses = list(evses)
+    for evse in evses:
+        note(evse, turn.told_a.get(str(evse.key)), now)
     led = {str(evse.key): evse for evse in evses if str(evse.key) in turn.requests}
     wanting = {key for key, evse in led.items() if turn.requests[key].max_a >= turn.requests[key].min_a and not evse.sleeps(now)}
     offered_w = {key: led[key].past.limit_a * watts_per_a(turn.requests[key]) for key in wanting}

@@ -17,6 +17,7 @@ from .dead_man import arrivals_a, installed, worse
 from .evse import EvseState
 from .holdings import IDLE_AWAY_S
 from .lasting import at_least_or_nothing
+from .lateness import beside_late
 from .led import controllable, doubtful, led
 from .peak import PeakCeiling
 from .peak_room import told_of_peak, under_peak
@@ -71,15 +72,18 @@ def decide(
     def shared_rows(least_s: float) -> tuple[list[Headroom], float | None]:
         return under_peak(headrooms(states, evses, external, config, mode, now, least_s), root_id, peak, evses, mode, now)
 
+    def shared(left: Sequence[Headroom], among: Sequence[Request]) -> Mapping[str, Allocation]:
+        return share(left, list(among), sharing.policy, sharing.planned, now=now)
+
     rows, peak_left_a = shared_rows(shortest_s(evses))
     sessions = {str(evse.key): evse for evse in evses if led(evse, mode)}
     requests = by_the_rules((request(evse, config, now) for evse in sessions.values()), config, now)
     steadiness = Steadiness(requests=requests)
     if spares(sessions.values()) and (steady_rows := shared_rows(LEASE_MAX_S)[0]) != rows:
-        steady_shares = share(steady_rows, list(requests.values()), sharing.policy, sharing.planned, now=now)
+        steady_shares = shared(steady_rows, list(requests.values()))
         steadiness = steadied(circuits, requests, steady_shares, rows, steady_rows, sessions, now)
     asked = list(steadiness.requests.values())
-    allocations = steadiness.with_reasons(share(rows, asked, sharing.policy, sharing.planned, now=now))
+    allocations = beside_late(steadiness.with_reasons(shared(rows, asked)), asked, rows, circuits, sessions, shared, now)
     unsure = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE}
     sure = {circuit_id for circuit_id in states if not unsure & path_ids(states, circuit_id)}
     told = steady(
