@@ -37,29 +37,17 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
             before, evse.exceeding = evse.exceeding, evse.exceeds(now)
             if evse.exceeding and not before:
                 suddenly.add(evse.key)
-    paths = {circuit_id: path_ids(states, circuit_id) for circuit_id in states}
-    for circuit_id, state in states.items():
-        if state.reading is not None and state.arrived_at is not None:
-            parts = _metered_below(states, circuit_id)
-            taken = {each for part in parts for each in states if part in paths[each]}
-            below = [evse for evse in evses if circuit_id in paths[evse.circuit_id]]
-            cars = [evse for evse in below if evse.circuit_id not in taken]
-            shown = [
-                Shown(key=part, current_a=reading.current_a, taken_at=reading.taken_at)
-                for part in parts
-                if (reading := states[part].believed) is not None
-            ]
-            state.credibility.take(state.reading, below, cars, shown, state.given_a, config.voltage_v, now)
+    below = _below(states, evses)
+    _hold_against_parts(states, below, config, now)
     for circuit_id, state in states.items():
         state.judge(config, now)
         new = state.arrived_at is not None or state.reckon_anew
         if state.reading is None or not new or state.health in (MeterHealth.NONE, MeterHealth.LOST):
             continue
-        below = [evse for evse in evses if circuit_id in paths[evse.circuit_id]]
-        if state.reckon_anew or any(evse.key in suddenly for evse in below):
+        if state.reckon_anew or any(evse.key in suddenly for evse in below[circuit_id]):
             state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
         state.reckon_anew = False
-        draws = (draw for evse in below if (draw := _draw(evse, now)))
+        draws = (draw for evse in below[circuit_id] if (draw := _draw(evse, now)))
         seen = estimate(state.reading.current_a, state.reading.taken_at, draws, state.unmanaged)
         state.unmanaged = state.credibility.believed(seen, state.given_a)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
@@ -70,15 +58,36 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         state.strain.take(state.circuit, state.believed, state.unmanaged_a(), cars_a, waits=waits, now=now)
 
 
-def _metered_below(states: Mapping[str, CircuitState], circuit_id: str) -> list[str]:
-    """Return the circuits below one whose meters are the next below its own."""
-    ways = {
-        each: [circuit.circuit_id for circuit in path(_circuits(states), each)][1:]
-        for each, state in states.items()
-        if state.circuit.metered
-    }
-    nearest = {each: next((above for above in way if states[above].circuit.metered), None) for each, way in ways.items()}
-    return [each for each, above in nearest.items() if above == circuit_id]
+def _below(states: Mapping[str, CircuitState], evses: Iterable[EvseState]) -> dict[str, list[EvseState]]:
+    """Return the EVSEs on each circuit and below it."""
+    circuits, below = _circuits(states), {circuit_id: list[EvseState]() for circuit_id in states}
+    paths = {circuit_id: path(circuits, circuit_id) for circuit_id in circuits}
+    for evse in evses:
+        for circuit in paths[evse.circuit_id]:
+            below[circuit.circuit_id].append(evse)
+    return below
+
+
+def _hold_against_parts(
+    states: Mapping[str, CircuitState], below: Mapping[str, Sequence[EvseState]], config: SiteConfig, now: float
+) -> None:
+    """Hold each new reading against what its parts show: the cars on no other meter below, and the meters next below."""
+    circuits = _circuits(states)
+    # The meters on each circuit's way up, its own first.
+    meters = {each: [circuit.circuit_id for circuit in path(circuits, each) if circuit.metered] for each in circuits}
+    parts: dict[str, list[str]] = {}
+    for circuit_id, way in meters.items():
+        if circuits[circuit_id].metered and len(way) > 1:
+            parts.setdefault(way[1], []).append(circuit_id)
+    for circuit_id, state in states.items():
+        if state.reading is not None and state.arrived_at is not None:
+            cars = [evse for evse in below[circuit_id] if meters[evse.circuit_id][:1] == [circuit_id]]
+            shown = [
+                Shown(key=part, current_a=reading.current_a, taken_at=reading.taken_at)
+                for part in parts.get(circuit_id, ())
+                if (reading := states[part].believed) is not None
+            ]
+            state.credibility.take(state.reading, below[circuit_id], cars, shown, state.given_a, config.voltage_v, now)
 
 
 def _circuits(states: Mapping[str, CircuitState]) -> dict[str, Circuit]:

@@ -95,12 +95,13 @@ class Shadow:
         """Put the time since the turn before to what was and to what would have been."""
         before = self.comparison or Comparison(since=utcnow)
         compared = {}
+        paths = {circuit_id: path_ids(circuits, circuit_id) for circuit_id in circuits}
         for circuit_id, state in circuits.items():
             earlier = before.circuits.get(circuit_id, Compared())
             compared[circuit_id] = earlier
             if state.reading is None or state.health is not MeterHealth.OK:
                 continue
-            below = [evse for evse in evses if circuit_id in path_ids(circuits, evse.circuit_id)]
+            below = [evse for evse in evses if circuit_id in paths[evse.circuit_id]]
             real_a = total(evse.measured_per_phase() for evse in below)
             paper_a = total(self._papers[evse.key].evse.measured_per_phase() for evse in below)
             was_a = state.reading.current_a
