@@ -51,6 +51,12 @@ class ProfileStore:
         self.installed = [*self._beside(new, transactions), new]
         self._forgotten -= set(self.evse_ids) if evse_id == 0 else {evse_id}
 
+    def says_already(self, payload: Mapping[str, Any]) -> bool:
+        """Tell whether SetChargingProfile brings nothing but another end: a profile of a single limit that is in force, said anew."""
+        new = payload["chargingProfile"]
+        held = next((one.profile for one in self.installed if one.profile["id"] == new["id"] and one.evse_id == payload["evseId"]), None)
+        return held is not None and _limits_at_once(new) is not None and _limits_at_once(new) == _limits_at_once(held)
+
     def check(self, evse_id: int, profile: Profile, now: datetime, transactions: Mapping[int, Transaction]) -> None:
         """Raise ProfileRejectedError where `install` would."""
         self.expire(now)
@@ -186,3 +192,11 @@ class ProfileStore:
             if one.purpose in self.quirks.honours and (one.purpose == EXTERNAL or one.evse_id not in self._forgotten)
         ]
         return Situation(installed=terms, transactions=transactions, supplies=supplies, voltage_v=self.voltage_v)
+
+
+def _limits_at_once(profile: Profile) -> tuple[Any, ...] | None:
+    """Return what a profile of one schedule with one period says, whenever it began; None for any other."""
+    if len(schedules := profile["chargingSchedule"]) != 1 or len(periods := schedules[0]["chargingSchedulePeriod"]) != 1:
+        return None
+    place = (profile["chargingProfilePurpose"], profile["stackLevel"], profile.get("transactionId"))
+    return *place, schedules[0]["chargingRateUnit"], *sorted(periods[0].items())

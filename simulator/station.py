@@ -322,7 +322,7 @@ class StationModel:
             raise CallRefusedError("SecurityError", "the station is not accepted")
         if (answer := self.answers.get(action)) is None:
             raise CallRefusedError("NotImplemented", action)
-        if action in TOUCHING:
+        if action in TOUCHING and not (action == "SetChargingProfile" and self.profiles.says_already(payload)):
             self.on_touch()
         return answer(payload)
 

@@ -14,6 +14,8 @@ FULL_LOAD_WARMS_BY_C = 25.0
 WARMS_IN_S = 300.0
 """The time constant of the housing."""
 TOO_HOT_C = 85.0
+SAME_C = 0.05
+"""Less than it tells."""
 TEMPERATURE = Key("TemperatureSensor", "Temperature")
 PROBLEM = Key("ChargingStation", "Problem")
 
@@ -28,12 +30,23 @@ class Sensors(Block):
         self.fire_c = 0.0
         """What a fault adds to the temperature."""
         self._unsensed_s = SENSED_EVERY_S
+        self._sensed_a: list[float] = []
+        self._sensed_fire_c = 0.0
 
     @override
     def step(self, dt_s: float) -> None:
         self._unsensed_s += dt_s
         if self._unsensed_s < SENSED_EVERY_S:
             return
+        draws_a = [evse.car_state.draw_a for evse in self.station.evses.values()]
+        if (
+            not any(draws_a)
+            and draws_a == self._sensed_a
+            and self.temperature_c - AMBIENT_C < SAME_C
+            and self.fire_c == self._sensed_fire_c
+        ):
+            return  # as before: cold, and nothing flows
+        self._sensed_a, self._sensed_fire_c = draws_a, self.fire_c
         passed_s, self._unsensed_s = self._unsensed_s, 0.0
         station, load = self.station, 0.0
         for evse_id, evse in station.evses.items():

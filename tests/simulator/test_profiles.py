@@ -258,3 +258,15 @@ def test_listing_tells_station_from_everything() -> None:
     assert [one.profile["id"] for one in profiles.matching(None, {})] == [1, 2]
     assert [one.profile["id"] for one in profiles.matching(None, {"chargingProfileId": [2]})] == [2]
     assert [one.profile["id"] for one in profiles.matching(None, {"chargingProfilePurpose": "TxDefaultProfile"})] == [2]
+
+
+def test_a_limit_said_anew_is_told_from_another_one() -> None:
+    profiles = store()
+    held = tx_profile(limit=10.0, validTo=written(NOW + timedelta(minutes=5)))
+    profiles.install(1, held, NOW, BUSY)
+    renewed = {"evseId": 1, "chargingProfile": held | {"validTo": written(NOW + timedelta(minutes=9))}}
+    assert profiles.says_already(renewed)
+    assert not profiles.says_already({"evseId": 1, "chargingProfile": tx_profile(limit=9.0)})
+    assert not profiles.says_already({"evseId": 2, "chargingProfile": held}), "another EVSE's"
+    steps = {PERIODS: [{"startPeriod": 0, "limit": 10.0}, {"startPeriod": 60, "limit": 6.0}]}
+    assert not profiles.says_already({"evseId": 1, "chargingProfile": tx_profile(schedule=steps)})

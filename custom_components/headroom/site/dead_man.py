@@ -23,17 +23,21 @@ ARRIVAL_S = 60.0
 
 MAKES_WAY_S = 3.0
 """So long after a car began no other one is reckoned with: the leases are being told anew for the two of them."""
+IDLE = (Held(limit_a=NONE_A, for_s=math.inf),)
 
 
 def installed(
     evse: EvseState, now: float, told_a: float | None = None, told_s: float = math.inf, *, arrival_s: float = ARRIVAL_S
 ) -> Installed:
     """Return what an EVSE holds without us, or would once it is told `told_a` for `told_s`."""
+    fallback_a = evse.rated_per_phase(evse.lasting_a)
+    if may_begin(evse, now, arrival_s) and (told_a is None or evse.ready):
+        return Installed(circuit_id=evse.circuit_id, fallback_a=fallback_a, held=IDLE)
     limits = [(0.0, math.inf)] if may_begin(evse, now, arrival_s) else evse.held(now)
     held = [Held(limit_a=evse.per_phase(limit_a), for_s=max(0.0, ends_at - now)) for limit_a, ends_at in limits]
     if told_a is not None and (evse.session is not None or not evse.ready):
         held.append(Held(limit_a=evse.per_phase(told_a), for_s=told_s))
-    return Installed(circuit_id=evse.circuit_id, fallback_a=evse.rated_per_phase(evse.lasting_a), held=tuple(held))
+    return Installed(circuit_id=evse.circuit_id, fallback_a=fallback_a, held=tuple(held))
 
 
 def may_begin(evse: EvseState, now: float, arrival_s: float = ARRIVAL_S) -> bool:

@@ -32,6 +32,8 @@ class EvseHoldings(EvseFacts):
         """
         if self.fallback_a is None or self.foreign or self.uncontrolled:
             return self.rated_a
+        if self.lease is None and self.former is None and not self.unanswered_lease_a and not self.unanswered_fallback_a:
+            return min(self.rated_a, self.fallback_a)  # as it nearly always is where nobody charges
         lasting_a = (lease.limit_a for lease in (self.lease, self.former) if lease is not None and lease.lasts)
         doubt_a = self.unanswered_lease_a if not self.dialect.holds_leases else 0.0
         return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, *lasting_a))
