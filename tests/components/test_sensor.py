@@ -51,6 +51,16 @@ async def test_a_meter_that_was_not_heard_yet_shows_no_current(
     assert float(hass.states.get("sensor.home_current_l1").state) == 6.0, "without a meter: what the cars draw"
 
 
+async def test_more_reserved_than_there_is_leaves_nothing(
+    hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]
+) -> None:
+    entry = await set_up(Platform.SENSOR)
+    site = busy(entry.runtime_data.data)
+    reserved = replace(site.circuits["main"], headroom_a=(-69.0, 0.0, 6.0))
+    show(entry, replace(site, circuits={**site.circuits, "main": reserved}))
+    assert [float(hass.states.get(f"sensor.home_headroom_l{phase}").state) for phase in (1, 2, 3)] == [0.0, 0.0, 6.0]
+
+
 async def test_the_reason_names_the_circuit_and_the_phase(
     hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]
 ) -> None:

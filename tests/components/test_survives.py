@@ -283,7 +283,9 @@ async def test_17_a_car_that_takes_more_than_it_may_costs_the_others_and_not_the
     before_a = site.draw_a(RIGHT_1)
     car = site.driver.site.stations["CP1"].evses[1].car
     assert car is not None
-    site.driver.site.stations["CP1"].evses[1].car = replace(car, draw_fraction=1.5)  # more than is free, however far the limits have risen by now
+    site.driver.site.stations["CP1"].evses[1].car = replace(
+        car, draw_fraction=1.5
+    )  # more than is free, however far the limits have risen by now
     await site.until(lambda: site.highest_a > LIMIT_A, "it takes more")
     await site.until(lambda: site.highest_a <= LIMIT_A, "room made for it")
     assert site.draw_a(RIGHT_1) < before_a

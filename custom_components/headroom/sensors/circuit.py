@@ -34,7 +34,8 @@ def _current(phase: Phase) -> Callable[[CircuitSnapshot], float | None]:
 
 
 def _headroom(phase: Phase) -> Callable[[CircuitSnapshot], float]:
-    return lambda circuit: circuit.headroom_a[phase]
+    """Show no less than nothing: what is missing where more is reserved than there is, as before a station's fallback is installed, is no current."""
+    return lambda circuit: max(0.0, circuit.headroom_a[phase])
 
 
 def _limit(phase: Phase) -> Callable[[CircuitSnapshot], float]:
