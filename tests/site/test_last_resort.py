@@ -136,6 +136,22 @@ def test_an_evse_that_does_not_stop_is_put_out_of_service_and_given_back_once_th
     assert caplog.text.count("is in service again") == 1
 
 
+def test_one_is_given_back_where_the_site_follows_no_meter_any_more_too() -> None:
+    async def story() -> None:
+        building = steps((0.0, 8.0), (100.3, 12.0), (300.0, 4.0))
+        async with scenario(Place(leaves_s=200.0), fuse_a=40, worst_case_a=20, building=building, over_limit_s=LONG_S) as s:
+            _never_stops(s, 1)
+            await s.until(50)
+            s.model(1).offers = lambda: {1: 32.0}  # type: ignore[method-assign]
+            await s.until(205)
+            assert _stage(s, 1) is Stage.OUT
+            s.site.set_mode(Mode.STATIC)
+            await s.until(900)
+            assert _stage(s, 1) is Stage.BACK and s.model(1).evses[1].status == "Available"
+
+    run(story())
+
+
 def test_what_a_person_decides_is_none_of_ours_any_more() -> None:
     async def story() -> None:
         building = steps((0.0, 8.0), (100.3, 12.0), (300.0, 4.0))

@@ -86,13 +86,16 @@ class LastResort:
 
     # From turn to turn.
 
-    def turn(
+    def relieve(
         self, states: Mapping[str, CircuitState], evses: Sequence[EvseState], requests: Mapping[str, Request], now: float, utcnow: datetime
     ) -> None:
-        """Stop whom an overload leaves no other way for, and give back what there is room for."""
+        """Stop whom an overload leaves no other way for."""
         excess_a = {circuit_id: _excess_a(state) for circuit_id, state in states.items() if state.strain.due(state.circuit, now)}
         if excess_a:
             self._relieve(states, excess_a, evses, requests, now, utcnow)
+
+    def give_back(self, states: Mapping[str, CircuitState], evses: Iterable[EvseState], now: float, utcnow: datetime) -> None:
+        """Give back what there is room for, and forget what is long ago; in each mode that sends anything, for nobody else would."""
         for evse in evses:
             measure = self._measures.get(evse.key)
             if measure is None:

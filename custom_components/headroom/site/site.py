@@ -342,7 +342,9 @@ class Site(Wishes, Access):
             for installer in self._installers.values():
                 installer.hurry()
         if self.mode is Mode.DYNAMIC:
-            self.last_resort.turn(self._circuits, evses, turn.requests, now, utcnow)
+            self.last_resort.relieve(self._circuits, evses, turn.requests, now, utcnow)
+        if not self.mode.silent:
+            self.last_resort.give_back(self._circuits, evses, now, utcnow)
         sample_doubtful(self._circuits, evses, self.mode, now)
         self._dead_man.look(self._circuits, evses, now)
         for installer in self._installers.values():
