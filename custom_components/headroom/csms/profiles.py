@@ -66,6 +66,11 @@ class Placed:
         """Its stackLevel."""
         return optional_whole(self.profile, "stackLevel") or 0
 
+    @cached_property
+    def ours(self) -> Ours | None:
+        """What it is for where it is one that this module writes; None: it is somebody else's."""
+        return _ours(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -214,6 +219,10 @@ class Ours:
 
 def ours(placed: Placed) -> Ours | None:
     """Return what a profile is for where it is one that this module writes; None: it is somebody else's."""
+    return placed.ours
+
+
+def _ours(placed: Placed) -> Ours | None:
     profile_id = placed.profile_id
     if profile_id is None or placed.purpose == EXTERNAL:
         return None

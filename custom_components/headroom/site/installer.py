@@ -8,6 +8,7 @@ where it is in the way, and goes once ours holds (`csms/correction.py`): there i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 import logging
@@ -92,6 +93,8 @@ class Installer:
         self.writes_today = 0
         self.latency_s: float | None = None
         self._samples_on_request = True
+        self._waits_until: float | None = None
+        """It has nothing to do up to then; None: it has, or has just been woken."""
         self._ceiling_told = False
         """It was told since the station was asked what it holds: the answer may not show that."""
         self.survey = Survey(identity, clock, self._surveyed)
@@ -101,6 +104,14 @@ class Installer:
     def wake(self) -> None:
         """Look again at what is wanted."""
         self._woken.set()
+
+    def turned(self, now: float) -> None:
+        """Look again after a turn of the loop; nothing where nothing is to be done now, nor sooner than it was: as at most stations."""
+        if self._waits_until is None or self._due_at(now) < self._waits_until or self._has_step(now):
+            self._woken.set()
+
+    def _has_step(self, now: float) -> bool:
+        return self.station is not None and not self.quiet and self._next_step(now) is not None
 
     def hurry(self) -> None:
         """Try a cut again now that failed and waits for its next time."""
@@ -143,26 +154,26 @@ class Installer:
                 self._woken.clear()
                 now = self._clock.monotonic()
                 step = self._next_step(now) if self.station is not None and not self.quiet else None
+                self._waits_until = None
                 if step is not None and self.station is not None:
                     await self._make(step, self.station)
                     await asyncio.sleep(0)  # one that fails at once must not keep everybody else waiting
                     continue
-                try:
-                    async with asyncio.timeout(self._idle_s(now)):
+                self._waits_until = due_at = self._due_at(now)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if math.isinf(due_at) else max(TICK_S, due_at - now)):
                         await self._woken.wait()
-                except TimeoutError:
-                    pass
         finally:
             self.survey.stop()
 
-    def _idle_s(self, now: float) -> float | None:
+    def _due_at(self, now: float) -> float:
+        """Return the next time at which something may be due that nobody wakes it for; infinite: never."""
         if self.station is None or self.quiet:
-            return None
+            return math.inf
         due = [backoff.not_before for backoff in self._backoff.values()]
         due += [evse.sample_at for evse in self.evses if evse.session is not None]
         due += [self.survey.until, self.survey.again_at]
-        soonest = min((each for each in due if each > now), default=math.inf)
-        return None if math.isinf(soonest) else max(TICK_S, soonest - now)
+        return min((each for each in due if each > now), default=math.inf)
 
     async def _make(self, step: _Step, station: Station) -> None:
         started = self._clock.monotonic()

@@ -348,7 +348,7 @@ class Site(Wishes, Access):
         sample_doubtful(self._circuits, evses, self.mode, now)
         self._dead_man.look(self._circuits, evses, now)
         for installer in self._installers.values():
-            installer.wake()
+            installer.turned(now)
         self.turns += 1
         changed = {key for key, limits in limits_wanted(evses).items() if limits != wanted.get(key)}
         self._record(trigger, turn, changed | imagined, now, (time.perf_counter() - started) * 1000)
