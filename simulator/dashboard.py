@@ -82,7 +82,7 @@ def fuse_section(site: ShownSite) -> Card:
             *({"entity": site.entity(f"current_{phase}"), "name": phase.upper(), "color": COLOURS[phase]} for phase in PHASES),
             {"entity": site.entity("limit_l1"), "name": "Limit", "color": "#d94b4b"},
         ],
-        "grid_options": {"columns": "full", "rows": 6},
+        "grid_options": {"columns": "full", "rows": 7},
     }
     return {
         "type": "grid",
@@ -110,7 +110,6 @@ def site_section(site: ShownSite) -> Card:
         "entity": site.entity("mode"),
         "name": "Mode",
         "features": [{"type": "select-options"}],
-        "features_position": "inline",
         "grid_options": {"columns": "full"},
     }
     policy = {
@@ -118,7 +117,6 @@ def site_section(site: ShownSite) -> Card:
         "entity": site.entity("policy"),
         "name": "Shared for",
         "features": [{"type": "select-options"}],
-        "features_position": "inline",
         "grid_options": {"columns": "full"},
     }
     power = {
@@ -128,7 +126,7 @@ def site_section(site: ShownSite) -> Card:
         "graph": "line",
         "detail": 2,
         "hours_to_show": HISTORY_HOURS,
-        "grid_options": {"columns": "full", "rows": 4},
+        "grid_options": {"columns": "full", "rows": 3},
     }
     meter = {"type": "tile", "entity": site.entity("meter_health"), "name": "Meter", "grid_options": {"columns": "full"}}
     return {"type": "grid", "cards": [heading("Room for cars", "mdi:arrow-collapse-up"), *headroom, power, mode, policy, meter]}
