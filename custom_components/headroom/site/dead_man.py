@@ -13,6 +13,7 @@ from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase
 from ..engine.tree import path
 from ..engine.unmanaged import highest
 from .circuit import CircuitState
+from .config import EvseKey
 from .evse import EvseState
 from .snapshot import DeadManHealth
 
@@ -22,7 +23,7 @@ ARRIVAL_S = 60.0
 """In so short a time no second car begins: until then the others have made way for what may flow at a station that is away."""
 
 MAKES_WAY_S = 3.0
-"""So long after a car began no other one is reckoned with: the leases are being told anew for the two of them."""
+"""So long after a car began or left no other one is reckoned with: the leases are being told anew for whichever may come."""
 IDLE = (Held(limit_a=NONE_A, for_s=math.inf),)
 
 
@@ -124,6 +125,8 @@ class DeadManWatch:
 
     def __init__(self) -> None:
         self._began: float | None = None
+        self._charging = set[EvseKey]()
+        self._left_at = -math.inf
         self._since: float | None = None
         self._told = False
         self.health = DeadManHealth()
@@ -131,7 +134,10 @@ class DeadManWatch:
     def look(self, states: Mapping[str, CircuitState], evses: Collection[EvseState], now: float) -> DeadManHealth:
         """Check the rule for this turn."""
         just_begun = any(evse.session is not None and now - evse.session.since < MAKES_WAY_S for evse in evses)
-        found = broken(states, evses, now, arriving=not just_begun)
+        charging = {evse.key for evse in evses if evse.session is not None}
+        self._left_at = now if self._charging - charging else self._left_at
+        self._charging = charging
+        found = broken(states, evses, now, arriving=not just_begun and now - self._left_at >= MAKES_WAY_S)
         self._began = now if self._began is None else self._began
         self._since = None if not found else now if self._since is None else self._since
         holds = False if found else None if unsure(evses, now - self._began) else True
