@@ -7,50 +7,32 @@ only bounds its age.
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 import logging
 import math
 import time
-from typing import Any
 
-from ..csms.authorization import ReservationEnded
-from ..csms.events import (
-    Booted,
-    ChargingLimit,
-    Connected,
-    Disconnected,
-    EventsLost,
-    InventoryRead,
-    Metered,
-    Ready,
-    StationEvent,
-    StatusChanged,
-    TransactionEvent,
-)
-from ..csms.needs import EvNeeds
 from ..csms.station import Station
-from ..csms.values import Admission
-from ..engine.urgency import Urgency, large
-from ..ledger.records import DecisionRecord
-from ..metering.reading import MeterError, Reading
+from ..engine.urgency import Urgency
 from .access import Access
 from .authorization import Judgement
-from .clock import Clock, wall_clock
+from .clock import Clock
 from .config import EvseKey, Mode, SiteConfig
 from .dead_man import DeadManWatch
-from .decision import Decision, DecisionLog, circuit_document, evse_document
+from .decision import DecisionLog
+from .due import of_circuits, of_evses, of_stations
 from .evse import EvseState
+from .hearing import Hearing
 from .intake import Intake
 from .memory import SiteMemory
-from .orders import limits_wanted, order_lasting, order_lease, remember, renew_s, sample_doubtful
+from .orders import limits_wanted, order_lasting, order_lease, remember, sample_doubtful
 from .phase_switching import switch_phases
 from .planning import Basis, Runner
 from .room import read
+from .showing import Showing
 from .sleepers import wake
-from .snapshot import DeadManHealth, SiteSnapshot
-from .stations import Journal, StationState
+from .snapshot import SiteSnapshot
+from .stations import Journal
 from .turn import Turn, decide
-from .view import snapshot_of
 from .wishes import Wishes
 
 _LOGGER = logging.getLogger(__name__)
@@ -64,7 +46,7 @@ PAUSE_PER_EVSE_S = 0.0005
 """So long the loop rests after a turn for each EVSE it reckoned with: 500 stations that all speak up leave the others a core's time."""
 
 
-class Site(Wishes, Access):
+class Site(Wishes, Access, Hearing, Showing):
     """One grid connection under control. Everything happens on the event loop's thread."""
 
     def __init__(
@@ -102,118 +84,8 @@ class Site(Wishes, Access):
         self._newest: Turn | None = None
         self._trigger = ""
         self._fails_since = False
-        """The turns after the newest one fail."""
         self._drawn: SiteSnapshot | None = None
-        """The snapshot, once somebody has looked at the newest turn."""
         self.configure(config)
-
-    # What meters say.
-
-    def update_reading(self, measured_id: str, reading: Reading) -> None:
-        """Take in a reading of a circuit, or of a PV system or battery."""
-        if (state := self._circuits.get(measured_id)) is None:
-            if self.resources.update_reading(measured_id, reading, self.config.voltage_v):
-                self.request_turn("resource")
-            return
-        state.reading, state.meter_error = reading, None
-        if large(state.circuit, reading.current_a):
-            self._alarm.set()
-        state.arrived_at = self._clock.monotonic()
-        if measured_id == self.config.root.circuit_id:
-            self.peak.read(reading, self.config, state.arrived_at, self._posix_zero_s())
-        self.request_turn("reading")
-
-    def meter_health(self, measured_id: str, error: MeterError | None) -> None:
-        """Take note that a meter broke or is heard again; its readings' age is what counts."""
-        if (state := self._circuits.get(measured_id)) is not None:
-            state.meter_error = None if error is None else str(error)
-        self.resources.meter_health(measured_id, error)
-
-    def meter_changed(self, measured_id: str) -> None:
-        """Take note that another meter speaks from now on, or the same one read otherwise: what the one before showed is forgotten."""
-        if (state := self._circuits.get(measured_id)) is not None:
-            state.forget_meter(self._clock.monotonic())
-            self._phase_maps.meter_changed(measured_id)
-
-    def tell_peak(self, window_average_w: float | None, month_peak_w: float | None) -> None:
-        """Take in what the meter itself tells of the running quarter-hour and of the month's highest one; None is not told now."""
-        self.peak.tell(window_average_w=window_average_w, month_peak_w=month_peak_w, utcnow=self._clock.utcnow(), zone=self.config.zone)
-
-    # What stations say.
-
-    def admit(self, identity: str) -> Admission:
-        """Tell how a station that connects is to be answered."""
-        return Admission.ACCEPTED if identity in self.config.stations else Admission.PENDING
-
-    def handle(self, identity: str, event: StationEvent) -> None:
-        """Take in what a station said."""
-        state = self._stations.setdefault(identity, StationState(identity=identity, since=self._clock.utcnow()))
-        state.last_heard = self._clock.utcnow()
-        if self.authorization.take(identity, event):
-            self._on_memory()
-        match event:
-            case Connected(remote=remote):
-                state.online, state.remote, state.booted, state.away_since = True, remote, False, None
-            case Booted(info=info):
-                state.info = info
-                if info.boot_reason != "Triggered":
-                    self._rebooted(identity, state)
-            case InventoryRead(info=info, inventory=inventory):
-                state.info, state.inventory = info, inventory
-            case Ready(info=info, inventory=inventory):
-                state.info, state.inventory = info, inventory
-                self._ready(identity, state)
-            case Disconnected():
-                state.online, state.away_since = False, self._clock.utcnow()
-                self._gone(identity)
-                if state.config is None:
-                    del self._stations[identity]
-            case StatusChanged() | TransactionEvent() | Metered():
-                self._intake.take(identity, event)
-            case ChargingLimit():
-                self._intake.limit(identity, event, state.external)
-            case EvNeeds():
-                self._intake.needs(identity, event)
-                self._on_memory()
-            case EventsLost():
-                self._intake.lost(identity, event)
-            case ReservationEnded():
-                pass  # taken above
-            case _:
-                return
-        self.request_turn("station")
-
-    def _rebooted(self, identity: str, state: StationState) -> None:
-        state.booted = True
-        for evse in self._of(identity):
-            # TxProfiles need not survive a reboot (K01.FR.27): the lease may hold or not.
-            if evse.lease is not None:
-                evse.doubt(evse.lease.limit_a, evse.lease.expires_at)
-            evse.lease, evse.fallback_current = None, False
-
-    def _ready(self, identity: str, state: StationState) -> None:
-        if (installer := self._installers.get(identity)) is None or (station := self._station(identity)) is None:
-            return
-        for evse in self._of(identity):
-            evse.ready = evse.status_unknown = True
-            evse.sample_at = self._clock.monotonic()
-        self.standing.reconnected(identity)
-        installer.connected(station, booted=state.booted)
-        self._keeper.connected(identity, station)
-        state.booted = False
-
-    def _gone(self, identity: str) -> None:
-        now = self._clock.monotonic()
-        for evse in self._of(identity):
-            evse.gone_at = now if evse.ready else evse.gone_at
-            if evse.ready and evse.heard and evse.session is None and not evse.transaction_unknown:
-                evse.idle_at = now
-            evse.ready = evse.heard = evse.transaction_unknown = False
-            evse.heard_at = math.inf
-            evse.session = None if evse.session is None else replace(evse.session, live=False)
-        if (installer := self._installers.get(identity)) is not None:
-            installer.disconnected()
-        self._keeper.disconnected(identity)
 
     # The loop.
 
@@ -265,24 +137,13 @@ class Site(Wishes, Access):
 
     def _idle_s(self) -> float:
         now = self._clock.monotonic()
-        due = []
-        due += [
-            evse.lease.expires_at - renew_s(self._lengths_s.get(evse.key, 0.0), self._latency_s(evse))
-            for evse in self._evses.values()
-            if evse.lease is not None and evse.ready
+        due = [
+            *of_evses(self._evses.values(), self._lengths_s, self._latency_s, now),
+            *of_stations(self._stations.values(), now),
+            *of_circuits(self._circuits.values(), self.config, now),
+            self._external.next_change_s(now) or math.inf,
+            self.resources.next_change,
         ]
-        due += [each.expires_at for evse in self._evses.values() for each in (evse.lease, evse.first_lease) if each is not None]
-        due += [evse.standing.next_change(now) for evse in self._evses.values() if evse.standing is not None]
-        due += [evse.profile.next_change(now) for evse in self._evses.values() if evse.profile is not None]
-        due += [each.next_change(now) for evse in self._evses.values() for each in evse.external.values()]
-        due += [each.next_change(now) for state in self._stations.values() for each in state.external.values()]
-        due += [self._external.next_change_s(now) or math.inf]
-        due += [self.resources.next_change]
-        due += [state.strain.next_change for state in self._circuits.values()]
-        for state in self._circuits.values():
-            ages = (self.config.meter_stale_after_s, self.config.meter_lost_after_s)
-            taken_at = state.since if state.reading is None else state.reading.taken_at
-            due += [taken_at + age_s for age_s in ages if taken_at + age_s > now]
         return max(TICK_S, min([TURN_AT_LEAST_EVERY_S, *(each - now for each in due if each > now)]))
 
     def _turn(self, trigger: str) -> None:
@@ -374,85 +235,3 @@ class Site(Wishes, Access):
         """Take note that a limit could not be installed."""
         self._decisions.failed(evse.key)
         self.request_turn("confirmed")
-
-    # What is kept and shown.
-
-    def _record(self, trigger: str, turn: Turn, changed: set[EvseKey], now: float, turn_ms: float) -> None:
-        arrived = [state.arrived_at for state in self._circuits.values() if state.arrived_at is not None]
-        for state in self._circuits.values():
-            state.arrived_at = None
-        if not changed:
-            return
-        cuts = {key: order.limit_a for key in changed if (order := self._evses[key].wanted_lease) is not None and order.urgent}
-        for key in changed:
-            order = self._evses[key].wanted_lease
-            self._decisions.superseded(key, None if order is None else order.limit_a)
-        names = {circuit_id: state.circuit.name for circuit_id, state in self._circuits.items()}
-        available = {row.circuit_id: row.available_a for row in turn.headrooms}
-        local = wall_clock(self._clock, self.config.zone)
-        decision = Decision(
-            number=self.turns,
-            at=self._clock.utcnow(),
-            trigger=trigger,
-            circuits={circuit_id: circuit_document(state, available[circuit_id], now) for circuit_id, state in self._circuits.items()},
-            evses={str(key): evse_document(evse, turn, names, local, now) for key, evse in self._evses.items()},
-            cut=bool(cuts),
-            lease_s=turn.lease_s,
-            dead_man_violations=len(self._dead_man.health.violations),
-            turn_ms=turn_ms,
-            policy=str(turn.sharing.policy),
-            plan_age_s=turn.sharing.age_s(now),
-        )
-        self._decisions.add(decision, cuts, min(arrived) if trigger == "reading" and arrived else now)
-        if self._journal is not None:
-            self._journal.record_decision(DecisionRecord(at=decision.at, trigger=trigger, document=decision.document()))
-
-    def _begin_day(self) -> None:
-        """Count the writes of each day on their own."""
-        today = self._today()
-        if self._writes_day != today:
-            self._writes_day = today
-            for installer in self._installers.values():
-                installer.writes_today = 0
-
-    @property
-    def reaction_s(self) -> float | None:
-        """From the last reading that made a cut necessary to the last station's acknowledgement."""
-        return self._decisions.reaction_s
-
-    @property
-    def dead_man(self) -> DeadManHealth:
-        """Whether the dead-man rule held in the newest turn."""
-        return self._dead_man.health
-
-    @property
-    def snapshot(self) -> SiteSnapshot:
-        """The site by its newest turn; drawn when somebody looks: turns may be many more than looks."""
-        if self._drawn is None:
-            self._drawn = self._draw()
-        return self._drawn
-
-    def _draw(self) -> SiteSnapshot:
-        drawn = snapshot_of(
-            config=self.config,
-            mode=self.mode,
-            policy=self.policy,
-            circuits=self._circuits,
-            stations=self._stations,
-            installers=self._installers,
-            evses=self._evses,
-            turn=self._newest,
-            authorization=self.authorization,
-            last_resort=self.last_resort,
-            reaction_s=self._decisions.reaction_s,
-            shadow=self._shadow.comparison if self.mode is Mode.SHADOW else None,
-            peak=self.peak.snapshot(self.config, self._clock.utcnow().timestamp()) if self.config.root.metered else None,
-            dead_man=self._dead_man.health,
-            clock=self._clock,
-            resources=self.resources.snapshots(self._clock.monotonic()),
-        )
-        return replace(drawn, trigger=self._trigger, failing=self._fails_since)
-
-    def documents(self, count: int) -> list[dict[str, Any]]:
-        """Return the last decisions, the newest last, as JSON-able data."""
-        return self._decisions.documents(count)

@@ -1,0 +1,142 @@
+"""What meters and stations say, taken into the state that the next turn goes by."""
+
+import asyncio
+from dataclasses import replace
+import math
+
+from ..csms.authorization import ReservationEnded
+from ..csms.events import (
+    Booted,
+    ChargingLimit,
+    Connected,
+    Disconnected,
+    EventsLost,
+    InventoryRead,
+    Metered,
+    Ready,
+    StationEvent,
+    StatusChanged,
+    TransactionEvent,
+)
+from ..csms.needs import EvNeeds
+from ..csms.values import Admission
+from ..engine.urgency import large
+from ..metering.reading import MeterError, Reading
+from .grounds import Grounds
+from .intake import Intake
+from .stations import StationState
+
+
+class Hearing(Grounds):
+    """A site as it hears of things. Each of them asks for a turn."""
+
+    _intake: Intake
+    _alarm: asyncio.Event
+
+    # What meters say.
+
+    def update_reading(self, measured_id: str, reading: Reading) -> None:
+        """Take in a reading of a circuit, or of a PV system or battery."""
+        if (state := self._circuits.get(measured_id)) is None:
+            if self.resources.update_reading(measured_id, reading, self.config.voltage_v):
+                self.request_turn("resource")
+            return
+        state.reading, state.meter_error = reading, None
+        if large(state.circuit, reading.current_a):
+            self._alarm.set()
+        state.arrived_at = self._clock.monotonic()
+        if measured_id == self.config.root.circuit_id:
+            self.peak.read(reading, self.config, state.arrived_at, self._posix_zero_s())
+        self.request_turn("reading")
+
+    def meter_health(self, measured_id: str, error: MeterError | None) -> None:
+        """Take note that a meter broke or is heard again; its readings' age is what counts."""
+        if (state := self._circuits.get(measured_id)) is not None:
+            state.meter_error = None if error is None else str(error)
+        self.resources.meter_health(measured_id, error)
+
+    def meter_changed(self, measured_id: str) -> None:
+        """Take note that another meter speaks from now on, or the same one read otherwise: what the one before showed is forgotten."""
+        if (state := self._circuits.get(measured_id)) is not None:
+            state.forget_meter(self._clock.monotonic())
+            self._phase_maps.meter_changed(measured_id)
+
+    def tell_peak(self, window_average_w: float | None, month_peak_w: float | None) -> None:
+        """Take in what the meter itself tells of the running quarter-hour and of the month's highest one; None is not told now."""
+        self.peak.tell(window_average_w=window_average_w, month_peak_w=month_peak_w, utcnow=self._clock.utcnow(), zone=self.config.zone)
+
+    # What stations say.
+
+    def admit(self, identity: str) -> Admission:
+        """Tell how a station that connects is to be answered."""
+        return Admission.ACCEPTED if identity in self.config.stations else Admission.PENDING
+
+    def handle(self, identity: str, event: StationEvent) -> None:
+        """Take in what a station said."""
+        state = self._stations.setdefault(identity, StationState(identity=identity, since=self._clock.utcnow()))
+        state.last_heard = self._clock.utcnow()
+        if self.authorization.take(identity, event):
+            self._on_memory()
+        match event:
+            case Connected(remote=remote):
+                state.online, state.remote, state.booted, state.away_since = True, remote, False, None
+            case Booted(info=info):
+                state.info = info
+                if info.boot_reason != "Triggered":
+                    self._rebooted(identity, state)
+            case InventoryRead(info=info, inventory=inventory):
+                state.info, state.inventory = info, inventory
+            case Ready(info=info, inventory=inventory):
+                state.info, state.inventory = info, inventory
+                self._ready(identity, state)
+            case Disconnected():
+                state.online, state.away_since = False, self._clock.utcnow()
+                self._gone(identity)
+                if state.config is None:
+                    del self._stations[identity]
+            case StatusChanged() | TransactionEvent() | Metered():
+                self._intake.take(identity, event)
+            case ChargingLimit():
+                self._intake.limit(identity, event, state.external)
+            case EvNeeds():
+                self._intake.needs(identity, event)
+                self._on_memory()
+            case EventsLost():
+                self._intake.lost(identity, event)
+            case ReservationEnded():
+                pass  # taken above
+            case _:
+                return
+        self.request_turn("station")
+
+    def _rebooted(self, identity: str, state: StationState) -> None:
+        state.booted = True
+        for evse in self._of(identity):
+            # TxProfiles need not survive a reboot (K01.FR.27): the lease may hold or not.
+            if evse.lease is not None:
+                evse.doubt(evse.lease.limit_a, evse.lease.expires_at)
+            evse.lease, evse.fallback_current = None, False
+
+    def _ready(self, identity: str, state: StationState) -> None:
+        if (installer := self._installers.get(identity)) is None or (station := self._station(identity)) is None:
+            return
+        for evse in self._of(identity):
+            evse.ready = evse.status_unknown = True
+            evse.sample_at = self._clock.monotonic()
+        self.standing.reconnected(identity)
+        installer.connected(station, booted=state.booted)
+        self._keeper.connected(identity, station)
+        state.booted = False
+
+    def _gone(self, identity: str) -> None:
+        now = self._clock.monotonic()
+        for evse in self._of(identity):
+            evse.gone_at = now if evse.ready else evse.gone_at
+            if evse.ready and evse.heard and evse.session is None and not evse.transaction_unknown:
+                evse.idle_at = now
+            evse.ready = evse.heard = evse.transaction_unknown = False
+            evse.heard_at = math.inf
+            evse.session = None if evse.session is None else replace(evse.session, live=False)
+        if (installer := self._installers.get(identity)) is not None:
+            installer.disconnected()
+        self._keeper.disconnected(identity)
