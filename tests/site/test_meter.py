@@ -41,6 +41,21 @@ def test_a_silent_meter_first_stops_raises_then_means_the_worst_case(caplog: pyt
     assert len(told) == 2 and "is silent" in told[0] and told[1].endswith("is read again"), "once when it breaks, once when it heals"
 
 
+def test_a_silent_meter_counts_as_stale_and_lost_just_when_it_is_due_where_nothing_else_happens() -> None:
+    async def story() -> None:
+        seen: dict[str, float] = {}
+        async with scenario(Place(car=None), over_limit_s=0.0) as s:
+            await s.until(60)
+            s.on_turn.append(lambda: seen.setdefault(str(s.site._circuits["main"].health), s.time_s))
+            s.meters_silent.add("main")
+            await s.until(100)
+            assert s.site._circuits["main"].reading is not None
+            taken_at = s.site._circuits["main"].reading.taken_at
+            assert (seen["stale"] - taken_at, seen["lost"] - taken_at) == pytest.approx((10.0, 30.0), abs=0.1)
+
+    run(story())
+
+
 def test_the_building_may_go_to_its_worst_case_behind_a_silent_meter() -> None:
     async def story() -> None:
         building = steps((0.0, 8.0), (66.0, 25.0))

@@ -13,6 +13,9 @@ from .strain import Strain
 
 _LOGGER = logging.getLogger(__name__)
 
+EARLY_S = 1e-3
+"""The loop turns just when an age is reached: a clock's last digits must not put off by a whole turn what follows from it."""
+
 
 @dataclass(slots=True, kw_only=True)
 class CircuitState:
@@ -58,10 +61,10 @@ class CircuitState:
         age_s = self.age_s(now)
         if not self.circuit.metered:
             self.health = MeterHealth.NONE
-        elif self.credibility.trouble is not None or (now - self.since if age_s is None else age_s) > config.meter_lost_after_s:
+        elif self.credibility.trouble is not None or (now - self.since if age_s is None else age_s) > config.meter_lost_after_s - EARLY_S:
             self.health = MeterHealth.LOST
             self.unmanaged = None
-        elif age_s is None or age_s > config.meter_stale_after_s:
+        elif age_s is None or age_s > config.meter_stale_after_s - EARLY_S:
             self.health = MeterHealth.STALE
         else:
             self.health = MeterHealth.OK
