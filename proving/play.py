@@ -24,6 +24,8 @@ from .story import Expected, Story, Told
 
 SETTLES_S = 3.0
 """So long after anything happened the physics are stepped finely."""
+STILL_S = 4.9
+"""While nothing moves a step is no longer: a little less than the time after which the loop turns without a reading, so that it turns once for each."""
 DRAWN = {"circuit": ("l1_a", "l2_a", "l3_a", "limit_a"), "station": ("draw_a", "limit_a")}
 """The figures that a picture of the run needs."""
 
@@ -66,7 +68,8 @@ async def _play(story: Story, folder: Path, *, drawn: bool) -> Outcome:
         wanted |= {(_kind(of, story), of, name): None for of in subjects for name in DRAWN[_kind(of, story)]}
     world = SimulatedSite(setting.spec(), story.starts)
     filed = FiledRecords(folder / "ledger.db", lambda: world.now) if any(told.what in OF_THE_FILE for told in story.events) else None
-    pace = Pace(moments=moments(setting), fine_s=story.step_s, coarse_s=max(METER_EVERY_S, 5 * story.step_s), settles_s=SETTLES_S)
+    coarse_s = min(STILL_S, max(2 * METER_EVERY_S, 10 * story.step_s))
+    pace = Pace(moments=moments(setting), fine_s=story.step_s, coarse_s=coarse_s, settles_s=SETTLES_S)
     running = RunningSite(world, setting.config(), step_s=story.step_s, records=filed or Records(), pace=pace)
     running.meters = {one: SimulatedMeter(f"meter of {one}", noise_a=story.noise_a) for one in running.meters}
     running.on_second.append(lambda _: trace.look(running, list(wanted)))
