@@ -34,6 +34,7 @@ from .const import (
     CONF_PHASES,
     CONF_PROFILE,
     CONF_SECURITY,
+    CONF_SPARE_FLASH,
     CONF_TLS,
     CONF_VOLTAGE_V,
     CONF_WORST_CASE_A,
@@ -74,6 +75,7 @@ SITE_SCHEMA = vol.Schema(
         vol.Required(SECTION_ADVANCED): fields.advanced(
             {
                 **fields.constraints(len(ALL_PHASES)),
+                vol.Required(CONF_SPARE_FLASH, default=True): BooleanSelector(),
                 vol.Required(CONF_VOLTAGE_V, default=DEFAULT_VOLTAGE_V): fields.whole(100, 300, "V"),
             }
         ),

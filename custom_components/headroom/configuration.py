@@ -35,6 +35,7 @@ from .const import (
     CONF_PHASES,
     CONF_PLACES,
     CONF_ROTATION,
+    CONF_SPARE_FLASH,
     CONF_SWITCHES_PHASES,
     CONF_UNKNOWN_OFFLINE,
     CONF_UNMANAGED_WORST_A,
@@ -160,6 +161,7 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         authorization=_authorization(entry),
         zone=dt_util.get_default_time_zone(),
         peak=peak_limits(entry.data),
+        spares_flash=bool(entry.data.get(CONF_SPARE_FLASH, True)),
     )
 
 

@@ -26,6 +26,7 @@ CONF_MARGIN_A: Final = "margin_a"
 CONF_WORST_CASE_A: Final = "worst_case_a"
 CONF_METER: Final = "meter"
 CONF_LIMIT_KW: Final = "limit_kw"
+CONF_SPARE_FLASH: Final = "spare_flash"
 CONF_IMBALANCE: Final = "imbalance"
 IMBALANCE_OFF: Final = "off"
 

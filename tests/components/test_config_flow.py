@@ -39,6 +39,7 @@ async def test_a_site_without_a_meter(hass: HomeAssistant, unused_tcp_port: int)
         "margin_a": 2.0,
         "worst_case_a": 20.0,
         "voltage_v": 231,
+        "spare_flash": True,
         "limit_kw": None,
         "imbalance": "off",
         "meter": {"type": "none"},
@@ -102,7 +103,14 @@ async def test_change_the_connection(hass: HomeAssistant, entry: MockConfigEntry
     result = await answer(hass, form, **SITE | {"name": "Villa", "fuse_a": 50.0})
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     assert entry.title == "Villa"
-    assert entry.data == before | {"name": "Villa", "fuse_a": 50.0, "voltage_v": 231, "limit_kw": None, "imbalance": "off"}
+    assert entry.data == before | {
+        "name": "Villa",
+        "fuse_a": 50.0,
+        "voltage_v": 231,
+        "limit_kw": None,
+        "imbalance": "off",
+        "spare_flash": True,
+    }
 
 
 async def test_a_site_is_kept_within_more_than_its_fuse(hass: HomeAssistant, entry: MockConfigEntry) -> None:
@@ -113,6 +121,13 @@ async def test_a_site_is_kept_within_more_than_its_fuse(hass: HomeAssistant, ent
     assert (shown(form, "limit_kw"), shown(form, "imbalance")) == (17.3, "20")
     await answer(hass, form, **SITE)
     assert (site_config(entry).root.limit_w, site_config(entry).root.imbalance_a) == (None, None)
+
+
+async def test_flash_is_spared_unless_a_person_says_otherwise(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    assert site_config(entry).spares_flash
+    await answer(hass, await change(hass, entry, "site"), **SITE | {"advanced": {"voltage_v": 231, "spare_flash": False}})
+    assert not site_config(entry).spares_flash
+    assert shown(await change(hass, entry, "site"), "spare_flash") is False
 
 
 async def test_change_where_stations_connect(hass: HomeAssistant, entry: MockConfigEntry, unused_tcp_port_factory: Any) -> None:

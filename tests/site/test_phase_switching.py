@@ -25,6 +25,7 @@ def test_a_car_that_does_not_fit_on_three_phases_charges_on_one_and_goes_back_on
         building = steps((0.0, (2.0, 20.0, 2.0)), (900.0, 2.0))
         place = Place(abilities=SWITCHES, switches_phases=True)
         async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building) as s:
+            s.configure(spares_flash=False)  # so near to its worst case a house needs leases of seconds
             await s.until(60)
             assert s.draw_a(1) == 0 and s.reason(1) == "waiting", "L2 has 3 A left"
             await s.until(300)

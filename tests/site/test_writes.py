@@ -52,6 +52,18 @@ def test_hours_of_charging_take_no_more_writes_than_the_days_budget_gives_and_le
     run(story())
 
 
+def test_where_nobody_spares_flash_a_house_near_its_worst_case_uses_what_is_free() -> None:
+    async def story(*, spares: bool) -> tuple[float, int]:
+        async with scenario(Place(), fuse_a=25.0, worst_case_a=20.0, step_s=2.0, over_limit_s=30.0) as s:
+            s.configure(spares_flash=spares)
+            await s.until(LONG_S)
+            return s.draw_a(1), sum(s.writes())
+
+    (draw_a, writes), (spared_a, fewer) = run(story(spares=False)), run(story(spares=True))
+    assert draw_a > 13 and spared_a < 9, "the building draws 8 A; by its worst case the breaker carries 8 A for good"
+    assert fewer < BURST + LONG_S * CHARGING_PER_S < writes
+
+
 def test_what_is_left_for_the_day_and_what_was_written_outlive_a_restart() -> None:
     async def story() -> None:
         async with scenario(*[Place()] * 2, building=HOUSE, step_s=1.0, over_limit_s=30.0) as s:

@@ -136,6 +136,8 @@ class SiteConfig:
     """PV systems and home batteries. `circuits` reckon with them in their worst cases already (`worst_with`)."""
     rules: tuple[Rule, ...] = ()
     """Who comes first and who gets more, the weightiest rule first."""
+    spares_flash: bool = True
+    """Whether what is written to stations in a day is kept to what cheap flash bears (`engine/write_budget.py`)."""
     zone: tzinfo = UTC
     """Where the site's times of day are told."""
     peak: PeakLimits = PeakLimits()

@@ -13,6 +13,7 @@ import time
 
 from ..csms.station import Station
 from ..engine.urgency import Urgency
+from ..engine.write_budget import WriteBudget
 from .access import Access
 from .authorization import Judgement
 from .clock import Clock
@@ -155,7 +156,7 @@ class Site(Wishes, Access, Hearing, Showing):
         for evse in evses:
             evse.take_silence(now)
             evse.forget_lapsed(now)
-            evse.budget = evse.budget.on(now, charging=evse.session is not None)
+            evse.budget = evse.budget.on(now, charging=evse.session is not None) if self.config.spares_flash else WriteBudget(at_s=now)
         for installer in self._installers.values():
             installer.obedience.watch(now)
         utcnow = self._clock.utcnow()
