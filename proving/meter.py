@@ -29,11 +29,15 @@ class MeterFault(StrEnum):
 
 
 class SimulatedMeter:
-    """The meter of one circuit. `noise_a` is how far from the truth a current may be; the same seed gives the same noise."""
+    """The meter of one circuit. `noise_a` is how far from the truth a current may be; the same seed gives the same noise.
 
-    def __init__(self, name: str, *, noise_a: float = 0.0, seed: int = 1) -> None:
+    `has_register`: whether it tells the energy it counted; not all do.
+    """
+
+    def __init__(self, name: str, *, noise_a: float = 0.0, has_register: bool = True, seed: int = 1) -> None:
         self.name = name
         self.noise_a = noise_a
+        self.has_register = has_register
         self.fault: MeterFault | None = None
         self._dice = random.Random(f"{seed}/{name}")
         self._shows: MeterValues | None = None
@@ -46,7 +50,8 @@ class SimulatedMeter:
             l1, l2, l3 = (current + self._dice.uniform(-self.noise_a, self.noise_a) for current in values.current_a)
             self._shows = replace(values, current_a=(l1, l2, l3))
         current_a, power_w = self._wrong(self._shows.current_a, self._shows.voltage_v)
-        reading = Reading(current_a=current_a, power_w=power_w, taken_at=now, source=self.name, import_wh=self._shows.import_wh)
+        import_wh = self._shows.import_wh if self.has_register else None
+        reading = Reading(current_a=current_a, power_w=power_w, taken_at=now, source=self.name, import_wh=import_wh)
         return plausible(reading, voltage_v=values.voltage_v)
 
     def _wrong(self, current_a: PerPhase, voltage_v: float) -> tuple[PerPhase, float]:

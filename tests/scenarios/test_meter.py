@@ -16,3 +16,10 @@ def test_a_frozen_meter_repeats_to_the_last_digit_what_it_showed_last() -> None:
     meter.fault = None
     healed = meter.read(MeterValues(current_a=(20.0, 20.0, 20.0), import_wh=104.0), 4.0)
     assert healed is not None and abs(healed.current_a[0] - 20.0) <= 0.05
+
+
+def test_not_every_meter_has_a_register() -> None:
+    values = MeterValues(current_a=(8.0, 8.0, 8.0), import_wh=100.0)
+    counted, uncounted = (SimulatedMeter("main", has_register=has).read(values, 0.0) for has in (True, False))
+    assert counted is not None and counted.import_wh == 100.0
+    assert uncounted is not None and uncounted.import_wh is None and uncounted.current_a == counted.current_a

@@ -11,7 +11,7 @@ from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.engine.peak_demand import PeakLimits
 from custom_components.headroom.metering.reading import Reading
 from custom_components.headroom.site.config import SiteConfig
-from custom_components.headroom.site.peak import Peak
+from custom_components.headroom.site.peak import REGISTER_STEP_WH, Peak
 from simulator.building import StepLoad
 from simulator.virtual import run
 
@@ -90,6 +90,7 @@ def test_the_last_minute_brings_no_burst_after_a_window_that_was_left() -> None:
 def test_the_time_in_which_nobody_measured_is_assumed_at_worst_and_raises_no_month() -> None:
     async def story() -> None:
         async with scenario(Place(), fuse_a=40.0, building=steps((0.0, 2.0))) as s:
+            s.meters["main"].has_register = False
             s.configure(peak=PeakLimits(goal_w=9000.0, follows_month=True))
             await s.until(100)
             assert s.draw_a(1) > 9
@@ -113,6 +114,7 @@ def test_the_time_in_which_nobody_measured_is_assumed_at_worst_and_raises_no_mon
 def test_what_was_drawn_is_known_after_a_restart_and_the_gap_is_assumed() -> None:
     async def story() -> None:
         async with scenario(Place(), building=steps((0.0, 4.0)), dead_man_from_s=None) as s:
+            s.meters["main"].has_register = False
             s.configure(peak=PeakLimits(goal_w=9000.0))
             await s.until(600)
             before = s.site.snapshot.peak
@@ -125,6 +127,49 @@ def test_what_was_drawn_is_known_after_a_restart_and_the_gap_is_assumed() -> Non
             assert before is not None and after is not None
             gap_w = 61 * 3 * VOLTAGE_V * 40 / 900
             assert before.window_w + 0.9 * gap_w < after.window_w < before.window_w + 1.3 * gap_w and after.assumed
+            await s.until(900.4)
+            assert averages_w(s, 1)[0] <= 9000
+
+    run(story())
+
+
+def test_a_register_tells_what_a_silent_meter_missed_and_the_car_goes_on() -> None:
+    async def story() -> None:
+        async with scenario(Place(), fuse_a=40.0, building=steps((0.0, 2.0))) as s:
+            s.configure(peak=PeakLimits(goal_w=9000.0, follows_month=True))
+            await s.until(100)
+            s.meters_silent.add("main")
+            await s.until(400)
+            shown = s.site.snapshot.peak
+            assert shown is not None and shown.assumed and s.draw_a(1) == 0, "until it is read again nothing is known"
+            assert shown.window_w * 900 > 9000 * 100 + 250 * 38 * 3 * VOLTAGE_V * 0.9
+            s.meters_silent.clear()
+            await s.until(500)
+            shown, drawn_wh = s.site.snapshot.peak, s.world.import_wh
+            assert shown is not None and shown.assumed
+            assert drawn_wh < shown.window_w / 4 < drawn_wh + 1.1 * REGISTER_STEP_WH, "what it counted, and one step that it may be behind"
+            assert s.draw_a(1) > 9, s.story()
+            await s.until(900.5)
+            assert averages_w(s, 1)[0] <= 9000
+
+    run(story())
+
+
+def test_a_register_tells_what_a_restart_missed() -> None:
+    async def story() -> None:
+        async with scenario(Place(), building=steps((0.0, 4.0)), dead_man_from_s=None) as s:
+            s.configure(peak=PeakLimits(goal_w=9000.0))
+            await s.until(600)
+            before = s.site.snapshot.peak
+            assert before is not None
+            stored_wh, memory = s.world.import_wh, s.memory()
+            await s.vanish()
+            await s.until(640)
+            await s.come_back(memory)
+            await s.until(645)
+            after, gap_wh = s.site.snapshot.peak, s.world.import_wh - stored_wh
+            assert after is not None and after.assumed
+            assert gap_wh < (after.window_w - before.window_w) / 4 < gap_wh + 1.1 * REGISTER_STEP_WH
             await s.until(900.4)
             assert averages_w(s, 1)[0] <= 9000
 
