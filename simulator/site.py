@@ -72,7 +72,8 @@ class SimulatedSite:
         )
         self.current_a: dict[str, PerPhase] = dict.fromkeys(self.breakers, NONE_A)
         """What flows through each circuit's breaker."""
-        self.import_wh = self.export_wh = 0.0
+        self._imported_wh = dict.fromkeys(self.breakers, 0.0)
+        self._exported_wh = dict.fromkeys(self.breakers, 0.0)
         circuits = {circuit.circuit_id: circuit for circuit in spec.circuits}
         self._paths = {circuit_id: _path(circuits, circuit_id) for circuit_id in circuits}
         self._sessions: dict[tuple[str, int], Session] = {}
@@ -126,11 +127,23 @@ class SimulatedSite:
             breaker.reset()
 
     def meter_values(self, circuit_id: str | None = None) -> MeterValues:
-        """Return what a meter behind a circuit's breaker shows; the energies are those of the main fuse."""
-        l1, l2, l3 = current_a = self.current_a[circuit_id or self.spec.root.circuit_id]
+        """Return what a meter behind a circuit's breaker shows, the main fuse's where none is named."""
+        circuit_id = circuit_id or self.spec.root.circuit_id
+        l1, l2, l3 = current_a = self.current_a[circuit_id]
         volts = self.spec.voltage_v
         power_w = (l1 * volts, l2 * volts, l3 * volts)
-        return MeterValues(current_a=current_a, power_w=power_w, voltage_v=volts, import_wh=self.import_wh, export_wh=self.export_wh)
+        import_wh, export_wh = self._imported_wh[circuit_id], self._exported_wh[circuit_id]
+        return MeterValues(current_a=current_a, power_w=power_w, voltage_v=volts, import_wh=import_wh, export_wh=export_wh)
+
+    @property
+    def import_wh(self) -> float:
+        """What came in through the main fuse."""
+        return self._imported_wh[self.spec.root.circuit_id]
+
+    @property
+    def export_wh(self) -> float:
+        """What went out through it."""
+        return self._exported_wh[self.spec.root.circuit_id]
 
     def _visit(self) -> None:
         while self._to_come and self._to_come[0].comes_s <= self.time_s:
@@ -163,9 +176,12 @@ class SimulatedSite:
 
     def _record(self, before_s: float, dt_s: float) -> None:
         recorder, root = self.recorder, self.spec.root
-        watts = sum(self.current_a[root.circuit_id]) * self.spec.voltage_v
-        self.import_wh += max(0.0, watts) * dt_s / 3600.0
-        self.export_wh += max(0.0, -watts) * dt_s / 3600.0
+        for circuit_id, current_a in self.current_a.items():
+            energy_wh = sum(current_a) * self.spec.voltage_v * dt_s / 3600.0
+            if energy_wh >= 0.0:
+                self._imported_wh[circuit_id] += energy_wh
+            else:
+                self._exported_wh[circuit_id] -= energy_wh
         recorder.add_time(dt_s, sum(len(station.evses) for station in self.stations.values()))
         for circuit_id, facts in recorder.circuits.items():
             facts.add(self.current_a[circuit_id], dt_s)

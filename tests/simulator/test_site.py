@@ -67,6 +67,14 @@ def test_a_circuit_adds_the_building_to_what_lies_below() -> None:
     assert site.import_wh == pytest.approx((48.0 * 58 + 18.0 * 2) * 230 / 3600, rel=0.01)
 
 
+def test_each_circuits_register_counts_what_flows_through_its_own_breaker() -> None:
+    site = charging_site(40.0, car=CarSpec(name="c", phases=3, max_a=10.0), house=StepLoad(((0.0, (-15.0, -15.0, -15.0)),)))
+    stepped(site, 60)
+    main, garage = site.meter_values("main"), site.meter_values("garage")
+    assert main.import_wh == 0.0 and main.export_wh == pytest.approx((15.0 * 58 + 45.0 * 2) * 230 / 3600, rel=0.01)
+    assert garage.export_wh == 0.0 and garage.import_wh == pytest.approx(30.0 * 58 * 230 / 3600, rel=0.01)
+
+
 def test_a_breaker_really_trips_and_its_power_is_gone() -> None:
     site = charging_site(16.0, car=CarSpec(name="c", phases=3, max_a=32.0), house=StepLoad(((0.0, (5.0, 5.0, 5.0)),)))
     stepped(site, 30)
