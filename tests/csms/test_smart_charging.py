@@ -178,7 +178,7 @@ async def test_a_persons_profile_may_restrict_and_never_raise(house: House) -> N
         assert found.correction({}, {}, None) is None and not found.led_over(1)
         assert found.correction({1: 6}, {}, None) is None, "ours comes first"
         await found.install_fallback(1, 6)  # now it would lead over less: it goes
-        assert list(found.led_over(1)) == [70]
+        assert found.led_over(1) == {70: 8.0}, "it lets flow what it says: a person's, and told by us"
         step = found.correction({}, {}, None)
         assert step is not None
         await found.correct(step)

@@ -88,8 +88,8 @@ class LateToTell:
     async def start_transaction(self, *args: Any, **more: Any) -> Started:
         return Started(transaction_id="2", with_limit=True)
 
-    def led_over(self, evse_id: int) -> set[int]:
-        return set()
+    def led_over(self, evse_id: int) -> dict[int, float]:
+        return {}
 
     def recognise(self, profile_ids: set[int]) -> None: ...
 

@@ -149,6 +149,12 @@ def _limit_a(placed: Placed) -> float:
     return max(found, default=math.inf)
 
 
+def most_a(placed: Placed) -> float:
+    """Return the most a profile allows on each phase; infinite where it is told in watts, which may all flow on one."""
+    in_watts = any(optional_text(schedule, "chargingRateUnit") == "W" for schedule in records(placed.profile, "chargingSchedule"))
+    return math.inf if in_watts else _limit_a(placed)
+
+
 def _meets(one: Placed, other: Placed) -> bool:
     """Whether two profiles are of one purpose and about the same EVSE: then the level says which leads."""
     if one.purpose != other.purpose:

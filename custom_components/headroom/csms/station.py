@@ -126,8 +126,11 @@ class Station(Protocol):
     def recognise(self, profile_ids: Collection[int]) -> None:
         """Take note that these of `others` are a person's, set by us to restrict: they stay unless they would allow more."""
 
-    def led_over(self, evse_id: int) -> Collection[int]:
-        """Return the ids of those of `others` that may let an EVSE draw more than its fallback."""
+    def led_over(self, evse_id: int) -> Mapping[int, float]:
+        """Return those of `others` that may let an EVSE draw more than its fallback, by id: up to how many amps.
+
+        Infinite where it is another system's, which may say something else at any time, or is told in watts.
+        """
 
     @property
     def kept(self) -> Collection[int]:

@@ -148,7 +148,9 @@ class EvseFacts:
     found_lease: Lease | None = None
     """A lease of ours whose transaction was not told yet."""
     foreign: bool = False
-    """Somebody else's profile may lead over its fallback."""
+    """Somebody else's profile may lead over its fallback…"""
+    foreign_a: float = math.inf
+    """…and let so much flow: infinite where it is another system's, what it says where a person set it through us."""
     keeps_foreign: bool = False
     """…and its station does not let it be cleared."""
     overruled: bool = False

@@ -28,15 +28,23 @@ class EvseHoldings(EvseFacts):
     def held_fallback_a(self) -> float:
         """The most that holds without a lease: the confirmed fallback, or one on its way, or a limit that does not end.
 
-        The rating while nobody knows, while somebody else's profile may lead, and where nothing is obeyed.
+        The rating while nobody knows, while another system's profile may lead, and where nothing is obeyed. A person's copy that leads
+        until it is taken away lets flow what it says.
         """
-        if self.fallback_a is None or self.foreign or self.uncontrolled:
+        if self.fallback_a is None or self.uncontrolled:
             return self.rated_a
-        if self.lease is None and self.former is None and not self.unanswered_lease_a and not self.unanswered_fallback_a:
+        if (
+            self.lease is None
+            and self.former is None
+            and not self.unanswered_lease_a
+            and not self.unanswered_fallback_a
+            and not self.foreign
+        ):
             return min(self.rated_a, self.fallback_a)  # as it nearly always is where nobody charges
         lasting_a = (lease.limit_a for lease in (self.lease, self.former) if lease is not None and lease.lasts)
+        foreign_a = self.foreign_a if self.foreign else 0.0
         doubt_a = self.unanswered_lease_a if not self.dialect.holds_leases else 0.0
-        return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, *lasting_a))
+        return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, foreign_a, *lasting_a))
 
     @property
     def unproven_most_a(self) -> float:

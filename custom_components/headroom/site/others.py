@@ -1,6 +1,7 @@
 """Other systems' profiles beside ours on a station: what is done about them next, and which EVSEs they may still lead. Plain functions."""
 
 from collections.abc import Sequence
+import math
 
 from ..csms.correction import Step
 from ..csms.profiles import LEASE
@@ -29,11 +30,11 @@ def look(station: Station, evses: Sequence[EvseState], now: float) -> Sequence[E
         ids = station.led_over(evse.key.evse_id)
         kept = [one for one in station.others if one.profile_id in ids and one.profile_id in station.kept]
         # Beside another's TxProfile ours is on the lowest level.
-        state = bool(ids), bool(kept), any(one.purpose == LEASE for one in kept)
-        if state == (evse.foreign, evse.keeps_foreign, evse.overruled):
+        state = max(ids.values(), default=math.inf), bool(kept), any(one.purpose == LEASE for one in kept)
+        if bool(ids) == evse.foreign and state == (evse.foreign_a, evse.keeps_foreign, evse.overruled):
             continue
         before_a = evse.limit_a(now)
-        evse.foreign, evse.keeps_foreign, evse.overruled = state
+        evse.foreign, (evse.foreign_a, evse.keeps_foreign, evse.overruled) = bool(ids), state
         evse.change(before_a, now)
         changed.append(evse)
     return changed

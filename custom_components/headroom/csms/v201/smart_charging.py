@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+import math
 from typing import Any, override
 
 from .. import profiles
-from ..correction import Drop, Put, Step, about_others, corrections, leads_over
+from ..correction import Drop, Put, Step, about_others, corrections, leads_over, most_a
 from ..dialect import Dialect, Handle
 from ..errors import CallError, CallRejectedError, ProfileRefusedError
 from ..fields import optional_text, optional_whole
@@ -191,12 +192,13 @@ class SmartCharging(ChargingProfiles):
         """Take note that these of `others` are a person's, set by us to restrict: they stay unless they would allow more."""
         self._link.memory.others.set_here.update(profile_ids)
 
-    def led_over(self, evse_id: int) -> Collection[int]:
-        """Return the ids of others' profiles that may let an EVSE draw more than its fallback."""
+    def led_over(self, evse_id: int) -> Mapping[int, float]:
+        """Return others' profiles that may let an EVSE draw more than its fallback, by id: up to how many amps; infinite where nobody knows."""
         others = self.others
         fallbacks = [one for one in self._link.memory.told.values() if profiles.ours(one) == Ours(Role.FALLBACK, evse_id)] if others else []
+        set_here = self._link.memory.others.set_here
         return {
-            profile_id
+            profile_id: most_a(one) if profile_id in set_here else math.inf
             for one in others
             if (profile_id := one.profile_id) is not None
             and (
