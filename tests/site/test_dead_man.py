@@ -86,3 +86,24 @@ def test_what_an_earlier_life_left_is_unknown_and_not_called_safe_until_the_stat
             assert seen[0] is None and seen[-1] is True and False not in seen
 
     run(story())
+
+
+def test_a_lease_of_an_earlier_life_is_no_breach_while_the_shorter_one_is_on_its_way_but_is_one_where_no_answer_comes() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 2, building=steps((0.0, 3.0)), over_limit_s=10.0, dead_man_from_s=None) as s:
+            await s.until(60)
+            s.slow(1, answers_s=8.0, applies_s=0.0)
+            s.slow(2, answers_s=8.0, applies_s=0.0)
+            evses = list(s.site._evses.values())
+            for evse in evses:  # as if a lease had been found that runs for longer than it may
+                assert evse.lease is not None
+                evse.lease = replace(evse.lease, limit_a=32.0, expires_at=s.time_s + 300.0)
+            s.site.request_turn("test")
+            await s.wait(0.5)
+            assert all(evse.in_flight_a is not None for evse in evses), "the shorter leases are on their way"
+            assert s.site.snapshot.dead_man.holds is None and not s.site.snapshot.dead_man.violations
+            await s.wait(4.0)
+            assert s.site.snapshot.dead_man.holds is False and s.site.snapshot.dead_man.broken_s > 3.0
+            await s.until_true(lambda: s.site.snapshot.dead_man.holds is True, within_s=30.0)
+
+    run(story())

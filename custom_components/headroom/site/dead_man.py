@@ -4,6 +4,8 @@ It is looked at in every turn, from what is installed and confirmed and what may
 """
 
 from collections.abc import Collection, Iterable, Mapping
+import copy
+from dataclasses import replace
 import logging
 import math
 from types import MappingProxyType
@@ -24,6 +26,8 @@ ARRIVAL_S = 60.0
 
 MAKES_WAY_S = 3.0
 """So long after a car began or left no other one is reckoned with: the leases are being told anew for whichever may come."""
+ANSWERED_S = 3.0
+"""So long what an order on its way mends is not told broken: it is one order's round trip."""
 IDLE = (Held(limit_a=NONE_A, for_s=math.inf),)
 
 
@@ -95,6 +99,16 @@ def broken(
     return violations(circuits, holding, arrivals_a(circuits, evses, now) if arriving else {})
 
 
+def _answered(evse: EvseState) -> EvseState:
+    """Return an EVSE as it will be once the lease on its way is confirmed, which takes the present one's place."""
+    if evse.in_flight_a is None or evse.lease is None or not evse.dialect.holds_leases:
+        return evse
+    then = copy.copy(evse)
+    then.lease = replace(evse.lease, limit_a=evse.unanswered_lease_a, expires_at=evse.unanswered_until)
+    then.unanswered_lease_a = 0.0
+    return then
+
+
 def worse(
     states: Mapping[str, CircuitState],
     evses: Collection[EvseState],
@@ -137,11 +151,20 @@ class DeadManWatch:
         charging = {evse.key for evse in evses if evse.session is not None}
         self._left_at = now if self._charging - charging else self._left_at
         self._charging = charging
-        found = broken(states, evses, now, arriving=not just_begun and now - self._left_at >= MAKES_WAY_S)
+        arriving = not just_begun and now - self._left_at >= MAKES_WAY_S
+        found = broken(states, evses, now, arriving=arriving)
         self._began = now if self._began is None else self._began
         self._since = None if not found else now if self._since is None else self._since
-        holds = False if found else None if unsure(evses, now - self._began) else True
-        self.health = DeadManHealth(holds=holds, violations=tuple(found), broken_s=0.0 if self._since is None else now - self._since)
+        broken_s = 0.0 if self._since is None else now - self._since
+        mending = (
+            bool(found)
+            and broken_s < ANSWERED_S
+            and any(evse.in_flight_a is not None for evse in evses)
+            and not broken(states, [_answered(evse) for evse in evses], now, arriving=arriving)
+        )
+        found = [] if mending else found
+        holds = False if found else None if mending or unsure(evses, now - self._began) else True
+        self.health = DeadManHealth(holds=holds, violations=tuple(found), broken_s=broken_s)
         self._tell(states)
         return self.health
 
