@@ -1,5 +1,6 @@
 """What happens to the fuse when this program vanishes."""
 
+from dataclasses import replace
 import math
 
 from hypothesis import given, strategies as st
@@ -88,6 +89,16 @@ def test_a_fallback_above_its_lease_counts_from_when_the_first_of_the_limits_end
     assert [draw_a[0] for _, draw_a in higher.course()] == [18.0, 18.0, 6.0]
     lasts = Installed(circuit_id="main", fallback_a=(18.0,) * 3, held=(Held(limit_a=(6.0,) * 3, for_s=math.inf),))
     assert lasts.course() == [(0.0, (6.0,) * 3)]
+
+
+def test_a_car_whose_lease_ends_falls_back_on_its_own_conductors() -> None:
+    """Its lease was counted there, and it is the same car: a fallback for any car is what counts once all leases have ended."""
+    one_phase = Installed(
+        circuit_id="main", fallback_a=(6.0,) * 3, held=(Held(limit_a=(0.0, 0.0, 8.0), for_s=10.0),), lapsed_a=(0.0, 0.0, 6.0)
+    )
+    assert one_phase.course() == [(0.0, (0.0, 0.0, 8.0)), (10.0, (0.0, 0.0, 8.0)), (15.0, (0.0, 0.0, 6.0))]
+    assert replace(one_phase, lapsed_a=None).course()[-1] == (15.0, (6.0, 6.0, 6.0))
+    assert {one.phase for one in violations(TREE, [one_phase] * 7)} == {Phase.L1, Phase.L2, Phase.L3}, "(a) is for whoever comes"
 
 
 AMPS = st.floats(0.0, 40.0)

@@ -38,6 +38,14 @@ def test_a_morning_with_faults_is_reported_and_checked(tmp_path: Path, capsys: p
     assert 50 < report["energy_of_optimum_pct"] <= 100.5
 
 
+def test_a_crowded_morning_keeps_the_dead_man_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten EVSEs, cars on one phase, two and three, leases of seconds beside leases of minutes, and nothing broken: seed 2 broke it four times."""
+    assert main(["--hours", "9.25", "--evses", "10", "--seed", "2", "--faults-per-hour", "0"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["dead_man_violations"] == 0 and report["trips"] == 0
+    assert report["cars"] >= 7 and report["energy_of_optimum_pct"] > 90
+
+
 def test_what_a_site_must_not_do_is_a_shortfall() -> None:
     good = {
         "trips": 0,

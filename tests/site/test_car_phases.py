@@ -8,7 +8,9 @@ import pytest
 from custom_components.headroom.csms.values import MeterSample, TerminalValues
 from custom_components.headroom.engine.model import ALL_PHASES, NONE_A, Phase
 from custom_components.headroom.engine.phase_map import Learnt
+from custom_components.headroom.engine.phase_switch import PhaseSwitch
 from custom_components.headroom.site.config import EvseConfig, EvseKey
+from custom_components.headroom.site.dead_man import installed
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.room import _draw
 from custom_components.headroom.site.session import Session
@@ -140,3 +142,18 @@ def test_a_car_between_two_legs_loads_both_whatever_its_station_calls_them(curre
     assert evse.grid_phases() == evse.rated_phases == (L1, L2)
     assert evse.measured_per_phase() == (32.0, 32.0, 0.0)
     assert not evse.learns_wiring
+
+
+def test_a_car_falls_back_on_the_conductors_it_was_seen_on_and_one_that_was_switched_on_all() -> None:
+    async def story() -> None:
+        async with scenario(Place(car=car(phases=1)), Place()) as s:
+            await s.until(60)
+            evse = s.site._evses[EvseKey("CP1", 1)]
+            held = installed(evse, s.time_s)
+            fallback_a = max(held.fallback_a)
+            assert fallback_a >= 6.0 and held.fallback_a == (fallback_a,) * 3, "whoever comes next may load all three"
+            assert held.lapsed_a == (fallback_a, 0.0, 0.0)
+            evse.phase_switch = PhaseSwitch(on_one=True)
+            assert installed(evse, s.time_s).lapsed_a is None, "the lease alone keeps it on one"
+
+    run(story())

@@ -36,16 +36,25 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """What an EVSE holds without us: what it draws at most while each of `held` lasts, and its fallback once one of them has ended."""
+    """What an EVSE holds without us: what it draws at most while each of `held` lasts, and its fallback once one of them has ended.
+
+    `fallback_a` is on every conductor that some car may load, for (a); `lapsed_a` on those of the car that charges there now: it is the one
+    that falls back when its lease ends, as it was the one that the lease was counted for. None: no other than `fallback_a`.
+    """
 
     circuit_id: str
     fallback_a: PerPhase
     held: tuple[Held, ...]
+    lapsed_a: PerPhase | None = None
 
     @property
     def most_a(self) -> PerPhase:
         """The most it may draw before anything ends."""
         return self.held[0].limit_a if len(self.held) == 1 else reduce(highest, (each.limit_a for each in self.held), NONE_A)
+
+    @property
+    def _lapsed_a(self) -> PerPhase:
+        return self.fallback_a if self.lapsed_a is None else self.lapsed_a
 
     def course(self) -> list[tuple[float, PerPhase]]:
         """Return what it draws at most, as (from when in seconds, amps); a car takes `RESPONSE_S` to follow what ends, and none to rise."""
@@ -56,7 +65,7 @@ class Installed:
     def _at(self, at_s: float) -> PerPhase:
         alive = [each.limit_a for each in self.held if at_s < each.for_s + RESPONSE_S]
         ended = any(at_s >= each.for_s for each in self.held)
-        return reduce(highest, [*alive, *([self.fallback_a] if ended else [])], NONE_A)
+        return reduce(highest, [*alive, *([self._lapsed_a] if ended else [])], NONE_A)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,10 @@ def installed(
     held = [Held(limit_a=evse.per_phase(limit_a), for_s=max(0.0, ends_at - now)) for limit_a, ends_at in limits]
     if told_a is not None and (evse.session is not None or not evse.ready):
         held.append(Held(limit_a=evse.per_phase(told_a), for_s=told_s))
-    return Installed(circuit_id=evse.circuit_id, fallback_a=fallback_a, held=tuple(held))
+    # The car that is there falls back on its own conductors, but for one whose station gives it one phase by its lease alone.
+    switches = evse.phase_switch.on_one or evse.phase_switch.pausing
+    lapsed_a = None if evse.session is None or switches else evse.per_phase(evse.lasting_a)
+    return Installed(circuit_id=evse.circuit_id, fallback_a=fallback_a, held=tuple(held), lapsed_a=lapsed_a)
 
 
 def may_begin(evse: EvseState, now: float, arrival_s: float = ARRIVAL_S) -> bool:

@@ -118,7 +118,12 @@ def decide(
     length_s = lease_s(circuits, holding.values(), arriving_a=arriving_a)
     longer_s = lengths_s(circuits, holding, arriving_a, short, length_s)
     raised = {key: told[key] for key, evse in sessions.items() if told[key] > evse.limit_a(now) and evse.in_flight_a is None}
-    tight = bool(raised) and worse(states, evses, now, raised, {key: longer_s.get(key, length_s) for key in raised})
+    # Whoever is told a shorter lease beside them falls back sooner, which may be to more than it has now.
+    ends_s = {key: longer_s.get(key, length_s) for key in sessions}
+    shorter = {
+        key: told[key] for key, evse in sessions.items() if evse.lease is not None and ends_s[key] < evse.lease.expires_at - now < math.inf
+    }
+    tight = bool(raised) and worse(states, evses, now, shorter | raised, ends_s)
     if tight:
         told |= {key: sessions[key].limit_a(now) for key in raised}  # once the others' leases are short enough for it
     lowest = {circuit_id: external.lowest(circuit_id, now, config.voltage_v) for circuit_id in circuits}
