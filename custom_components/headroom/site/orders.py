@@ -115,7 +115,8 @@ def sample_doubtful(circuits: Mapping[str, CircuitState], evses: Iterable[EvseSt
     if since is None:
         return
     for evse in evses:
-        if controllable(evse, mode) and evse.measured_at <= since and now - evse.asked_at >= SAMPLE_EVERY_S:
+        unknown = evse.measured_at <= since or not evse.settled(now)  # one on its way says little
+        if controllable(evse, mode) and unknown and now - evse.asked_at >= SAMPLE_EVERY_S:
             evse.asked_at = evse.sample_at = now
 
 

@@ -51,7 +51,12 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         seen = estimate(state.reading.current_a, state.reading.taken_at, draws, state.unmanaged)
         state.unmanaged = state.credibility.believed(seen, state.given_a)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
-    slow = [evse.circuit_id for evse in evses if evse.session is not None and (evse.exceeding or evse.follows_s > SLOW_S)]
+    # Where a car is on its way from one limit to another, what the meter sees may be its doing, and the next step's as well.
+    slow = [
+        evse.circuit_id
+        for evse in evses
+        if evse.session is not None and (evse.exceeding or evse.follows_s > SLOW_S or not evse.settled(now))
+    ]
     above_slow = {circuit_id for each in set(slow) for circuit_id in path_ids(states, each)}
     for circuit_id, state in states.items():
         cars_a, waits = may_draw[circuit_id], circuit_id not in above_slow

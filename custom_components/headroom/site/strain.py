@@ -23,6 +23,8 @@ class Strain:
     urgency: Urgency = Urgency.NONE
     over_since: float | None = None
     """Since when all that may be drawn there has been above its limit."""
+    shown_since: float | None = None
+    """Since when more was measured than its limit."""
     large_since: float | None = None
     """Since when more was measured than its breaker carries for good…"""
     above_since: float | None = None
@@ -42,7 +44,7 @@ class Strain:
         self.cars_a = cars_a
         if reading is None:
             self.heat, self.urgency = None, Urgency.NONE
-            self.over_since = self.large_since = self.above_since = None
+            self.over_since = self.shown_since = self.large_since = self.above_since = None
             return
         if self.heat is None or reading.taken_at > self.heat.at:
             self.heat = warmed(self.heat, circuit, reading.current_a, reading.taken_at)
@@ -50,7 +52,10 @@ class Strain:
         self.above_since = _since(self.above_since, any(reading.current_a[phase] > circuit.fuse_a for phase in circuit.phases), now)
         raised = any(now_a > before_a + EPSILON_A for now_a, before_a in zip(cars_a, self._before_a, strict=True))
         ours = raised or (self.over_since is not None and self._ours)
-        over_s = 0.0 if self.over_since is None else now - self.over_since
+        limits_a = circuit.limit_a()
+        self.shown_since = _since(self.shown_since, any(reading.current_a[phase] > limits_a[phase] for phase in circuit.phases), now)
+        # What was put down to a car first has lasted since it was measured.
+        over_s = now - min(each for each in (self.over_since, self.shown_since, now) if each is not None)
         self.urgency = engine.urgency(circuit, self.heat, add(unmanaged_a, cars_a), over_s if waits and not ours else None)
         if self.urgency is Urgency.NONE:
             self._before_a, self.over_since, self._ours = cars_a, None, False
