@@ -103,7 +103,7 @@ def recurring(
         valid_until=valid_until,
     )
     chosen = sorted({WEEKDAYS.index(day) for day in days})
-    today = dt_util.start_of_local_day(now).replace(hour=begins.hour, minute=begins.minute, second=begins.second)
+    today = dt_util.start_of_local_day(dt_util.as_local(now)).replace(hour=begins.hour, minute=begins.minute, second=begins.second)
     if len(chosen) in (0, len(WEEKDAYS)):
         return [replace(asked, starts_at=_latest(today, 1, now), duration_s=None if length_s == DAY_S else length_s)]
     return [

@@ -17,7 +17,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.headroom.const import DOMAIN
-from custom_components.headroom.csms.security.authority import SERVER_VALID_DAYS, Credential, KeyKind, create_root, issue_server
+from custom_components.headroom.csms.security.authority import BACKDATED, SERVER_VALID_DAYS, Credential, KeyKind, create_root, issue_server
 from custom_components.headroom.repairs import async_sync_issues
 from custom_components.headroom.security import CHECK_EVERY, vault_of
 from tests.csms.client import BOOT
@@ -222,7 +222,7 @@ async def test_a_root_of_a_clock_that_was_ahead_is_told(
     await hass.async_block_till_done()
     found = issue(hass, entry, "tls_failed")
     assert found is not None and found.translation_placeholders is not None
-    assert f"the root begins on {ahead:%Y-%m-%d}" in str(found.translation_placeholders["error"])
+    assert f"the root begins on {ahead - BACKDATED:%Y-%m-%d}" in str(found.translation_placeholders["error"])
     assert entry.runtime_data.security.root is not None  # it serves all the same: the clock may be what is wrong
 
 
