@@ -100,6 +100,7 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         assert password not in await page.content()
 
         # The car's driver is turned away until the card is known.
+        await expect(frontend.row_of("Authorization")).not_to_contain_text("Unknown", timeout=60_000)
         await frontend.open("/config/integrations/integration/headroom")
         await page.get_by_role("button", name="Add card or token").click()
         await frontend.expect_step("Add a card or token")
