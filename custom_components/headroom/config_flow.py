@@ -237,7 +237,8 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], P
     @override
     def stored_meter(self) -> Mapping[str, Any]:
         """The site's meter so far."""
-        return self.stored.get(CONF_METER, NO_METER)  # type: ignore[no-any-return]
+        meter: Mapping[str, Any] = self.stored.get(CONF_METER, NO_METER)
+        return meter
 
     @property
     @override

@@ -15,7 +15,7 @@ from .entity import HeadroomEntity, Rows, async_follow
 from .sensors.circuit import CIRCUIT, RESOURCE
 from .sensors.evse import EVSE, REASON_ATTRIBUTES
 from .sensors.rows import Attributes, EnumRow, SensorRow
-from .sensors.site import SITE
+from .sensors.site_wide import SITE
 from .sensors.station import STATION
 from .site.snapshot import SiteSnapshot, StationSnapshot
 from .subjects import CircuitSubject, EvseSubject, ResourceSubject, SiteSubject, StationSubject

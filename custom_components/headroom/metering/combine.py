@@ -20,27 +20,48 @@ class Sources(Protocol):
     """
 
     @property
-    def currents(self) -> tuple[str, ...]: ...  # noqa: D102
+    def currents(self) -> tuple[str, ...]:
+        """The currents."""
+
     @property
-    def powers(self) -> tuple[str, ...]: ...  # noqa: D102
+    def powers(self) -> tuple[str, ...]:
+        """The powers, or what is imported of them."""
+
     @property
-    def exported_powers(self) -> tuple[str, ...]: ...  # noqa: D102
+    def exported_powers(self) -> tuple[str, ...]:
+        """The powers that go the other way."""
+
     @property
-    def total_power(self) -> str | None: ...  # noqa: D102
+    def total_power(self) -> str | None:
+        """The power of all phases, or what is imported of it."""
+
     @property
-    def exported_total(self) -> str | None: ...  # noqa: D102
+    def exported_total(self) -> str | None:
+        """The total power that goes the other way."""
+
     @property
-    def import_wh(self) -> str | None: ...  # noqa: D102
+    def import_wh(self) -> str | None:
+        """The register of what was imported."""
+
     @property
-    def export_wh(self) -> str | None: ...  # noqa: D102
+    def export_wh(self) -> str | None:
+        """The register of what was exported."""
+
     @property
-    def export_positive(self) -> bool: ...  # noqa: D102
+    def export_positive(self) -> bool:
+        """Whether export counts as positive."""
+
     @property
-    def phases(self) -> Literal[1, 2, 3]: ...  # noqa: D102
+    def phases(self) -> Literal[1, 2, 3]:
+        """How many phases there are."""
+
     @property
-    def voltage_v(self) -> float: ...  # noqa: D102
+    def voltage_v(self) -> float:
+        """The nominal voltage between phase and neutral."""
+
     @property
-    def ceiling_a(self) -> float: ...  # noqa: D102
+    def ceiling_a(self) -> float:
+        """The most that a conductor may carry here."""
 
 
 type Kind = Literal["A", "W", "Wh"]
