@@ -11,12 +11,13 @@ With --check the exit status is 1 where a reaction's 99th percentile is above wh
 import argparse
 import asyncio
 from collections.abc import Sequence
-import json
 import os
 from pathlib import Path
 import platform
 import sys
 from typing import Any
+
+from benchmarks import told
 
 from .measure import Plan, measured
 
@@ -57,14 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seed": options.seed,
         "results": results,
     }
-    text = json.dumps(report, indent=2)
-    if options.json:
-        options.json.write_text(f"{text}\n", encoding="utf-8")
-    print(text)
-    found = shortcomings(results) if options.check else []
-    for each in found:
-        print(each, file=sys.stderr)
-    return 1 if found else 0
+    return told(report, options.json, shortcomings(results) if options.check else ())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-import json
 import logging
 import os
 from pathlib import Path
@@ -23,6 +22,7 @@ from tempfile import TemporaryDirectory
 import time
 from typing import Any
 
+from benchmarks import told
 from custom_components.headroom.csms.composite import TX
 from simulator.demo import MARGIN_A, Demo, say
 from simulator.driver import SiteDriver
@@ -187,14 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kills, rest_s = (len(KINDS), REST_S / 3) if options.quick else (options.kills, REST_S)
     report = {"benchmark": "killed", "python": platform.python_version(), "seed": options.seed}
     report |= asyncio.run(measured(kills, options.seed, rest_s))
-    text = json.dumps(report, indent=2)
-    if options.json:
-        options.json.write_text(f"{text}\n", encoding="utf-8")
-    print(text)
-    found = shortcomings(report) if options.check else []
-    for each in found:
-        print(each, file=sys.stderr)
-    return 1 if found else 0
+    return told(report, options.json, shortcomings(report) if options.check else ())
 
 
 if __name__ == "__main__":

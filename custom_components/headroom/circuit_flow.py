@@ -1,9 +1,8 @@
 """The flow that adds and changes a circuit below the main fuse, with a meter of its own. What it stores is applied without a reload."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, override
 
-from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowContext, SubentryFlowResult
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
 from homeassistant.const import CONF_NAME
 from homeassistant.helpers.selector import TextSelector
 import probatio as vol
@@ -14,7 +13,6 @@ from .const import (
     CONF_FUSE_A,
     CONF_LIMIT_KW,
     CONF_MARGIN_A,
-    CONF_METER,
     CONF_PARENT,
     CONF_PHASES,
     CONF_UNMANAGED_WORST_A,
@@ -24,18 +22,15 @@ from .const import (
     SECTION_ADVANCED,
     SUBENTRY_RESOURCE,
 )
-from .meter_flow import MeterSteps
-from .meter_settings import NO_METER, MeterPlace
+from .measured_flow import MeasuredFlow
+from .meter_settings import MeterPlace
 
 if TYPE_CHECKING:
     from homeassistant.config_entries import ConfigEntry
 
 
-class CircuitFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow):
+class CircuitFlow(MeasuredFlow):
     """Add or change a circuit below the site's main fuse."""
-
-    _circuit: dict[str, Any] | None = None
-    """The circuit as described so far, its name included; None before anybody said anything."""
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask about a new circuit, then about its meter."""
@@ -55,8 +50,8 @@ class CircuitFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str,
     async def _ask(self, user_input: dict[str, Any] | None) -> SubentryFlowResult:
         errors = fields.circuit_errors(user_input, CONF_UNMANAGED_WORST_A) if user_input else {}
         if user_input and not errors:
-            self._circuit = {CONF_LIMIT_KW: None} | fields.flat(user_input)
-            return self._keep() if self.source == SOURCE_RECONFIGURE else await self.async_step_meter()
+            self._described = {CONF_LIMIT_KW: None} | fields.flat(user_input)
+            return self.keep() if self.source == SOURCE_RECONFIGURE else await self.async_step_meter()
         entry = self._get_entry()
         changing = self.source == SOURCE_RECONFIGURE
         return self.async_show_form(
@@ -92,38 +87,14 @@ class CircuitFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str,
         parent_id = parent_of(entry, subentry.subentry_id)
         return {**subentry.data, CONF_NAME: subentry.title, CONF_PARENT: parent_id, SECTION_ADVANCED: subentry.data}
 
-    def _keep(self, **more: Any) -> SubentryFlowResult:
-        """Store the circuit as described, or what is changed of it; the entry's update listener applies it."""
-        described = dict(self._circuit or {})
-        name = described.pop(CONF_NAME, None)
-        if self.source != SOURCE_RECONFIGURE:
-            return self.async_create_entry(title=str(name), data={**described, **more})
-        subentry = self._get_reconfigure_subentry()
-        return self.async_update_and_abort(
-            self._get_entry(), subentry, title=name or subentry.title, data={**subentry.data, **described, **more}
-        )
-
     @property
     @override
     def meter_place(self) -> MeterPlace:
         """The circuit's fuse."""
-        described = self._circuit or self._get_reconfigure_subentry().data
-        return MeterPlace.of(self._get_entry().data, described[CONF_FUSE_A])
-
-    @property
-    @override
-    def stored_meter(self) -> Mapping[str, Any]:
-        """The circuit's meter so far."""
-        changing = self.source == SOURCE_RECONFIGURE
-        return self._get_reconfigure_subentry().data.get(CONF_METER, NO_METER) if changing else NO_METER
+        return MeterPlace.of(self._get_entry().data, self.described[CONF_FUSE_A])
 
     @property
     @override
     def generates(self) -> bool | None:
         """Whether a PV system or battery was added to the site: it may be on this circuit. None without one: nobody may have said so yet."""
         return True if self._get_entry().get_subentries_of_type(SUBENTRY_RESOURCE) else None
-
-    @override
-    async def async_keep_meter(self, meter: dict[str, Any]) -> SubentryFlowResult:
-        """Keep the meter with its circuit."""
-        return self._keep(**{CONF_METER: meter})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, override
 
-from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigSubentryFlow, SubentryFlowContext, SubentryFlowResult
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SubentryFlowResult
 from homeassistant.const import CONF_NAME
 from homeassistant.helpers.selector import BooleanSelector, TextSelector
 import probatio as vol
@@ -15,23 +15,19 @@ from .const import (
     CONF_COUNTED,
     CONF_GIVES_WAY,
     CONF_KIND,
-    CONF_METER,
     CONF_MOST_A,
     CONF_PHASES,
     CONF_WIRED_TO,
     DEFAULT_RESOURCE_A,
     MAIN_CIRCUIT_ID,
 )
-from .meter_flow import MeterSteps
-from .meter_settings import NO_METER, MeterPlace, resource_phases
+from .measured_flow import MeasuredFlow
+from .meter_settings import MeterPlace, resource_phases
 from .site.resource import ResourceKind
 
 
-class ResourceFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str, str]], ConfigSubentryFlow):
+class ResourceFlow(MeasuredFlow):
     """Add or change a PV system or a home battery."""
-
-    _resource: dict[str, Any] | None = None
-    """As described so far, the name included; None before anybody said anything."""
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask which of the two it is."""
@@ -50,14 +46,14 @@ class ResourceFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str
     async def async_step_pv(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask about a PV system."""
         if user_input:
-            return await self._described(ResourceKind.PV, user_input)
+            return await self._go_on(ResourceKind.PV, user_input)
         counted = vol.Required(CONF_COUNTED, default=True)
         return self._form("pv", {counted: BooleanSelector()})
 
     async def async_step_battery(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask about a home battery."""
         if user_input:
-            return await self._described(ResourceKind.BATTERY, user_input)
+            return await self._go_on(ResourceKind.BATTERY, user_input)
         gives_way, counted = vol.Required(CONF_GIVES_WAY, default=False), vol.Required(CONF_COUNTED, default=False)
         return self._form("battery", {gives_way: BooleanSelector(), counted: BooleanSelector()})
 
@@ -86,50 +82,25 @@ class ResourceFlow(MeterSteps[SubentryFlowContext, SubentryFlowResult, tuple[str
             step_id=step_id, data_schema=self.add_suggested_values_to_schema(vol.Schema(schema), stored), last_step=changing
         )
 
-    async def _described(self, kind: ResourceKind, user_input: Mapping[str, Any]) -> SubentryFlowResult:
+    async def _go_on(self, kind: ResourceKind, user_input: Mapping[str, Any]) -> SubentryFlowResult:
         """Go on with what was said; other phases than before need the meter set up anew."""
         before = self._get_reconfigure_subentry().data if self.source == SOURCE_RECONFIGURE else None
-        self._resource = {CONF_KIND: str(kind), **user_input}
-        if before is None or len(self._phases_of(before)) != len(self._phases_of(self._resource)):
+        self._described = {CONF_KIND: str(kind), **user_input}
+        if before is None or len(self._phases_of(before)) != len(self._phases_of(self._described)):
             return await self.async_step_meter()
-        return self._keep()
+        return self.keep()
 
     def _phases_of(self, data: Mapping[str, Any]) -> tuple[Any, ...]:
         return resource_phases(data, self._get_entry().data)
-
-    def _keep(self, **more: Any) -> SubentryFlowResult:
-        """Store it, or what is changed of it; the entry's update listener applies it."""
-        described = dict(self._resource or {})
-        name = described.pop(CONF_NAME, None)
-        if self.source != SOURCE_RECONFIGURE:
-            return self.async_create_entry(title=str(name), data={**described, **more})
-        subentry = self._get_reconfigure_subentry()
-        return self.async_update_and_abort(
-            self._get_entry(), subentry, title=name or subentry.title, data={**subentry.data, **described, **more}
-        )
 
     @property
     @override
     def measures(self) -> ResourceKind:
         """What is measured."""
-        described = self._resource or self._get_reconfigure_subentry().data
-        return ResourceKind(described[CONF_KIND])
+        return ResourceKind(self.described[CONF_KIND])
 
     @property
     @override
     def meter_place(self) -> MeterPlace:
         """Between it and its circuit."""
-        described = self._resource or self._get_reconfigure_subentry().data
-        return MeterPlace.of(self._get_entry().data, described[CONF_MOST_A], phases=len(self._phases_of(described)))
-
-    @property
-    @override
-    def stored_meter(self) -> Mapping[str, Any]:
-        """Its meter so far."""
-        changing = self.source == SOURCE_RECONFIGURE
-        return self._get_reconfigure_subentry().data.get(CONF_METER, NO_METER) if changing else NO_METER
-
-    @override
-    async def async_keep_meter(self, meter: dict[str, Any]) -> SubentryFlowResult:
-        """Keep the meter with what it measures."""
-        return self._keep(**{CONF_METER: meter})
+        return MeterPlace.of(self._get_entry().data, self.described[CONF_MOST_A], phases=len(self._phases_of(self.described)))
