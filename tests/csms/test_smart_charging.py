@@ -1,9 +1,8 @@
 """Smart charging with a station that keeps profiles by the standard's rules (the simulator's store, behind a real socket)."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given, strategies as st
 import pytest
@@ -13,18 +12,16 @@ from custom_components.headroom.csms.composite import Transaction
 from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
 from custom_components.headroom.csms.errors import CallRejectedError, StationError
 from custom_components.headroom.csms.events import ChargingLimit, Disconnected, Ready
-from custom_components.headroom.csms.needs import EvNeeds
 from custom_components.headroom.csms.profile_builder import Period, Schedule, profile, thinned
 from custom_components.headroom.csms.profile_rules import problems
 from custom_components.headroom.csms.profiles import Placed
 from custom_components.headroom.csms.values import SmartCharging
-from simulator.profile_rules import ProfileRejectedError
 from simulator.profiles import Abilities, ProfileStore
 
-from .client import BOOT, Client, stamp, station
+from .client import BOOT, stamp, station
 from .conftest import House
+from .profile_keeping import ACCEPTED, keeping, soon
 
-ACCEPTED = {"status": "Accepted"}
 STARTED = {
     "eventType": "Started",
     "triggerReason": "CablePluggedIn",
@@ -32,64 +29,6 @@ STARTED = {
     "transactionInfo": {"transactionId": "T1"},
     "evse": {"id": 1},
 }
-
-
-def soon(seconds: float = 300) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)
-
-
-def answering_later(client: Client) -> asyncio.Event:
-    """Have a station answer what it is told of profiles, and hold it, only once the event is set."""
-    released, install = asyncio.Event(), cast(Callable[[dict[str, Any]], Any], client.answers["SetChargingProfile"])
-
-    async def later(payload: dict[str, Any]) -> Any:
-        await released.wait()
-        return install(payload)
-
-    client.answers["SetChargingProfile"] = later
-    return released
-
-
-def keeping(client: Client, *, levels: int = 5, store: ProfileStore | None = None) -> ProfileStore:
-    """Have a station keep its profiles by the rules, with a transaction T1 on its EVSE."""
-    store = store or ProfileStore((1,), Abilities(stack_level_max=levels))
-    running = {1: Transaction(transaction_id="T1", started_at=datetime.now(UTC))}
-
-    def install(payload: dict[str, Any]) -> dict[str, Any]:
-        try:
-            store.install(payload["evseId"], payload["chargingProfile"], datetime.now(UTC), running)
-        except ProfileRejectedError as error:
-            return {"status": "Rejected", "statusInfo": {"reasonCode": "InvalidProfile", "additionalInfo": str(error)}}
-        return ACCEPTED
-
-    def clear(payload: dict[str, Any]) -> dict[str, str]:
-        criteria = payload.get("chargingProfileCriteria", {})
-        gone = store.clear(
-            profile_id=payload.get("chargingProfileId"), evse_id=criteria.get("evseId"), purpose=criteria.get("chargingProfilePurpose")
-        )
-        return {"status": "Accepted" if gone else "Unknown"}
-
-    async def report(request_id: int) -> None:
-        for number, one in enumerate(store.installed, 1):
-            page = {"requestId": request_id, "chargingLimitSource": one.source, "evseId": one.evse_id, "chargingProfile": [one.profile]}
-            await client.call("ReportChargingProfiles", page | {"tbc": number < len(store.installed)})
-
-    def get(payload: dict[str, Any]) -> dict[str, str]:
-        if store.installed:
-            client._later(report(payload["requestId"]))
-        return ACCEPTED if store.installed else {"status": "NoProfiles"}
-
-    def composite(payload: dict[str, Any]) -> dict[str, Any]:
-        now = datetime.now(UTC).replace(microsecond=0)
-        return ACCEPTED | {"schedule": store.composite_schedule(payload["evseId"], now, payload["duration"], "A", running, {1: 32.0})}
-
-    client.answers |= {
-        "SetChargingProfile": install,
-        "ClearChargingProfile": clear,
-        "GetChargingProfiles": get,
-        "GetCompositeSchedule": composite,
-    }
-    return store
 
 
 @pytest.mark.parametrize("handle", Handle)
@@ -316,127 +255,6 @@ async def test_limits_of_others_are_told_over_time(house: House) -> None:
         start = told.schedule[1][0]
         steps = [(round((at - start).total_seconds()), limit_a) for at, limit_a in told.schedule[1:]]
         assert told.schedule[0][1] is None and steps == [(0, 16), (50, 8), (100, None)]
-
-
-async def test_an_ev_is_heard_and_gets_its_profile_and_a_plan_above_it_is_negotiated_anew(house: House) -> None:
-    needs = {
-        "evseId": 1,
-        "maxScheduleTuples": 5,
-        "chargingNeeds": {
-            "requestedEnergyTransfer": "AC_three_phase",
-            "departureTime": "2026-01-01T08:00:00Z",
-            "acChargingParameters": {"energyAmount": 20000, "evMinCurrent": 6, "evMaxCurrent": 16, "evMaxVoltage": 400},
-        },
-    }
-    plan = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}, {"startPeriod": 60, "limit": 16}]}
-    async with station(house.port) as client:
-        keeping(client)
-        found = await house.boot(client)
-        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
-        await found.install_fallback(1, 6)
-        await found.install_lease(1, "T1", 10, soon(30))
-        writes = len(client.requests("SetChargingProfile"))
-        assert await client.call("NotifyEVChargingNeeds", needs) == {"status": "Accepted"}
-        assert (await client.until("SetChargingProfile", writes + 1))["chargingProfile"]["transactionId"] == "T1"
-        assert house.of(EvNeeds) == [
-            EvNeeds(
-                evse_id=1,
-                transaction_id="T1",
-                mode="AC_three_phase",
-                phases=3,
-                energy_wh=20000,
-                departure_at=datetime(2026, 1, 1, 8, tzinfo=UTC),
-                least_a=6,
-                most_a=16,
-                most_v=400,
-                schedules_most=3,
-            )
-        ]
-        told = {"timeBase": stamp(), "evseId": 1, "chargingSchedule": plan}
-        assert await client.call("NotifyEVChargingSchedule", told) == {"status": "Accepted"}  # the lease is over before it rises
-        await found.install_lease(1, "T1", 10, soon(300))
-        writes = len(client.requests("SetChargingProfile"))
-        assert await client.call("NotifyEVChargingSchedule", told) == {"status": "Rejected"}
-        await client.until("SetChargingProfile", writes + 1)
-
-
-async def test_a_cut_is_negotiated_by_the_next_lease_with_no_schedule_beside_it(house: House) -> None:
-    needs = {"evseId": 1, "maxScheduleTuples": 3, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
-
-    def plan(limit: int) -> dict[str, Any]:
-        schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}]}
-        return {"timeBase": stamp(), "evseId": 1, "chargingSchedule": schedule}
-
-    async with station(house.port) as client:
-        store = keeping(client)
-        found = await house.boot(client)
-        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
-        await found.install_fallback(1, 6)
-        store.negotiating.add(1)
-        await client.call("NotifyEVChargingNeeds", needs)
-        await found.install_lease(1, "T1", 16, soon())
-        assert await client.call("NotifyEVChargingSchedule", plan(16)) == {"status": "Accepted"}
-        await found.install_lease(1, "T1", 10, soon())  # the limit changed: its EV gets this to plan by (K17)
-        told = client.requests("SetChargingProfile")[-1]["chargingProfile"]
-        (schedule,) = told["chargingSchedule"]
-        assert (told["transactionId"], schedule["chargingSchedulePeriod"][0]["limit"]) == ("T1", 10)
-        writes = len(client.requests("SetChargingProfile"))
-        assert await client.call("NotifyEVChargingSchedule", plan(16)) == {"status": "Rejected"}
-        assert (await client.until("SetChargingProfile", writes + 1))["chargingProfile"] == told
-        assert await client.call("NotifyEVChargingSchedule", plan(10)) == {"status": "Accepted"}
-        for never_s in (10**12, -(10**12), 10**15):
-            for_ever = plan(10)
-            for_ever["chargingSchedule"]["chargingSchedulePeriod"].append({"startPeriod": never_s, "limit": 10})
-            for_ever["chargingSchedule"]["duration"] = never_s
-            assert await client.call("NotifyEVChargingSchedule", for_ever) == {"status": "Accepted"}
-
-
-async def test_an_ev_that_asks_while_a_cut_is_on_its_way_does_not_bring_the_old_lease_back(house: House) -> None:
-    needs = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
-    async with station(house.port) as client:
-        store = keeping(client)
-        found = await house.boot(client)
-        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
-        await found.install_fallback(1, 6)
-        await found.install_lease(1, "T1", 16, soon())
-        released = answering_later(client)
-        writes = len(client.requests("SetChargingProfile"))
-        cut = asyncio.create_task(found.install_lease(1, "T1", 8, soon()))
-        await client.until("SetChargingProfile", writes + 1)
-        for _ in range(3):
-            assert await client.call("NotifyEVChargingNeeds", needs) == {"status": "Accepted"}
-        released.set()
-        await cut
-        await found.install_fallback(1, 6)  # whatever was sent before it has been answered now
-        (held,) = [one.profile for one in store.installed if one.profile["chargingProfilePurpose"] == "TxProfile"]
-        assert held["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] == 8
-        assert len(client.requests("SetChargingProfile")) == writes + 2
-
-
-async def test_a_cut_whose_caller_is_gone_is_still_on_its_way(house: House) -> None:
-    needs = {"evseId": 1, "chargingNeeds": {"requestedEnergyTransfer": "AC_three_phase"}}
-    async with station(house.port) as client:
-        store = keeping(client)
-        found = await house.boot(client)
-        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
-        await found.install_lease(1, "T1", 16, soon())
-        released = answering_later(client)
-        writes = len(client.requests("SetChargingProfile"))
-        cut = asyncio.create_task(found.install_lease(1, "T1", 8, soon()))
-        never = asyncio.create_task(found.install_fallback(1, 10))
-        await client.until("SetChargingProfile", writes + 1)
-        for task in (cut, never):
-            task.cancel()
-        assert await client.call("NotifyEVChargingNeeds", needs) == {"status": "Accepted"}
-        released.set()
-        await found.install_fallback(1, 6)
-        (held,) = [one.profile for one in store.installed if one.profile["chargingProfilePurpose"] == "TxProfile"]
-        assert held["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] == 8
-        assert len(client.requests("SetChargingProfile")) == writes + 2
-        # What its EV plans by next is what the station took, though nobody heard it.
-        assert await client.call("NotifyEVChargingNeeds", needs) == {"status": "Accepted"}
-        offered = await client.until("SetChargingProfile", writes + 3)
-        assert offered["chargingProfile"]["chargingSchedule"][0]["chargingSchedulePeriod"][0]["limit"] == 8
 
 
 periods = st.lists(
