@@ -12,6 +12,13 @@ from simulator.profiles import Abilities, ProfileStore
 from .client import Client
 
 ACCEPTED = {"status": "Accepted"}
+STARTED = {
+    "eventType": "Started",
+    "triggerReason": "CablePluggedIn",
+    "seqNo": 0,
+    "transactionInfo": {"transactionId": "T1"},
+    "evse": {"id": 1},
+}
 
 
 def soon(seconds: float = 300) -> datetime:

@@ -8,15 +8,7 @@ from custom_components.headroom.csms.needs import EvNeeds
 
 from .client import stamp, station
 from .conftest import House
-from .profile_keeping import answering_later, keeping, soon
-
-STARTED = {
-    "eventType": "Started",
-    "triggerReason": "CablePluggedIn",
-    "seqNo": 0,
-    "transactionInfo": {"transactionId": "T1"},
-    "evse": {"id": 1},
-}
+from .profile_keeping import STARTED, answering_later, keeping, soon
 
 
 async def test_an_ev_is_heard_and_gets_its_profile_and_a_plan_above_it_is_negotiated_anew(house: House) -> None:

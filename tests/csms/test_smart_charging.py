@@ -20,15 +20,7 @@ from simulator.profiles import Abilities, ProfileStore
 
 from .client import BOOT, stamp, station
 from .conftest import House
-from .profile_keeping import ACCEPTED, keeping, soon
-
-STARTED = {
-    "eventType": "Started",
-    "triggerReason": "CablePluggedIn",
-    "seqNo": 0,
-    "transactionInfo": {"transactionId": "T1"},
-    "evse": {"id": 1},
-}
+from .profile_keeping import ACCEPTED, STARTED, keeping, soon
 
 
 @pytest.mark.parametrize("handle", Handle)
