@@ -3,7 +3,7 @@
 from pathlib import Path
 import re
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Error as PlaywrightError, Locator, Page, expect
 
 LOAD_MS = 30_000
 """How long a page may take on a slow machine the first time."""
@@ -27,7 +27,13 @@ class Frontend:
         await expect(self.page.get_by_text("Settings", exact=True).first).to_be_visible()
 
     async def open(self, path: str) -> None:
-        await self.page.goto(f"{self.url}{path}")
+        """Go to a page; once more where the frontend went somewhere itself just then, as it does when a flow ends."""
+        try:
+            await self.page.goto(f"{self.url}{path}")
+        except PlaywrightError as error:
+            if "ERR_ABORTED" not in error.message:
+                raise
+            await self.page.goto(f"{self.url}{path}")
 
     async def picture(self, name: str) -> Path:
         path = self.pictures / f"{len(list(self.pictures.glob('*.png'))) + 1:02}-{name}.png"
