@@ -9,13 +9,13 @@ import pytest
 
 from custom_components.headroom.csms.authorization import IdToken
 from custom_components.headroom.csms.dialect import Handle
-from custom_components.headroom.csms.errors import CallTimeoutError, StationOfflineError
+from custom_components.headroom.csms.errors import CallError, CallTimeoutError, StationOfflineError
 from custom_components.headroom.csms.profiles import Placed
 from custom_components.headroom.csms.reconciliation import Held, Installed
 from custom_components.headroom.csms.station import Started, Station
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
-from custom_components.headroom.site.installer import Installer, _Backoff
+from custom_components.headroom.site.installer import Installer
 from custom_components.headroom.site.limits import Lease, LeaseOrder
 from custom_components.headroom.site.remote_start import start, take_up
 from custom_components.headroom.site.session import Session
@@ -61,7 +61,7 @@ async def test_a_station_that_fails_at_once_keeps_nobody_waiting(monkeypatch: An
     installer.evses[0].lease = Lease(transaction_id="1", limit_a=10.0, expires_at=160.0)
     installer.station = cast(Station, deaf)
     if failed_before:
-        installer._backoff[installer.evses[0].key] = _Backoff(1, 90.0)  # and its time is over
+        installer._backoff.failed((installer.evses[0].key, "proof"), 80.0)  # and its time is over
     running = asyncio.create_task(installer.run())
     for _ in range(TURNS):
         await asyncio.sleep(0)
@@ -150,10 +150,12 @@ async def test_a_cut_that_failed_is_tried_again_at_once_where_a_breaker_warms() 
     evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
     evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 10.0, True, 10.0
     installer.evses, installer.station = [evse], cast(Station, deaf)
-    installer._backoff[evse.key] = _Backoff(5, 130.0)
+    place = (evse.key, "lease")
+    for _ in range(5):
+        installer._backoff.failed(place, 100.0)
     evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=20.0, length_s=60.0, urgent=False)
     installer.hurry()
-    assert installer._backoff[evse.key] == _Backoff(5, 130.0), "a raise waits"
+    assert installer._backoff.holds_back(place, 129.9), "a raise waits"
     evse.wanted_lease = replace(evse.wanted_lease, urgent=True)
     installer.hurry()
     running = asyncio.create_task(installer.run())
@@ -161,4 +163,45 @@ async def test_a_cut_that_failed_is_tried_again_at_once_where_a_breaker_warms() 
         await asyncio.sleep(0)
     running.cancel()
     assert deaf.asked == 1
-    assert installer._backoff[evse.key].failures == 6, "and it is not forgotten how often it failed"
+    assert installer._backoff.failures(place) == 6, "and it is not forgotten how often it failed"
+
+
+class TakesLimits(Deaf):
+    """It takes every lease, and answers nothing else as it should."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leases_a: list[float] = []
+
+    async def install_lease(self, evse_id: int, transaction_id: str, limit_a: float, *args: Any, **more: Any) -> None:
+        self.leases_a.append(limit_a)
+
+    async def withdraw(self, *args: Any, **more: Any) -> None:
+        self.asked += 1
+        raise CallError("ClearChargingProfile", "InternalError")
+
+    async def trigger(self, *args: Any) -> None:
+        self.asked += 1
+        raise CallTimeoutError("TriggerMessage")
+
+
+@pytest.mark.parametrize("failing", ["clean-up", "question"])
+async def test_a_cut_does_not_wait_for_something_else_that_failed(failing: str) -> None:
+    installer, station = Installer("CP1", Now(), Silent()), TakesLimits()
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 10.0, True, 10.0
+    if failing == "clean-up":
+        evse.withdraw = [(Handle.DEFAULT, False)]
+    else:
+        evse.sample_at = 90.0
+    installer.evses, installer.station = [evse], cast(Station, station)
+    running = asyncio.create_task(installer.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert station.asked == 1, "it failed, and is not tried again at once"
+    evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=6.0, length_s=60.0, urgent=True)
+    installer.wake()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    running.cancel()
+    assert station.leases_a == [6.0]

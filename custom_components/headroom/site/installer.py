@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 import logging
 import math
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ..csms.correction import Drop, Put, Step as Correction
 from ..csms.errors import CallError, CallRejectedError, StationError, StationOfflineError
 from ..csms.profiles import LEASE
 from ..csms.reconciliation import Installed
 from ..csms.station import Station
+from .backoff import Backoff, Place
 from .clock import Clock
-from .config import EvseKey
 from .evse import EvseState
 from .obedience import Obedience
 from .others import look, next_correction
@@ -35,7 +35,6 @@ from .writes import clear_lease, install_fallback, install_lease, withdraw
 _LOGGER = logging.getLogger(__name__)
 
 TICK_S = 0.01
-RETRY_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 OTHERS = "another's profile"
 NO_WRITES = frozenset({"sample", "status", "transaction", "proof", "survey"})
 TOLD_S = 20.0
@@ -61,12 +60,10 @@ class _Step:
     evse: EvseState | None
     run: Callable[[Station], Awaitable[None]]
 
-
-class _Backoff(NamedTuple):
-    """What failed so many times in a row is not tried again before `not_before`."""
-
-    failures: int
-    not_before: float
+    @property
+    def place(self) -> Place:
+        """What it is known by where it fails."""
+        return None if self.evse is None else self.evse.key, self.name
 
 
 class Installer:
@@ -78,7 +75,7 @@ class Installer:
         self._report = report
         self.obedience = Obedience(identity, clock)
         self._woken = asyncio.Event()
-        self._backoff: dict[EvseKey | None, _Backoff] = {}
+        self._backoff = Backoff()
         self._failing = False
         self.quiet = False
         """Nothing at all is to be sent."""
@@ -116,8 +113,8 @@ class Installer:
     def hurry(self) -> None:
         """Try a cut again now that failed and waits for its next time."""
         for evse in self.evses:
-            if evse.wanted_lease is not None and evse.wanted_lease.urgent and (backoff := self._backoff.get(evse.key)) is not None:
-                self._backoff[evse.key] = _Backoff(backoff.failures, -math.inf)
+            if evse.wanted_lease is not None and evse.wanted_lease.urgent:
+                self._backoff.hurry((evse.key, "lease"))
 
     @property
     def evses(self) -> Sequence[EvseState]:
@@ -170,7 +167,7 @@ class Installer:
         """Return the next time at which something may be due that nobody wakes it for; infinite: never."""
         if self.station is None or self.quiet:
             return math.inf
-        due = [backoff.not_before for backoff in self._backoff.values()]
+        due = self._backoff.ends
         due += [evse.sample_at for evse in self.evses if evse.session is not None]
         due += [self.survey.until, self.survey.again_at]
         return min((each for each in due if each > now), default=math.inf)
@@ -192,9 +189,9 @@ class Installer:
             self._succeeded(step, self._clock.monotonic() - started)
 
     def _succeeded(self, step: _Step, latency_s: float) -> None:
+        self._backoff.over(step.place)
         if step.evse is None or step.name in NO_WRITES:
             return
-        self._backoff.pop(step.evse.key, None)
         self.writes_today += 1
         self.latency_s = latency_s
         if step.name in ("lease", "fallback"):
@@ -203,24 +200,20 @@ class Installer:
 
     def _failed(self, step: _Step, error: StationError) -> None:
         refused = isinstance(error, CallRejectedError | CallError)
-        evse = step.evse
-        key = None if evse is None else evse.key
+        evse, now = step.evse, self._clock.monotonic()
         if step.name in NO_WRITES:
             self._samples_on_request = self._samples_on_request and not (refused and step.name == "sample")
-            failures, not_before = self._backoff.get(key, (0, -math.inf))
-            self._backoff[key] = _Backoff(failures, max(not_before, self._clock.monotonic() + RETRY_S[0]))
+            self._backoff.pause(step.place, now)
             return
         if evse is not None and evse.session is None and step.name == "lease":
             evse.wanted_lease = None  # its transaction ended meanwhile
             return
-        failures = self._backoff[key].failures + 1 if key in self._backoff else 1
-        delay_s = RETRY_S[min(failures, len(RETRY_S)) - 1]
-        self._backoff[key] = _Backoff(failures, self._clock.monotonic() + delay_s)
-        _LOGGER.debug("Station %s: %s failed: %s; again in %.0f s", self._identity, step.name, error, delay_s)
+        failures = self._backoff.failed(step.place, now)
+        _LOGGER.debug("Station %s: %s failed, %d times in a row: %s", self._identity, step.name, failures, error)
         if evse is None:
             if refused and step.name == OTHERS:
                 self._look()
-                del self._backoff[key]  # what it refuses is not tried again, but something else may be
+                self._backoff.over(step.place)  # what it refuses is not tried again, but something else may be
             if refused and step.name == "station limit":
                 # Some stations refuse the ceiling of the whole station and hold the EVSEs' own; nothing is reckoned on it.
                 self.station_current, self.station_a = True, None
@@ -228,7 +221,7 @@ class Installer:
             return
         if isinstance(error, CallRejectedError | CallError):
             if step.name in ("lease", "fallback") and self.obedience.refused(evse, step.name, failures, error):
-                del self._backoff[key]
+                self._backoff.over(step.place)
         elif not isinstance(error, StationOfflineError):
             self.obedience.unanswered(evse)
         self._report.failed(evse)
@@ -236,13 +229,13 @@ class Installer:
     def _next_step(self, now: float) -> _Step | None:
         if self.survey.due(now):
             return _Step(0, "survey", None, self._ask_what_it_holds)
-        held_back = {key for key, backoff in self._backoff.items() if now < backoff.not_before}
-        steps = [step for evse in self.evses if evse.key not in held_back and (step := self._evse_step(evse, now)) is not None]
+        steps = [step for evse in self.evses if (step := self._evse_step(evse, now)) is not None]
         if self.survey.under_way(now):
             steps = [step for step in steps if step.urgency in (0, 6)]
-        elif None not in held_back:
+        else:
             steps = [*self._station_steps(), *steps]
-        return min(steps, key=lambda step: step.urgency, default=None)
+        ready = (step for step in steps if not self._backoff.holds_back(step.place, now))
+        return min(ready, key=lambda step: step.urgency, default=None)
 
     def _station_steps(self) -> list[_Step]:
         steps = []
