@@ -47,6 +47,8 @@ class EvseFacts:
     idle_at: float = -math.inf
     """When its station last went away while no transaction ran here."""
     connectors: dict[int, ConnectorStatus] = field(default_factory=dict)
+    connectors_heard: set[int] = field(default_factory=set)
+    """Those that have told their state since the station was ready."""
     heard: bool = False
     """Since its station was ready it has told of its transaction, or that it has none."""
     transaction_unknown: bool = False

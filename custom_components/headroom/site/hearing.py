@@ -136,6 +136,7 @@ class Hearing(Grounds):
                 evse.idle_at = now
             evse.ready = evse.heard = evse.transaction_unknown = False
             evse.heard_at = math.inf
+            evse.connectors_heard.clear()
             evse.session = None if evse.session is None else replace(evse.session, live=False)
         if (installer := self._installers.get(identity)) is not None:
             installer.disconnected()

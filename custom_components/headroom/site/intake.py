@@ -95,11 +95,15 @@ class Intake:
     def _status(self, identity: str, event: StatusChanged) -> None:
         if (evse := self._evses.get(EvseKey(identity, event.evse_id))) is None:
             return
-        if event.status is ConnectorStatus.OCCUPIED and not evse.heard and evse.session is None:
-            evse.transaction_unknown = math.isinf(evse.heard_at)  # one may run that is told of only later
+        first = event.connector_id not in evse.connectors_heard
+        evse.connectors[event.connector_id] = event.status
+        evse.connectors_heard.add(event.connector_id)
+        plugged_in = ConnectorStatus.OCCUPIED in evse.connectors.values()
+        if evse.session is None and plugged_in and (not evse.heard or (first and event.status is ConnectorStatus.OCCUPIED)):
+            # One may run that is told of only later; a connector beside it that is free says nothing of that.
+            evse.heard, evse.transaction_unknown = False, math.isinf(evse.heard_at)
         else:
             evse.heard = True
-        evse.connectors[event.connector_id] = event.status
         if event.status is not ConnectorStatus.AVAILABLE:
             return
         if evse.session is not None and event.connector_id == (evse.session.connector_id or 1):
