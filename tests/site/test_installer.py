@@ -9,12 +9,13 @@ import pytest
 
 from custom_components.headroom.csms.authorization import IdToken
 from custom_components.headroom.csms.dialect import Handle
-from custom_components.headroom.csms.errors import CallError, CallTimeoutError, StationOfflineError
+from custom_components.headroom.csms.errors import CallError, CallRejectedError, CallTimeoutError, StationOfflineError
 from custom_components.headroom.csms.profiles import Placed
 from custom_components.headroom.csms.reconciliation import Held, Installed
 from custom_components.headroom.csms.station import Started, Station
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.evse_facts import Problem
 from custom_components.headroom.site.installer import Installer
 from custom_components.headroom.site.limits import Lease, LeaseOrder
 from custom_components.headroom.site.remote_start import start, take_up
@@ -205,3 +206,18 @@ async def test_a_cut_does_not_wait_for_something_else_that_failed(failing: str) 
         await asyncio.sleep(0)
     running.cancel()
     assert station.leases_a == [6.0]
+
+
+@pytest.mark.parametrize("step", ["fallback", "clear"])
+async def test_a_station_that_answers_again_is_not_said_to_refuse_its_limits_any_more(step: str) -> None:
+    installer = Installer("CP1", Now(), Silent())
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main")
+    installer.evses = [evse]
+    installer.obedience.unanswered(evse)
+    assert evse.problem is Problem.REJECTS
+    installer.obedience.confirmed(evse, step, 0.1)
+    assert evse.problem is None
+    for failures in (1, 2):
+        installer.obedience.refused(evse, "lease", failures, CallRejectedError("SetChargingProfile", "Rejected"))
+    installer.obedience.confirmed(evse, step, 0.1)
+    assert evse.problem is Problem.REJECTS, "it takes that, and its leases it refuses"

@@ -194,8 +194,7 @@ class Installer:
             return
         self.writes_today += 1
         self.latency_s = latency_s
-        if step.name in ("lease", "fallback"):
-            self.obedience.confirmed(step.evse, step.name, latency_s)
+        self.obedience.confirmed(step.evse, step.name, latency_s)
         self._report.confirmed(step.evse, latency_s)
 
     def _failed(self, step: _Step, error: StationError) -> None:

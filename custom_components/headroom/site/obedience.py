@@ -42,14 +42,16 @@ class Obedience(Words):
     # What the installer tells.
 
     def confirmed(self, evse: EvseState, step: str, latency_s: float) -> None:
-        """Take note that the station accepted a limit of an EVSE: a `step` is a lease or a fallback."""
+        """Take note that the station did as told with an EVSE's limits: a `step` is a lease, a fallback, or what takes one of them away."""
         self.learnt.acknowledges.observe(latency_s)
         trial = self._trial(evse)
         if step == "lease" and trial.since is None:
             trial.since = self._clock.monotonic()
-        if evse.problem is Problem.REJECTS and step in (trial.refused, "lease") and not evse.unanswered_lease_a:
+        answers = trial.refused is None or step in (trial.refused, "lease")
+        if evse.problem is Problem.REJECTS and answers and not evse.unanswered_lease_a:
+            if trial.refused is not None or step == "lease":
+                self.learnt.exhausted = False  # it takes what it refused
             evse.problem, trial.refused, trial.stuck = None, None, False
-            self.learnt.exhausted = False
             _LOGGER.info("Station %s takes %s", self._identity, described(self.dialect, self._can))
         self._keep()
 
