@@ -91,3 +91,19 @@ def test_a_station_that_ignores_a_cut_costs_the_others_their_current_once_a_car_
             assert max(s.main_a()) <= 61
 
     run(story())
+
+
+def test_a_car_in_doubt_is_told_no_more_than_a_person_or_another_system_allows() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=BOUND_S) as s:
+            await s.until(60)
+            jumps(s, 1, 32.0)
+            await s.until(100)
+            assert s.problem(1) == "disobedient" and s.evse(1).limit_a == 6.0, "the least it can charge with"
+            s.site.set_profile(s.key(1), [(0.0, 0.0)], duration_s=20.0)
+            await s.until(105)
+            assert s.evse(1).limit_a == 0.0
+            await s.until(130)
+            assert s.problem(1) == "disobedient" and s.evse(1).limit_a == 6.0, "and again once they do"
+
+    run(story())

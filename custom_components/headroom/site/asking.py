@@ -22,10 +22,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         (0.0 if evse.phase_switch.pausing else math.inf, ReasonCode.SWITCHING),
         (evse.config.min_a if evse.phase_switch.untried else math.inf, ReasonCode.SWITCHING),
         (evse.rated_a, ReasonCode.STATION),
-        (evse.user_max_a, ReasonCode.USER),
-        (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),
-        (evse.standing_a(now), ReasonCode.USER),
-        (evse.external_a(now)[0], ReasonCode.EXTERNAL),
+        *ceilings_set(evse, now),
         (lease_most_a(evse), ReasonCode.FALLBACK),
         (evse.waking_most_a, ReasonCode.WAKING),
         (_needed_a(evse), ReasonCode.CAR),
@@ -47,6 +44,16 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         need=evse.needed.need,
         past=_past(evse, idle=idle),
     )
+
+
+def ceilings_set(evse: EvseState, now: float) -> list[tuple[float, ReasonCode]]:
+    """Return the limits that persons and other systems set on an EVSE; infinite where they say nothing now."""
+    return [
+        (evse.user_max_a, ReasonCode.USER),
+        (math.inf if evse.profile is None else evse.profile.limit_a(now), ReasonCode.USER),
+        (evse.standing_a(now), ReasonCode.USER),
+        (evse.external_a(now)[0], ReasonCode.EXTERNAL),
+    ]
 
 
 def _past(evse: EvseState, *, idle: bool) -> Past:

@@ -7,14 +7,15 @@ import math
 from ..engine.past import after, shortfalls_wh
 from ..engine.plan import watts_per_a
 from ..engine.stability import EPSILON_A
+from .asking import ceilings_set
 from .circuit import CircuitState
 from .config import EvseKey, Mode
 from .evse import EvseState
 from .installer import Installer
 from .lapse import TRIAL_S
-from .lasting import fallbacks
+from .lasting import at_least_or_nothing, fallbacks
 from .lateness import note
-from .led import controllable
+from .led import controllable, doubtful
 from .limits import LeaseOrder
 from .turn import Turn
 
@@ -37,8 +38,7 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
     """Write down which lease is wanted on an EVSE, or that none is."""
     told_a, session, lease = None if mode.silent else turn.told_a.get(str(evse.key)), evse.session, evse.lease
     if mode is Mode.DYNAMIC and evse.ready and session is not None and evse.problem is not None:
-        # It does not obey: it is told the least until it does.
-        told_a = min(evse.config.min_a, evse.limit_a(now)) if evse.allowed else 0.0
+        told_a = _in_doubt_a(evse, now)
     if told_a is None or session is None:
         evse.wanted_lease = None
         evse.wanted_clear = (
@@ -65,6 +65,18 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         urgent=told_a < evse.limit_a(now) or too_long or evse.resend,
         one_phase=one_phase,
     )
+
+
+def _in_doubt_a(evse: EvseState, now: float) -> float:
+    """Return what a car that does not obey is told until it does: the least it can charge with, where persons and others allow that.
+
+    It raises nothing: so much holds already, or is reserved for what does not listen.
+    """
+    if not evse.allowed:
+        return 0.0
+    most_a = evse.reserved_a(now) if doubtful(evse) else evse.limit_a(now)
+    set_a = min(evse.station_external_a(now)[0], *(limit_a for limit_a, _ in ceilings_set(evse, now)))
+    return at_least_or_nothing(min(evse.config.min_a, most_a, set_a), evse.config.min_a)
 
 
 def order_lasting(
