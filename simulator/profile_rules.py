@@ -152,6 +152,8 @@ def _check_schedules(new: Installed, situation: Situation) -> None:
         if schedule["chargingRateUnit"] not in situation.abilities.rate_units:
             raise ProfileRejectedError("K01.FR.26", f"the unit is one of {situation.abilities.rate_units}", "UnsupportedRateUnit")
         _check_periods(schedule, situation.abilities)
+        if situation.quirks.refuses_phases and any(period.get("numberPhases") == 1 for period in schedule["chargingSchedulePeriod"]):
+            raise ProfileRejectedError("", "the station takes no limit for one phase", "InvalidSchedule")
 
 
 def _check_periods(schedule: Mapping[str, Any], abilities: Abilities) -> None:

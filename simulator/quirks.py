@@ -28,6 +28,8 @@ class Quirks:
     """It writes whole numbers as 20000.0."""
     ignores_phases: bool = False
     """Takes limits for one phase and charges on three."""
+    refuses_phases: bool = False
+    """Says that it can be switched, and refuses every limit for one phase."""
     never_reports_profiles: bool = False
     """It accepts GetChargingProfiles and sends no ReportChargingProfiles."""
     no_smart_charging: bool = False

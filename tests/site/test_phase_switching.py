@@ -10,7 +10,7 @@ from simulator.profile_rules import Abilities
 from simulator.quirks import Quirks
 from simulator.virtual import run
 
-from .harness import Place, Scenario, scenario, steps
+from .harness import Place, Scenario, car, scenario, steps
 
 SWITCHES = Abilities(phase_switching=True)
 
@@ -123,7 +123,7 @@ def test_a_restart_switches_nothing_back_under_current() -> None:
 
 
 @pytest.mark.parametrize("off", [Mode.STATIC, Mode.OFF, Mode.SHADOW])
-def test_one_that_is_back_on_three_phases_by_its_fallback_is_told_one_only_after_another_pause(off: Mode) -> None:
+def test_a_lease_that_ends_leaves_the_car_on_one_phase_and_its_fallback_is_for_three_again_once_it_is_gone(off: Mode) -> None:
     async def story() -> None:
         place = Place(abilities=SWITCHES, switches_phases=True)
         async with scenario(place, building=steps((0.0, 1.0))) as s:
@@ -132,11 +132,63 @@ def test_one_that_is_back_on_three_phases_by_its_fallback_is_told_one_only_after
             assert s.draw_a(1) > 5 and switches(s) == [0.0], s.story()
             s.site.set_mode(off)
             await s.until(800)
-            before = len(switches(s))
-            assert before == 2 and s.draw_a(1) > 20, "its fallback is for three"
+            assert switches(s) == [0.0] and s.draw_a(1) > 20 and s.main_a()[1] == pytest.approx(1), s.story()
+            s.unplug(1)
+            await s.until(830)
+            s.plug_in(1, car())
+            await s.until(900)
+            assert switches(s) == [0.0, 0.0] and s.draw_a(1) > 12 and s.main_a()[1] > 12, s.story()
             s.site.set_mode(Mode.DYNAMIC)
             await s.until(1700)
-            assert switches(s)[before:] == [0.0], f"under no current, and after a pause: {switches(s)} {s.story()}"
+            assert switches(s) == [0.0] * 3 and s.draw_a(1) > 5, f"after a pause: {switches(s)} {s.story()}"
+
+    run(story())
+
+
+def test_one_that_goes_on_by_its_fallback_is_led_again_without_being_switched() -> None:
+    async def story() -> None:
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        async with scenario(place, building=steps((0.0, 1.0))) as s:
+            s.configure(peak=PeakLimits(goal_w=4000.0))
+            await s.until(300)
+            s.site.set_mode(Mode.OFF)
+            await s.until(800)
+            s.site.set_mode(Mode.DYNAMIC)
+            await s.until(1100)
+            assert switches(s) == [0.0] and 5 < s.draw_a(1) < 17 and s.main_a()[1] == pytest.approx(1), s.story()
+
+    run(story())
+
+
+def test_nothing_is_switched_under_current_when_home_assistant_is_gone_for_good() -> None:
+    async def story() -> None:
+        building = steps((0.0, (2.0, 20.0, 2.0)))
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        async with scenario(place, fuse_a=40.0, worst_case_a=20.0, building=building, dead_man_from_s=None) as s:
+            s.configure(peak=PeakLimits(goal_w=9000.0))
+            await s.until(300)
+            assert s.draw_a(1) > 5 and switches(s) == [0.0], s.story()
+            memory = s.memory()
+            await s.vanish()
+            await s.until(1200)
+            assert switches(s) == [0.0] and s.draw_a(1) > 5 and s.main_a()[1] == pytest.approx(20), s.story()
+            await s.come_back(memory)
+            await s.until(2000)  # what nobody measured of this quarter-hour counts as its most
+            assert switches(s) == [0.0] and s.draw_a(1) > 5, s.story()
+
+    run(story())
+
+
+def test_a_station_that_refuses_one_phase_charges_on_three_and_a_person_is_told() -> None:
+    async def story() -> None:
+        building = steps((0.0, (2.0, 20.0, 2.0)), (300.0, 2.0))
+        place = Place(abilities=SWITCHES, switches_phases=True, quirks=Quirks(refuses_phases=True))
+        async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building, dead_man_from_s=None) as s:
+            await s.until(290)
+            evse = s.site.snapshot.evses[s.key(1)]
+            assert evse.phase_switch_failed and not evse.fault and switches(s) == [], s.story()
+            await s.until(400)
+            assert s.draw_a(1) > 12 and s.main_a()[2] > 14, "it takes what is told for three"
 
     run(story())
 

@@ -1,7 +1,7 @@
 """What a station holds, read from its own report (K09), and set beside what it should hold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from .composite import NOMINAL_VOLTAGE_V
@@ -25,6 +25,8 @@ class Held:
     as_worded: bool
     """It is word for word what would be sent now for this limit in the present dialect."""
     placed: Placed
+    one_phase: bool = False
+    """It is for the EVSE's first terminal alone."""
     handle: Handle | None = None
     """What a lease was told by."""
     transaction_id: str | None = None
@@ -58,11 +60,17 @@ class Installed:
 
 
 def installed(
-    reported: Sequence[Placed], words: Mapping[int, Wording], leases: Mapping[int, Wording], *, clock_offset_s: float = 0.0
+    reported: Sequence[Placed],
+    words: Mapping[int, Wording],
+    leases: Mapping[int, Wording],
+    one_phase: Mapping[int, Wording],
+    *,
+    clock_offset_s: float = 0.0,
 ) -> Installed:
     """Return what reported profiles are, set beside how they would be worded now.
 
-    `words` are those of the station (0) and of each EVSE's fallback, `leases` those of each EVSE's lease.
+    `words` are those of the station (0) and of each EVSE's fallback, `leases` those of each EVSE's lease, `one_phase` those of either
+    where it is for the first terminal alone.
     """
     ceiling: Held | None = None
     fallbacks: dict[int, Held] = {}
@@ -76,7 +84,9 @@ def installed(
         elif what is None or what.evse_id not in words:
             foreign.append(placed)
         else:
-            held = _held(placed, what, (leases if what.role is Role.LEASE else words)[what.evse_id], clock_offset_s)
+            alone = what.role is not Role.STATION_LIMIT and _for_one_phase(placed.profile)
+            told_by = one_phase if alone else leases if what.role is Role.LEASE else words
+            held = replace(_held(placed, what, told_by[what.evse_id], clock_offset_s), one_phase=alone)
             match what.role:
                 case Role.STATION_LIMIT:
                     ceiling = held
@@ -100,6 +110,12 @@ def _held(placed: Placed, what: Ours, words: Wording, clock_offset_s: float) -> 
         transaction_id=transaction_id,
         valid_to=None if valid_to is None else valid_to - timedelta(seconds=clock_offset_s),
     )
+
+
+def _for_one_phase(profile: Payload) -> bool:
+    schedules = records(profile, "chargingSchedule")
+    periods = records(schedules[0], "chargingSchedulePeriod") if schedules else []
+    return bool(periods) and optional_whole(periods[0], "phaseToUse") == 1
 
 
 def _ends_at(profile: Payload) -> datetime | None:

@@ -90,8 +90,11 @@ class Station(Protocol):
         False: nothing was sent, for its dialect has no place for one.
         """
 
-    async def install_fallback(self, evse_id: int, limit_a: float) -> None:
-        """Install what holds on an EVSE without a lease, kept over reboots; overwrites the last one."""
+    async def install_fallback(self, evse_id: int, limit_a: float, *, one_phase: bool = False) -> None:
+        """Install what holds on an EVSE without a lease, kept over reboots; overwrites the last one.
+
+        With `one_phase` it is for the first terminal alone, as a lease may be: the end of that one switches nothing then.
+        """
 
     async def install_lease(
         self,

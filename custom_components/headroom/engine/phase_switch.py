@@ -35,7 +35,7 @@ class PhaseSwitch:
     seen: bool = False
     """Its car was seen on one conductor alone since."""
     disproved: bool = False
-    """It was seen on others too: its station does not switch, whatever it says."""
+    """It was seen on others too, or its station refused: it does not switch, whatever it says."""
 
     @property
     def untried(self) -> bool:
@@ -70,8 +70,16 @@ def considered(switch: PhaseSwitch, *, may: bool, fits_three: bool, fits_one: bo
     return replace(switch, wants_since=since)
 
 
-def advanced(switch: PhaseSwitch, *, flows: bool, confirmed_one: bool, now: float) -> PhaseSwitch:
-    """Return how far a switch has come. `flows`: current may flow still; `confirmed_one` is what the station confirmed last."""
+def refused(switch: PhaseSwitch) -> PhaseSwitch:
+    """Return the switch given up: its station does not take a limit for one phase."""
+    return replace(switch, goal=None, wants_since=None, still_since=None, disproved=True)
+
+
+def advanced(switch: PhaseSwitch, *, flows: bool, confirmed_one: bool | None, now: float) -> PhaseSwitch:
+    """Return how far a switch has come.
+
+    `flows`: current may flow still; `confirmed_one` is what the station confirmed last, None while lease and fallback differ in it.
+    """
     if switch.goal is None:
         return switch
     if flows:

@@ -82,6 +82,8 @@ class EvseFacts:
     """Confirmed; None while nobody knows: then the rating is reckoned with."""
     fallback_current: bool = False
     """The fallback was confirmed since the station last booted."""
+    fallback_one_phase: bool | None = False
+    """It is for the first terminal alone, as confirmed; None: it was told otherwise, and that was not answered."""
     lease: Lease | None = None
     unanswered_lease_a: float = 0.0
     """A lease that may hold beside the confirmed one: sent and not answered, or left over a reboot."""
@@ -189,6 +191,8 @@ class EvseFacts:
     """Those on its whole station, all EVSEs together."""
 
     wanted_fallback_a: float | None = None
+    wanted_one_phase: bool = False
+    """The fallback is to be for the first terminal alone."""
     wanted_lease: LeaseOrder | None = None
     wanted_clear: bool = False
     sample_at: float = math.inf

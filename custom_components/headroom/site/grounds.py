@@ -202,6 +202,7 @@ class Grounds(ABC):
                     first_lease_a=evse.first_a,
                     first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
                     one_phase=evse.phase_switch.on_one,
+                    fallback_one_phase=evse.fallback_one_phase is not False,
                     phase_switch_failed=evse.phase_switch.disproved,
                     never_pause=evse.never_pause,
                     did_not_wake=evse.did_not_wake,
@@ -228,6 +229,7 @@ class Grounds(ABC):
     def _recall(self, evse: EvseState) -> None:
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:
             evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
+            evse.fallback_one_phase = kept.fallback_one_phase
             evse.user_max_a = kept.user_max_a
             evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, disproved=kept.phase_switch_failed)
             evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake

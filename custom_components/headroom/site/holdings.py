@@ -75,12 +75,14 @@ class EvseHoldings(EvseFacts):
         """Whether the fallback is to be written."""
         if self.wanted_fallback_a is None or (self.dialect.overwrites and self.lease is not None):
             return False  # the limit lies in its place
-        return not self.fallback_current or self.fallback_a != self.wanted_fallback_a or self.unanswered_fallback_a > 0
+        differs = self.fallback_a != self.wanted_fallback_a or self.fallback_one_phase is not self.wanted_one_phase
+        return not self.fallback_current or differs or self.unanswered_fallback_a > 0
 
     @property
     def guarded(self) -> bool:
-        """Whether a transaction may begin: its fallback is confirmed, and nobody else's profile may lead over it."""
-        return self.fallback_current and not self.foreign
+        """Whether a transaction may begin: its fallback is confirmed, as one for three phases, and nobody else's profile may lead over it."""
+        for_the_next = self.session is not None or self.fallback_one_phase is False
+        return self.fallback_current and for_the_next and not self.foreign
 
     def limit_a(self, now: float) -> float:
         """Return the limit in force as confirmed: the lease, else the fallback, else the rating."""

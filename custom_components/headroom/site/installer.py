@@ -20,10 +20,11 @@ from ..csms.errors import CallError, CallRejectedError, StationError, StationOff
 from ..csms.profiles import LEASE
 from ..csms.reconciliation import Installed
 from ..csms.station import Station
+from ..engine.phase_switch import refused
 from .backoff import Backoff, Place
 from .clock import Clock
 from .evse import EvseState
-from .obedience import Obedience
+from .obedience import REFUSALS, Obedience
 from .others import look, next_correction
 from .proof import ask
 from .reconcile import adopt, in_force
@@ -78,7 +79,7 @@ class Installer:
         self._backoff = Backoff()
         self._failing = False
         self.quiet = False
-        """Nothing at all is to be sent."""
+        """Nothing is to be sent but fallbacks that are wanted all the same."""
         self.station: Station | None = None
         """The open connection, None while the station is away or not ready."""
         self._evses: Sequence[EvseState] = ()
@@ -108,7 +109,7 @@ class Installer:
             self._woken.set()
 
     def _has_step(self, now: float) -> bool:
-        return self.station is not None and not self.quiet and self._next_step(now) is not None
+        return self.station is not None and self._next_step(now) is not None
 
     def hurry(self) -> None:
         """Try a cut again now that failed and waits for its next time."""
@@ -150,7 +151,7 @@ class Installer:
             while True:
                 self._woken.clear()
                 now = self._clock.monotonic()
-                step = self._next_step(now) if self.station is not None and not self.quiet else None
+                step = self._next_step(now) if self.station is not None else None
                 self._waits_until = None
                 if step is not None and self.station is not None:
                     await self._make(step, self.station)
@@ -219,13 +220,28 @@ class Installer:
                 self.obedience.refused_station_limit()
             return
         if isinstance(error, CallRejectedError | CallError):
-            if step.name in ("lease", "fallback") and self.obedience.refused(evse, step.name, failures, error):
+            if step.name in ("lease", "fallback") and self._refused(evse, step.name, failures, error):
                 self._backoff.over(step.place)
         elif not isinstance(error, StationOfflineError):
             self.obedience.unanswered(evse)
         self._report.failed(evse)
 
+    def _refused(self, evse: EvseState, step: str, failures: int, error: CallRejectedError | CallError) -> bool:
+        """Take note that a lease or a fallback was refused; returns whether something else is tried now."""
+        order = evse.wanted_lease
+        tried_one = evse.wanted_one_phase if step == "fallback" else order is not None and order.one_phase
+        if not (evse.phase_switch.goal and tried_one):
+            return self.obedience.refused(evse, step, failures, error)
+        if failures < REFUSALS:
+            return False
+        _LOGGER.warning("Station %s does not take a limit for one phase (%s): its cars charge on three", self._identity, error)
+        evse.phase_switch = refused(evse.phase_switch)
+        return True
+
     def _next_step(self, now: float) -> _Step | None:
+        if self.quiet:
+            fallbacks = (_Step(1, "fallback", evse, partial(self._install_fallback, evse)) for evse in self.evses if evse.fallback_differs)
+            return next((step for step in fallbacks if not self._backoff.holds_back(step.place, now)), None)
         if self.survey.due(now):
             return _Step(0, "survey", None, self._ask_what_it_holds)
         steps = [step for evse in self.evses if (step := self._evse_step(evse, now)) is not None]

@@ -22,8 +22,10 @@ class EvseMemory:
     """…and until when it holds (POSIX time)."""
     one_phase: bool = False
     """Its station was told one phase."""
+    fallback_one_phase: bool = False
+    """Its fallback is for one phase, or may be."""
     phase_switch_failed: bool = False
-    """It took that, and charged on more."""
+    """It refused that, or took it and charged on more."""
     never_pause: bool = False
     did_not_wake: bool = False
     wish: Mapping[str, Any] | None = None
@@ -92,6 +94,7 @@ class SiteMemory:
                     first_lease_a=evse.get("first_lease_a", 0.0),
                     first_lease_until=evse.get("first_lease_until", 0.0),
                     one_phase=evse.get("one_phase", False),
+                    fallback_one_phase=evse.get("fallback_one_phase", False),
                     phase_switch_failed=evse.get("phase_switch_failed", False),
                     never_pause=evse.get("never_pause", False),
                     did_not_wake=evse.get("did_not_wake", False),

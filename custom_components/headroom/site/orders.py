@@ -80,13 +80,24 @@ def _in_doubt_a(evse: EvseState, now: float) -> float:
 
 
 def order_lasting(
-    circuits: Mapping[str, CircuitState], evses: Sequence[EvseState], installers: Iterable[Installer], mode: Mode, voltage_v: float
+    circuits: Mapping[str, CircuitState],
+    evses: Sequence[EvseState],
+    installers: Iterable[Installer],
+    mode: Mode,
+    voltage_v: float,
+    now: float,
 ) -> None:
-    """Write down which fallbacks and station ceilings are wanted; none where nothing is to be sent."""
+    """Write down which fallbacks and station ceilings are wanted.
+
+    A fallback has as many phases as the lease above it, so that the lease's end switches nothing under current. Where nothing is to be
+    sent there is one thing yet: a fallback for one phase whose session is over is put back.
+    """
     contract_voltage_v = voltage_v if mode is Mode.STATIC else None
     told = {} if mode.silent else fallbacks(circuits, evses, contract_voltage_v=contract_voltage_v)
     for evse in evses:
-        evse.wanted_fallback_a = told.get(str(evse.key))
+        left = mode.silent and evse.session is None and evse.fallback_one_phase is not False
+        evse.wanted_fallback_a = evse.fallback_a if left else told.get(str(evse.key))
+        evse.wanted_one_phase = evse.phase_switch.tells_one(now)
     for installer in installers:
         installer.quiet = mode.silent
         if mode.silent or not installer.evses:

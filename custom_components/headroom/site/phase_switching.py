@@ -34,8 +34,8 @@ def switch_phases(
 ) -> None:
     """Take each charging point's switch on by a step; what follows is asked for, and told, from the next turn on.
 
-    Until current was seen, one that was told one phase counts on the conductor it was told, and one that was told three on all three;
-    so does one whose lease has lapsed, for the fallback is for three.
+    Until current was seen, one that was told one phase counts on the conductor it was told, and one that was told three on all three.
+    Where no lease holds, the fallback says on how many it is: none is switched but in its pause, with the lease.
     """
     for evse in evses:
         if evse.phase_switch.disproved and not evse.config.switches_phases:
@@ -46,8 +46,9 @@ def switch_phases(
                 # A transaction begins on three phases.
                 evse.phase_switch = PhaseSwitch(switched_at=switch.switched_at, disproved=switch.disproved)
             continue
-        if switch.on_one and _by_its_fallback(evse, now):
-            evse.phase_switch = PhaseSwitch(switched_at=now, disproved=switch.disproved)
+        by_fallback, fallback_one = _by_its_fallback(evse, now), evse.fallback_one_phase is True
+        if by_fallback and (switch.on_one != fallback_one or (switch.pausing and mode is not Mode.DYNAMIC)):
+            evse.phase_switch = PhaseSwitch(on_one=fallback_one, switched_at=now, disproved=switch.disproved)
             evse.demand = replace(evse.demand, terminals=None)
             continue
         request = turn.requests.get(str(evse.key))
@@ -66,7 +67,8 @@ def switch_phases(
             )
         flows = evse.reserved_a(now) > 0 or evse.draw_a >= IDLE_A
         confirmed_one = evse.lease is not None and evse.lease.one_phase
-        evse.phase_switch = advanced(switch, flows=flows, confirmed_one=confirmed_one, now=now)
+        both = confirmed_one if confirmed_one is evse.fallback_one_phase else None
+        evse.phase_switch = advanced(switch, flows=flows, confirmed_one=both, now=now)
         if evse.phase_switch.on_one != switch.on_one:
             evse.demand = replace(evse.demand, terminals=None)
         if evse.phase_switch.on_one and confirmed_one and evse.demand.terminals is None:

@@ -23,6 +23,7 @@ def adopt(evse: EvseState, found: Installed, now: float, utcnow: datetime) -> No
     evse.unanswered_fallback_a = 0.0
     evse.fallback_a = None if fallback is None else fallback.limit_a
     evse.fallback_current = fallback is not None and fallback.as_worded
+    evse.fallback_one_phase = fallback is not None and fallback.one_phase
     if fallback is not None and evse.wanted_fallback_a is not None and in_force(fallback, evse.wanted_fallback_a):
         evse.fallback_a = evse.wanted_fallback_a
     leases = [held for held in found.leases if held.evse_id == evse_id]
@@ -48,9 +49,8 @@ def adopt(evse: EvseState, found: Installed, now: float, utcnow: datetime) -> No
 def _lease(held: Held, evse: EvseState, now: float, utcnow: datetime) -> Lease:
     transaction_id = held.transaction_id or ("" if evse.session is None else evse.session.transaction_id)
     ends_at = math.inf if held.valid_to is None else now + (held.valid_to - utcnow).total_seconds()
-    return Lease(
-        transaction_id=transaction_id, limit_a=evse.rated_a if held.limit_a is None else min(held.limit_a, evse.rated_a), expires_at=ends_at
-    )
+    limit_a = evse.rated_a if held.limit_a is None else min(held.limit_a, evse.rated_a)
+    return Lease(transaction_id=transaction_id, limit_a=limit_a, expires_at=ends_at, one_phase=held.one_phase)
 
 
 def _higher(one: Lease | None, other: Lease) -> Lease:

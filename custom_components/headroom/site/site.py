@@ -186,12 +186,11 @@ class Site(Wishes, Access, Hearing, Showing):
         else:
             turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now, peak)
         self._lengths_s = {evse.key: turn.length_s(evse) for evse in evses}
-        if self.mode is Mode.DYNAMIC:
-            switch_phases(evses, turn, self._inventory_of, self.authorization.keeps_phases, self.mode, now)
+        switch_phases(evses, turn, self._inventory_of, self.authorization.keeps_phases, self.mode, now)
         wanted = limits_wanted(evses)
         for evse in evses:
             order_lease(evse, turn, self.mode, self._latency_s(evse), now)
-        order_lasting(self._circuits, evses, self._installers.values(), self.mode, self.config.voltage_v)
+        order_lasting(self._circuits, evses, self._installers.values(), self.mode, self.config.voltage_v, now)
         if self.mode is not Mode.SHADOW:
             remember(evses, turn, now - self._turned_at, now)
         self._turned_at = now

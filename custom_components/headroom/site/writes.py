@@ -22,16 +22,18 @@ async def install_fallback(evse: EvseState, station: Station, clock: Clock) -> b
     if limit_a is None:
         return False
     before_a, doubt_a = evse.limit_a(clock.monotonic()), evse.unanswered_fallback_a
-    dialect = evse.dialect
+    dialect, one_phase, was_for_one = evse.dialect, evse.wanted_one_phase, evse.fallback_one_phase
     evse.unanswered_fallback_a, evse.told = max(doubt_a, limit_a), True
+    evse.fallback_one_phase = was_for_one if was_for_one is one_phase else None
     try:
-        await station.install_fallback(evse.key.evse_id, limit_a)
+        await station.install_fallback(evse.key.evse_id, limit_a, one_phase=one_phase)
     except CallRejectedError, CallError:
-        evse.unanswered_fallback_a = doubt_a
+        evse.unanswered_fallback_a, evse.fallback_one_phase = doubt_a, was_for_one
         raise
     if evse.dialect != dialect:
         return False
     evse.fallback_a, evse.fallback_current, evse.unanswered_fallback_a = limit_a, True, 0.0
+    evse.fallback_one_phase = one_phase
     evse.change(before_a, clock.monotonic())
     return True
 

@@ -67,9 +67,10 @@ class SmartCharging(ChargingProfiles):
         await self._install(profiles.station_limit(limit_a, words))
         return True
 
-    async def install_fallback(self, evse_id: int, limit_a: float) -> None:
+    async def install_fallback(self, evse_id: int, limit_a: float, *, one_phase: bool = False) -> None:
         """Install what holds on an EVSE without a lease (K01), for whatever car comes, overwriting the last one."""
-        await self._install(profiles.fallback(evse_id, limit_a, self._words.fallback(evse_id)))
+        words = self._words.one_phase(evse_id) if one_phase else self._words.fallback(evse_id)
+        await self._install(profiles.fallback(evse_id, limit_a, words))
 
     async def install_lease(
         self,
@@ -85,10 +86,8 @@ class SmartCharging(ChargingProfiles):
         if len(transaction_id) > LONGEST_ID and self.dialect.handle is Handle.TRANSACTION:
             raise CallRejectedError("SetChargingProfile", "Rejected", "the transaction's id is too long for OCPP")
         ends = self._link.by_its_clock(valid_to)
-        placed = profiles.lease(
-            evse_id, transaction_id, limit_a, ends, self._words.lease(evse_id, one_phase=one_phase), fallback_a=fallback_a
-        )
-        await self._install(placed)
+        words = self._words.one_phase(evse_id) if one_phase else self._words.lease(evse_id)
+        await self._install(profiles.lease(evse_id, transaction_id, limit_a, ends, words, fallback_a=fallback_a))
 
     async def withdraw(self, evse_id: int, handle: Handle, *, fallback: bool = False) -> None:
         """Clear the lease of an EVSE that was told by a handle, or its fallback (K10); nothing there is no error.
@@ -124,7 +123,8 @@ class SmartCharging(ChargingProfiles):
         for evse_id in self._link.inventory.evse_connectors:
             words[evse_id] = self._words.fallback(evse_id)
         leases = {evse_id: self._words.lease(evse_id) for evse_id in self._link.inventory.evse_connectors}
-        return installed(placed, words, leases, clock_offset_s=self.clock_offset_s)
+        one_phase = {evse_id: self._words.one_phase(evse_id) for evse_id in self._link.inventory.evse_connectors}
+        return installed(placed, words, leases, one_phase, clock_offset_s=self.clock_offset_s)
 
     def remote_start_profile(self, evse_id: int, limit_a: float, valid_to: datetime | None, fallback_a: float | None) -> Placed | None:
         """Return the first lease, which goes with a remote start (K05): a TxProfile without a transaction. None: it is told otherwise."""

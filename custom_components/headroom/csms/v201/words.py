@@ -54,9 +54,11 @@ class Words:
         """Return how an EVSE's fallback is told: it is for whatever car comes."""
         return self._of(evse_id, 1 if evse_phases(self._link.inventory, evse_id) == 1 else None)
 
-    def lease(self, evse_id: int, *, one_phase: bool = False) -> Wording:
-        """Return how an EVSE's lease is told: by the phases that its car is seen to use, or for its first terminal alone."""
-        if one_phase:
-            words = self._of(evse_id, 1)
-            return replace(words, rate=replace(words.rate, phases=1, phase_to_use=1))
+    def one_phase(self, evse_id: int) -> Wording:
+        """Return how a fallback or a lease is told that is for an EVSE's first terminal alone."""
+        words = self._of(evse_id, 1)
+        return replace(words, rate=replace(words.rate, phases=1, phase_to_use=1))
+
+    def lease(self, evse_id: int) -> Wording:
+        """Return how an EVSE's lease is told: by the phases that its car is seen to use."""
         return self._of(evse_id, 1 if evse_phases(self._link.inventory, evse_id) == 1 else self._link.memory.draw(evse_id).phases)
