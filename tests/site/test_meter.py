@@ -116,3 +116,20 @@ def test_what_a_meter_said_last_goes_with_it() -> None:
             assert s.draws_a()[0] > 28 and s.site.snapshot.circuits["row"].meter == "ok"
 
     run(story())
+
+
+def test_a_car_that_follows_again_behind_a_silent_meter_is_led_again() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=10.0) as s:
+            await s.until(60)
+            model = s.model(1)
+            offers = model.offers
+            model.offers = lambda: {**offers(), 1: 32.0}  # type: ignore[method-assign]
+            await s.until_true(lambda: s.reason(1) == "disobedient", within_s=10)
+            s.meters_silent.add("main")
+            model.offers = offers  # type: ignore[method-assign]
+            await s.until(120)
+            assert s.site.snapshot.circuits["main"].meter == "lost" and s.problem(1) is None
+            assert s.reason(1) != "disobedient" and abs(s.draw_a(1) - s.draw_a(2)) <= 1.1, s.story()
+
+    run(story())

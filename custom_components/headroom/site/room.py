@@ -29,10 +29,10 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
     """Judge each meter, and reckon each metered circuit's load besides the cars from a reading that is new.
 
     An old reading against newer samples would take a car's change for the building's; so it is with a new reading, too, that a car
-    counts as exceeding its limit.
+    counts as exceeding its limit, where there is a meter that is believed.
     """
     suddenly: set[EvseKey] = set()
-    if any(state.arrived_at is not None for state in states.values()) or not any(state.reading for state in states.values()):
+    if any(state.arrived_at is not None for state in states.values()) or not any(state.believed for state in states.values()):
         for evse in evses:
             before, evse.exceeding = evse.exceeding, evse.exceeds(now)
             if evse.exceeding and not before:
