@@ -22,6 +22,8 @@ METER_DISAGREES: Mapping[Suspicion | None, str] = {
 """The issue's translation key for what would explain that a meter shows less than its parts draw."""
 RESOURCE_LOST = "resource_lost"
 RESOURCE_IN_THE_WAY = "resource_in_the_way"
+LIMIT_SOURCE_SILENT = "limit_source_silent"
+LIMIT_SOURCE_GONE = "limit_source_gone"
 DEAD_MAN_BROKEN = "dead_man_broken"
 LOOP_FAILED = "loop_failed"
 NO_SOLVER = "no_solver"
@@ -54,6 +56,12 @@ def site_issues(entry: ConfigEntry, snapshot: SiteSnapshot, names: Mapping[str |
             issues[f"{RESOURCE_IN_THE_WAY}_{entry.entry_id}_{resource_id}"] = Issue(
                 RESOURCE_IN_THE_WAY, ir.IssueSeverity.WARNING, {"name": resource.name}
             )
+    for silence in snapshot.silences:
+        if (limited := snapshot.circuits.get(silence.circuit_id)) is not None:
+            key = LIMIT_SOURCE_SILENT if silence.failsafe_holds else LIMIT_SOURCE_GONE
+            placeholders = {"source": silence.source, "circuit": limited.circuit.name}
+            issue_id = f"{key}_{entry.entry_id}_{silence.circuit_id}_{silence.source}"
+            issues[issue_id] = Issue(key, ir.IssueSeverity.WARNING, placeholders)
     if snapshot.dead_man.lasts:
         for circuit_id in {each.circuit_id for each in snapshot.dead_man.violations}:
             broken = [each for each in snapshot.dead_man.violations if each.circuit_id == circuit_id]

@@ -28,6 +28,7 @@ from custom_components.headroom.site.snapshot import (
     DeadManHealth,
     MeterHealth,
     PendingStation,
+    Silence,
     SiteSnapshot,
     StationSnapshot,
 )
@@ -98,6 +99,17 @@ def test_a_meter_that_counts_the_wrong_way_round_has_a_repair_of_its_own(hass: H
     assert issues(hass).keys() == {"meter_turned"}
     async_sync_issues(hass, entry, QUIET)
     assert issues(hass) == {}
+
+
+def test_a_source_of_limits_that_fell_silent_is_told_until_it_is_heard(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    for holds, key in ((True, "limit_source_silent"), (False, "limit_source_gone")):
+        silence = Silence(source="grid operator", circuit_id="main", failsafe_holds=holds)
+        async_sync_issues(hass, entry, replace(QUIET, silences=(silence,)))
+        assert issues(hass).keys() == {key}
+        assert issues(hass)[key].translation_placeholders == {"source": "grid operator", "circuit": "Home"}
+    removed = Silence(source="grid operator", circuit_id="01REMOVED", failsafe_holds=True)
+    async_sync_issues(hass, entry, replace(QUIET, silences=(removed,)))
+    assert issues(hass) == {}, "there is no such circuit any more"
 
 
 def test_issues_follow_the_snapshot(hass: HomeAssistant, entry: MockConfigEntry) -> None:

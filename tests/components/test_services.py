@@ -7,7 +7,7 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
@@ -257,9 +257,12 @@ async def test_a_limit_whose_source_falls_silent(hass: HomeAssistant, init_integ
     await act(hass, "set_limit", target, source="grid", heartbeat={"seconds": 1}, failsafe_power=1.0, failsafe_duration={"hours": 2})
     await until(hass, LIMIT_REASON, "external")
     assert hass.states.get(LIMIT_REASON).attributes["text"].endswith("(grid, which is silent)")
+    issue = f"limit_source_silent_{init_integration.entry_id}_main_grid"
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue) is not None
     await act(hass, "set_limit", target, source="grid", **FAILSAFE)
     await until(hass, LIMIT_REASON, "resting")
     assert site.memory().outside[0]["failsafe"]["limit_w"] == 1000.0
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue) is None
 
 
 @pytest.mark.parametrize(

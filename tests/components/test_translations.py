@@ -27,6 +27,8 @@ from custom_components.headroom.security_issues import (
 from custom_components.headroom.services import ACTIONS
 from custom_components.headroom.site_issues import (
     DEAD_MAN_BROKEN,
+    LIMIT_SOURCE_GONE,
+    LIMIT_SOURCE_SILENT,
     LOOP_FAILED,
     METER_DISAGREES,
     METER_LOST,
@@ -246,6 +248,8 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
     assert TEXTS["issues"].keys() == raised | {
         STATION_PENDING,
         PHASE_MAP_WRONG,
+        LIMIT_SOURCE_GONE,
+        LIMIT_SOURCE_SILENT,
         METER_LOST,
         METER_TURNED,
         RESOURCE_IN_THE_WAY,

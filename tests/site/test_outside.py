@@ -14,7 +14,7 @@ from .harness import Place, scenario
 def test_a_source_that_falls_silent_and_speaks_again_is_told_once_each(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     limits = OutsideLimits()
-    told = []
+    told, silences = [], []
     for now, speaks in (
         (0.0, True),
         (119.0, False),
@@ -24,6 +24,8 @@ def test_a_source_that_falls_silent_and_speaks_again_is_told_once_each(caplog: p
         (150.0, False),
         (260.0, False),
         (320.0, False),
+        (330.0, False),
+        (340.0, True),
     ):
         if speaks:
             limits.set(
@@ -40,11 +42,25 @@ def test_a_source_that_falls_silent_and_speaks_again_is_told_once_each(caplog: p
                 )
             )
         over = limits.turn(now)
+        silences.append([(each.source, each.circuit_id, each.failsafe_holds) for each in limits.silences])
         told.append([record.levelname for record in caplog.records])
         caplog.clear()
         assert over == (now == 320.0)
-    assert told == [[], [], ["WARNING"], [], ["INFO"], [], ["WARNING"], ["WARNING"]]
-    assert not list(limits)
+    assert told == [[], [], ["WARNING"], [], ["INFO"], [], ["WARNING"], ["WARNING"], [], ["INFO"]]
+    silent, gone = [("utility", "main", True)], [("utility", "main", False)]
+    assert silences == [[], [], silent, silent, [], [], silent, gone, gone, []]
+
+
+def test_who_takes_back_the_limit_of_a_silent_source_knows_of_it() -> None:
+    limits = OutsideLimits()
+    silent = order("utility", "main", 0.0, limit_a=16.0, limit_w=None, duration_s=None, silent_after_s=9.0, failsafe_a=6.0, failsafe_s=60.0)
+    for at in (10.0, 80.0):
+        limits.set(silent)
+        limits.turn(at)
+        assert len(limits.silences) == 1
+        assert limits.clear("utility", "main")
+        limits.turn(at + 1.0)
+        assert not limits.silences and not limits.clear("utility", "main")
 
 
 def test_what_outlives_a_restart_keeps_its_times_by_the_wall_clock() -> None:

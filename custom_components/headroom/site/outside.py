@@ -3,11 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 import logging
-from typing import Any
+from typing import Any, override
 
 from ..demand_response.limits import ExternalLimit, ExternalLimits, Failsafe
+from .snapshot import Silence
 
 _LOGGER = logging.getLogger(__name__)
+
+type _Whose = tuple[str, str]
+"""A source and the circuit that it limits."""
 
 
 def order(
@@ -45,7 +49,24 @@ class OutsideLimits(ExternalLimits):
     def __init__(self) -> None:
         """Start without any."""
         super().__init__()
-        self._silent: set[tuple[str, str]] = set()
+        self._silent: set[_Whose] = set()
+        self._gone: set[_Whose] = set()
+        """Whose failsafe is over too, until they are heard again."""
+
+    @override
+    def clear(self, source: str, circuit_id: str) -> bool:
+        """Take the source's limit off the circuit, and with it what is told of its silence; False where there was neither."""
+        gone = (source, circuit_id) in self._gone
+        self._gone.discard((source, circuit_id))
+        return super().clear(source, circuit_id) or gone
+
+    @property
+    def silences(self) -> Sequence[Silence]:
+        """The sources that were silent for too long when the last turn was made, until they are heard again or a person takes their limit back."""
+        return [
+            Silence(source=source, circuit_id=circuit_id, failsafe_holds=(source, circuit_id) in self._silent)
+            for source, circuit_id in sorted(self._silent | self._gone)
+        ]
 
     def turn(self, now: float) -> bool:
         """Tell of sources that fell silent or are heard again, and forget what is over; True where there is something else to be kept."""
@@ -54,13 +75,14 @@ class OutsideLimits(ExternalLimits):
             self.clear(limit.source, limit.circuit_id)
             if limit.failsafe is not None:
                 _LOGGER.warning("%s is silent still: its failsafe limit holds no longer", limit.source)
+                self._gone.add((limit.source, limit.circuit_id))
         silent = {(limit.source, limit.circuit_id) for limit in self if limit.silent_at(now)}
         for source, circuit_id in sorted(silent - self._silent):
             _LOGGER.warning("%s has not said for too long how much %s may draw: its failsafe limit holds", source, circuit_id)
         heard = {(limit.source, limit.circuit_id) for limit in self if not limit.silent_at(now)}
-        for source, circuit_id in sorted(self._silent & heard):
+        for source, circuit_id in sorted((self._silent | self._gone) & heard):
             _LOGGER.info("%s says again how much %s may draw", source, circuit_id)
-        self._silent = silent
+        self._silent, self._gone = silent, self._gone - heard - silent
         return bool(over)
 
     def documents(self, posix_zero_s: float) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What the site shows to the world after each turn. Values only; Home Assistant's entities are rows over these."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -247,6 +247,15 @@ class PeakSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """A source of limits from outside that has not spoken for longer than it said it would. `failsafe_holds` False: nothing of it does."""
+
+    source: str
+    circuit_id: str
+    failsafe_holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSnapshot:
     """The whole site after a turn."""
 
@@ -264,6 +273,7 @@ class SiteSnapshot:
     """None where the site has no meter."""
     resources: Mapping[str, ResourceSnapshot] = field(default_factory=dict)
     """PV systems and home batteries."""
+    silences: Sequence[Silence] = ()
     charging_power_w: float = 0.0
     dead_man: DeadManHealth = DeadManHealth()
     """Whether no breaker trips if this program vanishes now."""
