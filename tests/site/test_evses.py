@@ -1,5 +1,7 @@
 """Stations with several EVSEs: what one of them does is not held against the others."""
 
+from dataclasses import replace
+
 from simulator.virtual import run
 
 from .harness import Place, Scenario, car, scenario, steps
@@ -71,5 +73,20 @@ def test_words_of_a_transaction_without_an_evse_find_theirs_also_after_a_restart
             assert s.evse(1, 2).charging_state == "suspended_ev" and s.evse(1, 1).charging_state == "charging"
             assert (s.evse(1, 1).transaction_id, s.evse(1, 2).transaction_id) == (first, second)
             assert seconds(record(s, "OLD"))[1] == 8 and record(s, "OLD").evse_id is None
+
+    run(story())
+
+
+def test_an_evse_that_is_added_to_a_running_station_is_asked_how_it_is() -> None:
+    async def story() -> None:
+        async with scenario(Place(beside=(None,)), Place(), dead_man_from_s=70.0) as s:
+            both = s.config.stations["CP1"]
+            s.configure(stations={**s.config.stations, "CP1": replace(both, evses=both.evses[:1])})
+            await s.until(60)
+            s.configure(stations={**s.config.stations, "CP1": both})
+            await s.until(90)
+            evse = s.site._evses[s.key(1, 2)]
+            assert evse.idle(s.time_s) and evse.dialect == s.site._evses[s.key(1)].dialect
+            assert s.evse(1, 2).status == "available"
 
     run(story())

@@ -142,6 +142,7 @@ class Grounds(ABC):
                     evse = self._evses[key] = EvseState(
                         key=key, config=evse_config, circuit_id=station_config.circuit_id, user_max_a=evse_config.max_a, ready=ready
                     )
+                    evse.status_unknown = ready  # nothing has told of one that is added to a station that is there
                     self._recall(evse)
                 if evse.user_max_a == evse.rated_a:
                     evse.user_max_a = evse_config.max_a

@@ -124,7 +124,8 @@ class Installer:
 
     @evses.setter
     def evses(self, evses: Sequence[EvseState]) -> None:
-        self._evses = self.obedience.evses = evses
+        self._evses = evses
+        self.obedience.lead(evses)
 
     def connected(self, station: Station, *, booted: bool) -> None:
         """Start to talk to a station that is ready: what it holds is asked first; after a boot all that lasts has to be confirmed again."""

@@ -85,6 +85,12 @@ class Words:
         slow_s = self.learnt.follows.slow_s
         return PATIENCE_S if slow_s is None else max(PATIENCE_LEAST_S, PATIENCE_LATENCIES * slow_s)
 
+    def lead(self, evses: Sequence[EvseState]) -> None:
+        """Take over which EVSEs are the site's: one that is new is told its limits as the others are."""
+        self.evses = evses
+        if self._station is not None:
+            self._apply()
+
     def _trial(self, evse: EvseState) -> Trial:
         return self._trials.setdefault(evse.key, Trial())
 
