@@ -36,7 +36,6 @@ class Setting:
             stations={identity: place.config(identity) for identity, place in self.places.items() if place.approved},
             authorization=self.policy,
             voltage_v=self.voltage_v,
-            time_zone=self.zone,
             zone=self.zone,
         )
 

@@ -157,7 +157,6 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         resources=resources,
         stations={station.identity: station for station in _stations(entry)},
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
-        time_zone=dt_util.get_default_time_zone(),
         authorization=_authorization(entry),
         zone=dt_util.get_default_time_zone(),
         peak=peak_limits(entry.data),

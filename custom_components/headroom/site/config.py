@@ -125,8 +125,8 @@ class SiteConfig:
     circuits: tuple[Circuit, ...]
     stations: Mapping[str, StationConfig] = field(default_factory=dict)
     voltage_v: float = 230.0
-    time_zone: tzinfo = UTC
-    """By whose clocks people come and go."""
+    zone: tzinfo = UTC
+    """By whose clocks people come and go there, and its times of day are told."""
     meter_stale_after_s: float = 10.0
     """Older readings allow no increase."""
     meter_lost_after_s: float = 30.0
@@ -138,8 +138,6 @@ class SiteConfig:
     """Who comes first and who gets more, the weightiest rule first."""
     spares_flash: bool = True
     """Whether what is written to stations in a day is kept to what cheap flash bears (`engine/write_budget.py`)."""
-    zone: tzinfo = UTC
-    """Where the site's times of day are told."""
     peak: PeakLimits = PeakLimits()
     """What no quarter-hour's average import is to exceed."""
 

@@ -165,7 +165,7 @@ class Site(Wishes, Access, Hearing, Showing):
         if self._external.turn(now):
             self._on_memory()
         self.standing.apply(self._evses, self._stations, voltage_v=self.config.voltage_v, utcnow=utcnow, now=now)
-        if self._visits.turn(evses, self.config.time_zone, utcnow, now):
+        if self._visits.turn(evses, self.config.zone, utcnow, now):
             self._on_memory()
         if self._phase_maps.turn(self._circuits, evses, now):
             self._on_memory()
