@@ -221,3 +221,30 @@ async def test_a_station_that_answers_again_is_not_said_to_refuse_its_limits_any
         installer.obedience.refused(evse, "lease", failures, CallRejectedError("SetChargingProfile", "Rejected"))
     installer.obedience.confirmed(evse, step, 0.1)
     assert evse.problem is Problem.REJECTS, "it takes that, and its leases it refuses"
+
+
+class Clock(Now):
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+async def test_a_station_that_answers_no_question_for_samples_is_asked_twice_and_then_left_to_tell_them_by_itself() -> None:
+    clock, station = Clock(), TakesLimits()
+    installer = Installer("CP1", clock, Silent())
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 10.0, True, 10.0
+    installer.evses, installer.station = [evse], cast(Station, station)
+    running = asyncio.create_task(installer.run())
+    asked = []
+    for _ in range(4):
+        clock.now_s += 60.0
+        evse.sample_at = clock.now_s
+        installer.wake()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        asked.append(station.asked)
+    running.cancel()
+    assert asked == [1, 2, 2, 2], "each one holds up a cut until it has timed out"

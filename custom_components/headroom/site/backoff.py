@@ -30,10 +30,6 @@ class Backoff:
         self._waits[place] = _Wait(failures, now + RETRY_S[min(failures, len(RETRY_S)) - 1])
         return failures
 
-    def pause(self, place: Place, now: float) -> None:
-        """Put a step off for a moment that is no less urgent for having failed often."""
-        self._waits[place] = _Wait(self.failures(place), now + RETRY_S[0])
-
     def hurry(self, place: Place) -> None:
         """Have a step tried again now; how often it failed is not forgotten."""
         if place in self._waits:

@@ -16,7 +16,7 @@ import math
 from typing import Protocol
 
 from ..csms.correction import Drop, Put, Step as Correction
-from ..csms.errors import CallError, CallRejectedError, StationError, StationOfflineError
+from ..csms.errors import CallError, CallRejectedError, CallTimeoutError, StationError, StationOfflineError
 from ..csms.profiles import LEASE
 from ..csms.reconciliation import Installed
 from ..csms.station import Station
@@ -38,6 +38,8 @@ _LOGGER = logging.getLogger(__name__)
 TICK_S = 0.01
 OTHERS = "another's profile"
 NO_WRITES = frozenset({"sample", "status", "transaction", "proof", "survey"})
+UNANSWERED = 2
+"""A station that leaves so many questions for a sample unanswered is asked for none any more: nothing else can be sent meanwhile."""
 TOLD_S = 20.0
 """A station that was asked for its transactions has told of them by then."""
 
@@ -201,16 +203,17 @@ class Installer:
 
     def _failed(self, step: _Step, error: StationError) -> None:
         refused = isinstance(error, CallRejectedError | CallError)
-        evse, now = step.evse, self._clock.monotonic()
-        if step.name in NO_WRITES:
-            self._samples_on_request = self._samples_on_request and not (refused and step.name == "sample")
-            self._backoff.pause(step.place, now)
-            return
+        evse = step.evse
         if evse is not None and evse.session is None and step.name == "lease":
             evse.wanted_lease = None  # its transaction ended meanwhile
             return
-        failures = self._backoff.failed(step.place, now)
+        failures = self._backoff.failed(step.place, self._clock.monotonic())
         _LOGGER.debug("Station %s: %s failed, %d times in a row: %s", self._identity, step.name, failures, error)
+        if step.name in NO_WRITES:
+            tells_by_itself = not self.obedience.known.habits.samples_only_on_request
+            unanswered = isinstance(error, CallTimeoutError) and failures >= UNANSWERED and tells_by_itself
+            self._samples_on_request = self._samples_on_request and not (step.name == "sample" and (refused or unanswered))
+            return
         if evse is None:
             if refused and step.name == OTHERS:
                 self._look()
