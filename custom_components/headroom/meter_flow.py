@@ -23,6 +23,7 @@ from .const import (
     MODEL_AUTO,
 )
 from .engine.model import ALL_PHASES, Phase
+from .meter_faults import in_words
 from .meter_findings import async_words, look_at
 from .meter_forms import kept, meter_schema, suggested, unmeasured
 from .meter_settings import NO_METER, PHASES_IN_ORDER, MeterPlace, MeterSettings, ceiling_a, line_of, meter_of, tells_one_power
@@ -122,7 +123,7 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
                 time_limit_s=DETECT_TIMEOUT_S,
             )
         except MeterError as error:
-            return self._meter_form(kind, {"base": "meter_failed"}, cause=str(error))
+            return self._meter_form(kind, {"base": "meter_failed"}, cause=in_words(self.hass, error.trouble))
         self._found = [one for one in self._found if not unmeasured(kind, {**self._candidate, CONF_MODEL: one.model}, place.phases)]
         if not self._found:
             return self._meter_form(kind, {CONF_MODEL: "model_unknown"})
@@ -139,7 +140,7 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
 
     def _in_words(self, one: Candidate) -> str:
         """Return a model that fits in a line: what it is, what it calls itself, what it says."""
-        shown = [METERS[one.model].name, one.said, one.error if one.reading is None else self._currents(one.reading)]
+        shown = [METERS[one.model].name, one.said, in_words(self.hass, one.error) if one.reading is None else self._currents(one.reading)]
         return " · ".join(text for text in shown if text)
 
     async def async_step_meter_live(self, user_input: dict[str, Any] | None = None) -> ResultT:
@@ -151,9 +152,11 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
             return self._meter_form(kind, {"base": "meter_silent"})
         except ImplausibleError as error:
             said, _ = self._judged((error.reading,))
-            return self._meter_form(kind, {"base": "meter_implausible"}, cause=str(error), said=await async_words(self.hass, said))
+            return self._meter_form(
+                kind, {"base": "meter_implausible"}, cause=in_words(self.hass, error.trouble), said=await async_words(self.hass, said)
+            )
         except MeterError as error:
-            return self._meter_form(kind, {"base": "meter_failed"}, cause=str(error))
+            return self._meter_form(kind, {"base": "meter_failed"}, cause=in_words(self.hass, error.trouble))
         before = self._readings
         self._readings = (*before, reading)[-READINGS_KEPT:]
         said, swapped = self._judged(self._readings)

@@ -1,6 +1,7 @@
 """What a person has to see to: stations that wait for approval, meters that went silent, stations that do not obey."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, override
 
@@ -13,6 +14,7 @@ from homeassistant.helpers import issue_registry as ir
 from .concerns import Concerns
 from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
 from .issue import Issue
+from .meter_faults import in_words
 from .phase_map_repair import PHASE_MAP_WRONG, PhaseMapFlow, phase_map_issues
 from .protection_issues import protection_issues
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
@@ -45,7 +47,7 @@ def async_sync_issues(
     """Raise the issues that a snapshot gives cause for and clear the site's others. Cheap where nothing changed."""
     issues = {pending_issue_id(entry, pending.identity): _pending_issue(entry, pending) for pending in snapshot.pending.values()}
     names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
-    issues |= site_issues(entry, snapshot, names, solver=solver) | station_issues(entry, snapshot, names)
+    issues |= site_issues(entry, snapshot, names, partial(in_words, hass), solver=solver) | station_issues(entry, snapshot, names)
     issues |= concern_issues(entry, concerns or Concerns(), names) | protection_issues(entry, snapshot, names)
     issues |= security_issues(entry) | phase_map_issues(entry, snapshot)
     for issue_id in _raised(hass, entry) - issues.keys():

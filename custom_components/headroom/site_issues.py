@@ -1,6 +1,6 @@
 """Repairs about a site's circuits, their meters, its resources, and the loop itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import math
 
 from homeassistant.config_entries import ConfigEntry
@@ -9,6 +9,7 @@ from homeassistant.helpers import issue_registry as ir
 from .engine.share import PLANNED
 from .issue import Issue
 from .metering.agreement import Suspicion
+from .metering.fault import Trouble
 from .site.snapshot import MeterHealth, SiteSnapshot
 
 METER_LOST = "meter_lost"
@@ -29,8 +30,18 @@ LOOP_FAILED = "loop_failed"
 NO_SOLVER = "no_solver"
 
 
-def site_issues(entry: ConfigEntry, snapshot: SiteSnapshot, names: Mapping[str | None, str], *, solver: bool) -> dict[str, Issue]:
-    """Return the issues by their ids; `names` are the stations' by identity, `solver` is whether plans have one."""
+def site_issues(
+    entry: ConfigEntry,
+    snapshot: SiteSnapshot,
+    names: Mapping[str | None, str],
+    in_words: Callable[[Trouble | None], str],
+    *,
+    solver: bool,
+) -> dict[str, Issue]:
+    """Return the issues by their ids.
+
+    `names` are the stations' by identity, `in_words` says what is wrong with a meter, `solver` is whether plans have one.
+    """
     issues = {}
     for circuit_id, circuit in snapshot.circuits.items():
         if circuit.meter is MeterHealth.LOST:
@@ -39,7 +50,7 @@ def site_issues(entry: ConfigEntry, snapshot: SiteSnapshot, names: Mapping[str |
             issues[f"{key}_{entry.entry_id}_{circuit_id}"] = Issue(
                 key,
                 ir.IssueSeverity.WARNING,
-                {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": circuit.meter_error or "–"},
+                {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": in_words(circuit.meter_error)},
             )
         if (found := circuit.disagreement) is not None:
             key = METER_DISAGREES[found.suspicion]
@@ -50,7 +61,7 @@ def site_issues(entry: ConfigEntry, snapshot: SiteSnapshot, names: Mapping[str |
     for resource_id, resource in snapshot.resources.items():
         if resource.meter is MeterHealth.LOST:
             issues[f"{RESOURCE_LOST}_{entry.entry_id}_{resource_id}"] = Issue(
-                RESOURCE_LOST, ir.IssueSeverity.WARNING, {"name": resource.name, "cause": resource.meter_error or "–"}
+                RESOURCE_LOST, ir.IssueSeverity.WARNING, {"name": resource.name, "cause": in_words(resource.meter_error)}
             )
         if resource.in_the_way:
             issues[f"{RESOURCE_IN_THE_WAY}_{entry.entry_id}_{resource_id}"] = Issue(

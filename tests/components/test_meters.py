@@ -78,7 +78,7 @@ async def test_a_sub_meter_that_fails_lets_its_own_circuit_fall_back(hass: HomeA
     site = await until(entry, lambda site: garage(site).meter_error is not None)
     assert garage(site).unmanaged_a == (6.0, 6.0, 6.0), "its worst case"
     assert site.circuits["main"].meter == "ok" and site.circuits["main"].headroom_a == before.circuits["main"].headroom_a
-    assert "sensor.garage_2" in (garage(site).meter_error or "")
+    assert "sensor.garage_2" in str(garage(site).meter_error)
     issues = ir.async_get(hass)
     assert issues.async_get_issue(DOMAIN, f"meter_lost_{entry.entry_id}_garage") is not None
     assert issues.async_get_issue(DOMAIN, f"meter_lost_{entry.entry_id}_main") is None
@@ -150,5 +150,5 @@ async def test_what_makes_no_meter_is_said(
     await set_up(hass, entry)
     give_meter(hass, entry, {"type": "entities", "invert": False, "current_l1": "sensor.garage_1"})
     site = await until(entry, lambda site: garage(site).meter_error is not None)
-    assert "3 phase(s), and 1 currents" in (garage(site).meter_error or "")
+    assert "3 phase(s), and 1 currents" in str(garage(site).meter_error)
     assert sum("can't be read as it is configured" in line for line in caplog.messages) == 1

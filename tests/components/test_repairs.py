@@ -20,6 +20,7 @@ from custom_components.headroom.csms.values import Inventory, StationInfo
 from custom_components.headroom.engine.deadman import Violation
 from custom_components.headroom.engine.model import Circuit, Phase
 from custom_components.headroom.engine.share import Policy
+from custom_components.headroom.metering.fault import Fault, Trouble
 from custom_components.headroom.repairs import async_clear_issues, async_sync_issues, pending_issue_id
 from custom_components.headroom.site.config import Mode
 from custom_components.headroom.site.snapshot import (
@@ -113,12 +114,16 @@ def test_a_source_of_limits_that_fell_silent_is_told_until_it_is_heard(hass: Hom
 
 
 def test_issues_follow_the_snapshot(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    lost = replace(MAIN, meter=MeterHealth.LOST, meter_error="No answer")
+    lost = replace(MAIN, meter=MeterHealth.LOST, meter_error=Trouble(Fault.NO_POWER, {"source": "meter"}))
     disobedient = StationSnapshot(identity="CP1", online=True, problem="disobedient")
     async_sync_issues(hass, entry, replace(QUIET, circuits={"main": lost}, pending={"CP9": WAITING}, stations={"CP1": disobedient}))
     standing = issues(hass)
     assert standing.keys() == {"station_pending", "meter_lost", "station_disobedient"}
-    assert standing["meter_lost"].translation_placeholders == {"circuit": "Home", "worst_case_a": "20", "cause": "No answer"}
+    assert standing["meter_lost"].translation_placeholders == {
+        "circuit": "Home",
+        "worst_case_a": "20",
+        "cause": "meter: says that it has no value for the power",
+    }
     assert standing["meter_lost"].severity is ir.IssueSeverity.WARNING
     assert standing["station_disobedient"].translation_placeholders is not None
     assert standing["station_disobedient"].translation_placeholders["station"] == "Left"

@@ -3,6 +3,7 @@
 import pytest
 
 from custom_components.headroom.engine.model import Phase
+from custom_components.headroom.metering.fault import Fault
 from custom_components.headroom.metering.reading import ImplausibleError, MeterError, OnHealth, OnReading, Reading
 from custom_components.headroom.metering.reorder import ReorderedMeter
 
@@ -20,13 +21,13 @@ class Meter:
     async def probe(self) -> Reading:
         """Say it."""
         if self.implausible:
-            raise ImplausibleError("no", SAID)
+            raise ImplausibleError(Fault.POWER_NO_NUMBER, SAID, value="nan")
         return SAID
 
     async def run(self, on_reading: OnReading, on_health: OnHealth) -> None:
         """Say it, and fail."""
         on_reading(SAID)
-        on_health(MeterError("gone"))
+        on_health(MeterError(Fault.NO_POWER, source="meter"))
 
 
 def reordered(meter: Meter) -> ReorderedMeter:
@@ -38,7 +39,7 @@ async def test_each_current_is_on_the_conductor_it_flows_through() -> None:
     assert (reading.current_a, reading.power_w, reading.taken_at) == (PLACED, 0.0, 5.0)
     heard: list[object] = []
     await reordered(Meter()).run(lambda each: heard.append(each.current_a), lambda error: heard.append(str(error)))
-    assert heard == [PLACED, "gone"]
+    assert heard == [PLACED, "meter: says that it has no value for the power"]
 
 
 async def test_what_can_not_be_true_is_placed_too() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.metering import steady
+from custom_components.headroom.metering.fault import Fault
 from custom_components.headroom.metering.reading import MeterError, OnHealth, OnReading, Reading
 from custom_components.headroom.metering.steady import Steady, SteadyMeter, settle
 
@@ -22,7 +23,7 @@ class Recorded:
     async def run(self, on_reading: OnReading, on_health: OnHealth) -> None:
         for reading in self._readings:
             on_reading(reading)
-        on_health(MeterError("gone"))
+        on_health(MeterError(Fault.NO_POWER, source="meter"))
 
 
 def believed_of(*current_a: float, step_s: float = 1.0) -> list[float]:

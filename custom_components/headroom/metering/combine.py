@@ -6,6 +6,7 @@ import math
 from typing import Literal, Protocol
 
 from ..engine.model import PerPhase
+from .fault import Fault
 from .plausibility import plausible
 from .reading import MeterError, Reading
 
@@ -72,14 +73,18 @@ type Number = Callable[[str, Kind], float]
 def check(sources: Sources) -> None:
     """Raise MeterError where what was chosen makes no reading."""
     if not (sources.currents or sources.powers or sources.total_power):
-        raise MeterError("The meter needs the currents, the powers or the total power")
-    for kind, names in (("currents", sources.currents), ("powers", sources.powers), ("exported powers", sources.exported_powers)):
+        raise MeterError(Fault.NOTHING_CHOSEN)
+    for fault, names in (
+        (Fault.CURRENTS_OF_OTHERS, sources.currents),
+        (Fault.POWERS_OF_OTHERS, sources.powers),
+        (Fault.EXPORTED_POWERS_OF_OTHERS, sources.exported_powers),
+    ):
         if names and len(names) != sources.phases:
-            raise MeterError(f"The site has {sources.phases} phase(s), and {len(names)} {kind} are given")
+            raise MeterError(fault, phases=str(sources.phases), count=str(len(names)))
     if sources.exported_powers and not sources.powers:
-        raise MeterError("Exported powers are given, and no imported ones")
+        raise MeterError(Fault.EXPORTED_POWERS_ALONE)
     if sources.exported_total and not sources.total_power:
-        raise MeterError("An exported total is given, and no imported one")
+        raise MeterError(Fault.EXPORTED_TOTAL_ALONE)
 
 
 def needed(sources: Sources) -> tuple[str, ...]:

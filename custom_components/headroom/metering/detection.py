@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 import re
 
+from .fault import Trouble
 from .layout import MeterMap
 from .line import Connection, Line, RefusedError, held
 from .maps import METERS
@@ -51,7 +52,7 @@ class Candidate:
     certainty: Certainty
     said: str = ""
     reading: Reading | None = None
-    error: str | None = None
+    error: Trouble | None = None
     live_phases: int = 0
     """Phases with mains on them, where the map knows the voltage."""
 
@@ -215,7 +216,7 @@ class _Asked:
     def _keep_named(self, row: MeterMap, said: str | None, error: MeterError) -> None:
         if said is not None:
             device_id = self._config.device_id
-            self._found.append(Candidate(model=row.key, device_id=device_id, certainty=Certainty.NAMED, said=said, error=str(error)))
+            self._found.append(Candidate(model=row.key, device_id=device_id, certainty=Certainty.NAMED, said=said, error=error.trouble))
 
     async def _live_phases(self, row: MeterMap, config: ModbusMeterConfig) -> int | None:
         """Return how many phases have mains on them; 0 where a voltage or the frequency is none; None where nobody can tell."""

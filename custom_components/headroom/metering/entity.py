@@ -13,6 +13,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import BaseUnitConverter, ElectricCurrentConverter, EnergyConverter, PowerConverter
 
 from .combine import Kind, check, needed, reading_of
+from .fault import Fault
 from .plausibility import CEILING_A
 from .reading import MeterError, OnHealth, OnReading, Reading
 
@@ -124,19 +125,23 @@ class EntityMeter:
         """Return the entity's number in the kind's unit (None: as it is); raises MeterError that names it."""
         state = self._hass.states.get(entity_id)
         if state is None:
-            raise MeterError(f"{entity_id} does not exist")
-        if state.state in (STATE_UNAVAILABLE, STATE_UNKNOWN):
-            raise MeterError(f"{entity_id} is {state.state}")
+            raise MeterError(Fault.ENTITY_MISSING, entity_id=entity_id)
+        if state.state == STATE_UNAVAILABLE:
+            raise MeterError(Fault.ENTITY_UNAVAILABLE, entity_id=entity_id)
+        if state.state == STATE_UNKNOWN:
+            raise MeterError(Fault.ENTITY_UNKNOWN, entity_id=entity_id)
         try:
             number = float(state.state)
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise MeterError(f"{entity_id} has no number but {state.state!r}")
+            raise MeterError(Fault.ENTITY_NO_NUMBER, entity_id=entity_id, value=repr(state.state))
         if kind is None:
             return number
         converter, unit = _UNITS[kind]
         own_unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT)
         if own_unit not in converter.VALID_UNITS:
-            raise MeterError(f"{entity_id} counts in {own_unit or 'no unit'}, which can't be turned into {unit}")
+            if not own_unit:
+                raise MeterError(Fault.ENTITY_NO_UNIT, entity_id=entity_id, unit=unit)
+            raise MeterError(Fault.ENTITY_OTHER_UNIT, entity_id=entity_id, own_unit=str(own_unit), unit=unit)
         return converter.convert(number, own_unit, unit)

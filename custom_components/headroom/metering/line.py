@@ -13,6 +13,7 @@ from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
+from .fault import Fault
 from .reading import ConnectionLostError, MeterError
 
 _GATEWAY_CODES = (0x0A, 0x0B)
@@ -96,10 +97,12 @@ class Connection:
                 raise self._lost(error, device_id) from error
             answered_at = loop.time()
             if response.isError():
-                raise self._refused(response, device_id, f"registers {start}–{start + count - 1}")
+                raise self._refused(response, device_id, Fault.REGISTERS_REFUSED, first=str(start), last=str(start + count - 1))
             if len(response.registers) != count:
                 self.close()
-                raise ConnectionLostError(f"{self.line}: {len(response.registers)} registers came where {count} were asked for")
+                raise ConnectionLostError(
+                    Fault.REGISTERS_MISSING, source=str(self.line), came=str(len(response.registers)), asked=str(count)
+                )
         return Answer(response.registers, (asked_at + answered_at) / 2, answered_at - asked_at)
 
     async def names(self, *, device_id: int, timeout_s: float) -> tuple[str, ...]:
@@ -112,7 +115,7 @@ class Connection:
             except (ModbusException, TimeoutError, asyncio.CancelledError, OSError) as error:
                 raise self._lost(error, device_id) from error
             if response.isError() or not isinstance(response, ReadDeviceInformationResponse):
-                raise self._refused(response, device_id, "to say what it is")
+                raise self._refused(response, device_id, Fault.NAMES_REFUSED)
         values = [value if isinstance(value, bytes) else b"" for value in response.information.values()]
         return tuple(text for value in values if (text := value.decode("ascii", "replace").strip("\0 ")))
 
@@ -127,7 +130,7 @@ class Connection:
             return self._client
         self.close()
         if isinstance(self.line, SerialLine) and "://" in self.line.device:
-            raise MeterError(f"{self.line}: is no serial device of this machine")  # pyserial would open it, and block meanwhile
+            raise MeterError(Fault.NO_SERIAL_DEVICE, source=str(self.line))  # pyserial would open it, and block meanwhile
         client = _client(self.line, timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
@@ -139,7 +142,7 @@ class Connection:
             raise
         if not connected:
             client.close()
-            raise ConnectionLostError(f"{self.line}: cannot connect")
+            raise ConnectionLostError(Fault.NOT_CONNECTED, source=str(self.line))
         self._client = client
         return client
 
@@ -149,12 +152,12 @@ class Connection:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) or (task is not None and task.cancelling()):
             return asyncio.CancelledError()
-        return ConnectionLostError(f"{self.line}: no answer from unit id {device_id}")
+        return ConnectionLostError(Fault.NO_ANSWER, source=str(self.line), unit_id=str(device_id))
 
-    def _refused(self, response: ModbusPDU, device_id: int, what: str) -> MeterError:
+    def _refused(self, response: ModbusPDU, device_id: int, fault: Fault, **values: str) -> MeterError:
         if response.exception_code in _GATEWAY_CODES:
-            return MeterError(f"{self.line}: no answer from unit id {device_id} (the gateway says so)")
-        return RefusedError(f"{self.line}: refuses {what} (Modbus exception {response.exception_code}); is it the model chosen?")
+            return MeterError(Fault.NO_ANSWER_AT_GATEWAY, source=str(self.line), unit_id=str(device_id))
+        return RefusedError(fault, source=str(self.line), code=str(response.exception_code), **values)
 
 
 def _client(line: Line, timeout_s: float) -> AsyncModbusTcpClient | AsyncModbusSerialClient:

@@ -10,6 +10,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from ..engine.model import PerPhase
 from .combine import currents_of_total
+from .fault import Fault
 from .layout import DataType, MeterMap, Request, Values
 from .line import Connection, Line, held
 from .maps import METERS
@@ -65,7 +66,7 @@ class ModbusMeter:
     def __init__(self, config: ModbusMeterConfig) -> None:
         """Raises MeterError where nobody knows the model."""
         if config.model not in METERS:
-            raise MeterError(f"There is no meter model {config.model!r}")
+            raise MeterError(Fault.MODEL_UNKNOWN, model=repr(config.model))
         self._config = config
         self._map = METERS[config.model]
         self._source = f"{self._map.name} at {config.line}"
@@ -128,16 +129,17 @@ class ModbusMeter:
         if self._map.models:
             device = await scan(connection, device_id=config.device_id, timeout_s=config.timeout_s)
             if device is None:
-                raise MeterError(f"{self._source}: is no SunSpec device at unit id {config.device_id}")
+                raise MeterError(Fault.NO_SUNSPEC, source=self._source, unit_id=str(config.device_id))
             if device.meter is None:
-                raise MeterError(f"{self._source}: has no SunSpec meter model (201–204, 211–214)")
+                raise MeterError(Fault.NO_SUNSPEC_METER, source=self._source)
             return device.meter
         if self._map.expects is not None:
             address, expected = self._map.expects
             answer = await connection.read(self._map.function, address, 1, device_id=config.device_id, timeout_s=config.timeout_s)
             (found,) = answer.registers
             if found != expected:
-                raise MeterError(f"{self._source}: register {address} holds {found} and must hold {expected}: another application is set")
+                held = {"register": str(address), "value": str(found), "expected": str(expected)}
+                raise MeterError(Fault.OTHER_APPLICATION, source=self._source, **held)
         return self._map
 
     async def _take(self, connection: Connection, layout: MeterMap) -> Reading:
@@ -173,7 +175,7 @@ class ModbusMeter:
         if layout.current.addresses:
             current_a = self._currents(layout, registers, [None if power is None else sign * power for power in powers])
         elif power_w is None:
-            raise MeterError(f"{self._source}: says that it has no value for the power")
+            raise MeterError(Fault.NO_POWER, source=self._source)
         else:
             current_a = currents_of_total(power_w, phases=self._config.phases, voltage_v=self._config.voltage_v)
         import_wh, export_wh = energies.import_wh, energies.export_wh
@@ -188,7 +190,7 @@ class ModbusMeter:
         current = [0.0, 0.0, 0.0]
         for phase, magnitude in enumerate(decode(layout.current, registers, layout.word_order)):
             if magnitude is None:
-                raise MeterError(f"{self._source}: says that it has no value for the current of L{phase + 1}")
+                raise MeterError(Fault.NO_CURRENT, source=self._source, phase=f"L{phase + 1}")
             power = powers[phase]
             current[phase] = -abs(magnitude) if power is not None and power < 0 else abs(magnitude)
         return (current[0], current[1], current[2])

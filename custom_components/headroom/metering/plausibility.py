@@ -5,6 +5,7 @@ A wrong number is worse than none: with none, the last good reading grows old in
 
 import math
 
+from .fault import Fault
 from .reading import ImplausibleError, Reading
 
 CEILING_A = 2000.0
@@ -28,15 +29,13 @@ def plausible(reading: Reading, *, voltage_v: float = 230.0, ceiling_a: float = 
     """
     for phase, current in enumerate(reading.current_a, start=1):
         if not math.isfinite(current):
-            raise ImplausibleError(f"{reading.source}: the current of L{phase} is {current}, not a number", reading)
+            raise ImplausibleError(Fault.CURRENT_NO_NUMBER, reading, phase=f"L{phase}", value=str(current))
         if abs(current) > ceiling_a:
-            raise ImplausibleError(
-                f"{reading.source}: the current of L{phase} is {current:.0f} A, more than the {ceiling_a:.0f} A possible here", reading
-            )
+            raise ImplausibleError(Fault.CURRENT_TOO_GREAT, reading, phase=f"L{phase}", value=f"{current:.0f}", most=f"{ceiling_a:.0f}")
     if reading.power_w is None:
         return reading
     if not math.isfinite(reading.power_w):
-        raise ImplausibleError(f"{reading.source}: the power is {reading.power_w}, not a number", reading)
+        raise ImplausibleError(Fault.POWER_NO_NUMBER, reading, value=str(reading.power_w))
     _check_power(reading, reading.power_w, voltage_v, signed)
     return reading
 
@@ -44,21 +43,13 @@ def plausible(reading: Reading, *, voltage_v: float = 230.0, ceiling_a: float = 
 def _check_power(reading: Reading, power_w: float, voltage_v: float, signed: bool) -> None:
     apparent_va = voltage_v * sum(abs(current) for current in reading.current_a)
     if abs(power_w) > POWER_FACTOR_CEILING * apparent_va + POWER_FLOOR_W:
-        raise ImplausibleError(
-            f"{reading.source}: a power of {power_w:.0f} W does not go with currents that carry {apparent_va:.0f} VA; are the units right?",
-            reading,
-        )
+        raise ImplausibleError(Fault.POWER_TOO_GREAT, reading, power=f"{power_w:.0f}", apparent=f"{apparent_va:.0f}")
     one_way = all(current >= 0 for current in reading.current_a) or all(current <= 0 for current in reading.current_a)
     # Where phases flow against each other the total says little about any of them.
     if not signed or not one_way or apparent_va <= CLEAR_POWER_VA:
         return
     if abs(power_w) < LEAST_POWER_FACTOR * apparent_va:
-        raise ImplausibleError(
-            f"{reading.source}: a power of {power_w:.1f} W is too little for currents that carry {apparent_va:.0f} VA; are the units right?",
-            reading,
-        )
+        raise ImplausibleError(Fault.POWER_TOO_LITTLE, reading, power=f"{power_w:.1f}", apparent=f"{apparent_va:.0f}")
     # The other way round, magnitudes beside an exporting total, only overstates the load.
     if power_w > CLEAR_POWER_VA and sum(reading.current_a) < 0:
-        raise ImplausibleError(
-            f"{reading.source}: the power says import ({power_w:.0f} W), every current says export; is one of them inverted?", reading
-        )
+        raise ImplausibleError(Fault.POWER_OTHER_WAY, reading, power=f"{power_w:.0f}")

@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..engine.model import PerPhase
+from .fault import Fault, Trouble
 
 
 class MeterError(Exception):
-    """The meter could not be read, or what it said can't be true."""
+    """The meter could not be read, or what it said can't be true: `trouble` says why, as data; str() says it in English."""
+
+    def __init__(self, fault: Fault, **values: str) -> None:
+        """`values` fill the fault's words; KeyError where one is missing."""
+        self.trouble = Trouble(fault, values)
+        super().__init__(str(self.trouble))
 
 
 class ConnectionLostError(MeterError):
@@ -18,9 +24,9 @@ class ConnectionLostError(MeterError):
 class ImplausibleError(MeterError):
     """What the meter said can't be true; `reading` is what it said, to find out why."""
 
-    def __init__(self, message: str, reading: Reading) -> None:
-        """`message` is for people."""
-        super().__init__(message)
+    def __init__(self, fault: Fault, reading: Reading, **values: str) -> None:
+        """`reading` is kept, and names the source."""
+        super().__init__(fault, **{"source": reading.source, **values})
         self.reading = reading
 
 
@@ -48,7 +54,7 @@ class Meter(Protocol):
     """A source of readings, whatever it is made of."""
 
     async def probe(self) -> Reading:
-        """Take one reading now, to test a configuration; raises MeterError with a message a person understands."""
+        """Take one reading now, to test a configuration; raises MeterError that says what is wrong."""
 
     async def run(self, on_reading: OnReading, on_health: OnHealth) -> None:
         """Hand on readings as they come until cancelled; reconnects by itself and never gives up."""

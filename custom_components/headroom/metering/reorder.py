@@ -20,7 +20,7 @@ class ReorderedMeter:
         try:
             return self._placed(await self._meter.probe())
         except ImplausibleError as error:
-            raise ImplausibleError(str(error), self._placed(error.reading)) from error
+            raise ImplausibleError(error.trouble.fault, self._placed(error.reading), **error.trouble.values) from error
 
     async def run(self, on_reading: OnReading, on_health: OnHealth) -> None:
         """Hand on readings until cancelled."""

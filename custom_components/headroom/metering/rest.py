@@ -11,6 +11,7 @@ import jsonpath
 from yarl import URL
 
 from .combine import Kind, check, needed, reading_of
+from .fault import Fault
 from .plausibility import CEILING_A
 from .polling import Telling, longer, next_due
 from .reading import ConnectionLostError, MeterError, OnHealth, OnReading, Reading
@@ -59,9 +60,9 @@ class RestMeter:
         try:
             self._url = URL(config.url)
         except ValueError as error:
-            raise MeterError(f"{config.url!r} is no address") from error
+            raise MeterError(Fault.NO_ADDRESS, url=repr(config.url)) from error
         if self._url.scheme not in ("http", "https") or not self._url.host:
-            raise MeterError(f"{config.url!r} is no address that begins with http:// or https://")
+            raise MeterError(Fault.NO_HTTP_ADDRESS, url=repr(config.url))
         paths = (*needed(config), config.total_power, config.exported_total, config.import_wh, config.export_wh)
         self._paths = {path: _compiled(path) for path in paths if path is not None}
         self._session = session
@@ -121,37 +122,39 @@ class RestMeter:
                 ) as response,
             ):
                 if response.status in (401, 403):
-                    raise MeterError(f"{self._source}: refuses the credentials (status {response.status})")
+                    raise MeterError(Fault.CREDENTIALS_REFUSED, source=self._source, status=str(response.status))
                 if response.status >= 500:
-                    raise ConnectionLostError(f"{self._source}: answers with status {response.status}")
+                    raise ConnectionLostError(Fault.HTTP_STATUS, source=self._source, status=str(response.status))
                 if response.status != 200:
-                    raise MeterError(f"{self._source}: answers with status {response.status}")
+                    raise MeterError(Fault.HTTP_STATUS, source=self._source, status=str(response.status))
                 body = bytearray()
                 async for chunk in response.content.iter_any():
                     body += chunk
                     if len(body) > MOST_BYTES:
-                        raise MeterError(f"{self._source}: sends more than {MOST_BYTES // 1024} KiB")
+                        raise MeterError(Fault.TOO_MUCH, source=self._source, most=str(MOST_BYTES // 1024))
         except TimeoutError as error:
-            raise ConnectionLostError(f"{self._source}: no answer within {config.timeout_s:g} s") from error
+            raise ConnectionLostError(Fault.TOO_LATE, source=self._source, seconds=f"{config.timeout_s:g}") from error
         except InvalidURL as error:
-            raise MeterError(f"{self._source}: is no address") from error
+            raise MeterError(Fault.NO_ADDRESS, url=self._source) from error
         except (ClientError, OSError) as error:
-            raise ConnectionLostError(f"{self._source}: cannot connect ({type(error).__name__})") from error
+            raise ConnectionLostError(Fault.NOT_REACHED, source=self._source, detail=type(error).__name__) from error
         return bytes(body)
 
     def _parsed(self, body: bytes) -> Any:
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise MeterError(f"{self._source}: what it sends is no JSON") from error
+            raise MeterError(Fault.NO_JSON, source=self._source) from error
 
     def _number(self, document: Any, path: str, kind: Kind) -> float:
         try:
             values = self._paths[path].findall(document)
         except jsonpath.JSONPathError as error:
-            raise MeterError(f"{self._source}: {path} can't be followed: {_first_line(error)}") from error
+            raise MeterError(Fault.PATH_NOT_FOLLOWED, source=self._source, path=path, detail=_first_line(error)) from error
+        if not values:
+            raise MeterError(Fault.PATH_LEADS_NOWHERE, source=self._source, path=path)
         if len(values) != 1:
-            raise MeterError(f"{self._source}: {path} leads to {len(values) or 'no'} values, and one is needed")
+            raise MeterError(Fault.PATH_NOT_ONE, source=self._source, path=path, count=str(len(values)))
         (value,) = values
         number = math.nan
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
@@ -160,7 +163,7 @@ class RestMeter:
             except ValueError, OverflowError:
                 number = math.nan
         if not math.isfinite(number):
-            raise MeterError(f"{self._source}: {path} is no number but {json.dumps(value)[:40]}")
+            raise MeterError(Fault.PATH_NO_NUMBER, source=self._source, path=path, value=json.dumps(value)[:40])
         config = self._config
         unit = {"A": config.current_unit, "W": config.power_unit, "Wh": config.energy_unit}[kind]
         return number * _UNITS[unit]
@@ -170,7 +173,7 @@ def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
     try:
         return _ENVIRONMENT.compile(path)
     except jsonpath.JSONPathError as error:
-        raise MeterError(f"{path!r} is no JSON path: {_first_line(error)}") from error
+        raise MeterError(Fault.NO_PATH, path=repr(path), detail=_first_line(error)) from error
 
 
 def _first_line(error: Exception) -> str:

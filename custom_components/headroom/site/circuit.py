@@ -5,6 +5,7 @@ import logging
 
 from ..engine.model import NONE_A, Circuit, PerPhase
 from ..engine.unmanaged import Unmanaged, add
+from ..metering.fault import Trouble
 from ..metering.reading import Reading
 from .config import SiteConfig
 from .credibility import Credibility
@@ -27,7 +28,7 @@ class CircuitState:
     reading: Reading | None = None
     arrived_at: float | None = None
     """When the reading came in; None once a turn has used it."""
-    meter_error: str | None = None
+    meter_error: Trouble | None = None
     unmanaged: Unmanaged | None = None
     reckon_anew: bool = False
     """What was reckoned of the building rests on a map of phases that does not hold any more."""
@@ -79,8 +80,8 @@ class CircuitState:
         self.silent = self.health is MeterHealth.LOST or (self.silent and self.health is MeterHealth.STALE)
 
     @property
-    def trouble(self) -> str | None:
-        """What is wrong with its meter, in words."""
+    def trouble(self) -> Trouble | None:
+        """What is wrong with its meter."""
         return self.credibility.trouble or self.meter_error
 
     @property

@@ -14,6 +14,7 @@ from ..engine.direction import Direction
 from ..engine.model import NONE_A, PerPhase
 from ..engine.unmanaged import Unmanaged, add, highest, subtract
 from ..metering.agreement import Agreement, Disagreement, Shown, compare
+from ..metering.fault import Fault, Trouble
 from ..metering.reading import Reading
 from ..metering.register import Register, follow
 from .evse import EvseState
@@ -51,11 +52,11 @@ class Credibility:
         return self.still or (self.register is not None and self.register.stuck)
 
     @property
-    def trouble(self) -> str | None:
-        """Why what it shows is not believed, in words; None where it is."""
+    def trouble(self) -> Trouble | None:
+        """Why what it shows is not believed; None where it is."""
         if self.direction.turned:
-            return "it falls when cars draw more: import and export are swapped"
-        return "it shows the same all the time, and is not to be believed" if self.frozen else None
+            return Trouble(Fault.TURNED, {})
+        return Trouble(Fault.FROZEN, {}) if self.frozen else None
 
     @property
     def disagreement(self) -> Disagreement | None:

@@ -52,7 +52,7 @@ class Hearing(Grounds):
     def meter_health(self, measured_id: str, error: MeterError | None) -> None:
         """Take note that a meter broke or is heard again; its readings' age is what counts."""
         if (state := self._circuits.get(measured_id)) is not None:
-            state.meter_error = None if error is None else str(error)
+            state.meter_error = None if error is None else error.trouble
         self.resources.meter_health(measured_id, error)
 
     def meter_changed(self, measured_id: str) -> None:

@@ -21,6 +21,7 @@ from ..engine.deadman import RESPONSE_S, SAFETY
 from ..engine.model import NONE_A, Circuit, PerPhase
 from ..engine.tree import path
 from ..engine.unmanaged import add, subtract
+from ..metering.fault import Trouble
 from ..metering.reading import MeterError, Reading
 from .circuit import CircuitState
 from .config import SiteConfig
@@ -44,7 +45,7 @@ class ResourceState:
     resource: Resource
     since: float
     reading: Reading | None = None
-    meter_error: str | None = None
+    meter_error: Trouble | None = None
     health: MeterHealth = MeterHealth.STALE
     in_the_way_since: float | None = None
     """Since when a circuit has been over its limit while what this draws was counted as room."""
@@ -116,7 +117,7 @@ class Resources:
     def meter_health(self, resource_id: str, error: MeterError | None) -> None:
         """Take note that a meter broke or is heard again."""
         if (state := self._states.get(resource_id)) is not None:
-            state.meter_error = None if error is None else str(error)
+            state.meter_error = None if error is None else error.trouble
 
     def snapshots(self, now: float) -> dict[str, ResourceSnapshot]:
         """Return what is shown of each."""

@@ -13,6 +13,7 @@ from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase, Reason
 from ..engine.peak_demand import PeakLimits
 from ..engine.share import Policy
 from ..metering.agreement import Disagreement
+from ..metering.fault import Trouble
 from .comparison import Compared, Comparison
 from .config import EvseKey, Mode
 from .measure import Measure
@@ -70,7 +71,7 @@ class CircuitSnapshot:
     meter: MeterHealth = MeterHealth.NONE
     meter_age_s: float | None = None
     meter_source: str | None = None
-    meter_error: str | None = None
+    meter_error: Trouble | None = None
     meter_turned: bool = False
     """It was seen to show import as export."""
     disagreement: Disagreement | None = None
@@ -90,7 +91,7 @@ class ResourceSnapshot:
     power_w: float | None = None
     meter: MeterHealth = MeterHealth.STALE
     meter_age_s: float | None = None
-    meter_error: str | None = None
+    meter_error: Trouble | None = None
     in_the_way: bool = False
     """It was counted upon to give way to cars and did not."""
 
