@@ -124,6 +124,7 @@ def config_of(stations: int) -> SiteConfig:
             for number in range(stations)
         },
         authorization=AuthorizationPolicy(free=True),
+        spares_flash=False,  # a stair in a minute, all day, is what the raises are spared from; cuts are the same
     )
 
 
