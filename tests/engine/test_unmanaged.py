@@ -35,6 +35,19 @@ def test_a_rise_that_no_car_can_explain_is_believed_at_once() -> None:
     assert estimate(on_l1(45.0), 12.0, [car(15.0, 16.0, 9.0)], before).load_a == on_l1(30.0)
 
 
+def test_a_rise_over_the_limit_is_put_down_to_the_building_as_far_as_the_cars_were_not_seen_to_draw_it() -> None:
+    """The car drew 16 of the 18 A it may: of a jump by 30 A it explains 2 A, and a cut that trusted in that would be 2 A short."""
+    before = Unmanaged(load_a=on_l1(14.0))
+    drawing = [car(16.0, 18.0, 9.0)]
+    assert estimate(on_l1(60.0), 12.0, drawing, before, on_l1(40.0)).load_a == on_l1(44.0)
+    assert estimate(on_l1(39.0), 12.0, drawing, before, on_l1(40.0)).load_a == on_l1(23.0), (
+        "inside the limit only what the car cannot explain, and a little"
+    )
+    turned_down = Draw(low_a=on_l1(6.0), high_a=on_l1(18.0), reserved_a=on_l1(18.0), measured_at=9.0)
+    cut = Unmanaged(load_a=on_l1(44.0), doubtful_since=12.0)
+    assert estimate(on_l1(60.0), 13.0, [turned_down], cut, on_l1(40.0)).load_a == on_l1(44.0), "nobody is cut twice for one step"
+
+
 def test_a_rise_that_a_waking_car_can_explain_waits_for_its_sample() -> None:
     before = Unmanaged(load_a=on_l1(14.0))
     doubtful = estimate(on_l1(30.0), 12.0, [car(0.0, 16.0, 9.0)], before)

@@ -4,11 +4,14 @@ The meter sees the sum of the building and the cars; each car's own meter speaks
 seconds later. Subtracting one from the other blindly turns each of our own actions into a swing of the "building". So a change
 is believed at once only as far as the cars cannot explain it, and otherwise once every car has been measured since it began.
 
-That is safe in between: whatever is put down to the cars stays inside the limits they hold, and those are reserved for them.
+That is safe in between: whatever is put down to the cars stays inside the limits they hold, and those are reserved for them. But where
+the meter shows more than the circuit's limit it can't be the cars alone, for their limits fit beside what was believed: then all is believed
+at once that they were not seen to draw, lest a cut stops short of it until the last of them has followed and is measured.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+import math
 
 from .model import NONE_A, PerPhase
 
@@ -16,6 +19,7 @@ SMALL_A = 2.0
 """A rise up to this is believed before the cars are asked."""
 SAME_A = 0.5
 """Differences up to this are noise of two meters."""
+_NO_LIMIT_A = (math.inf, math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +72,10 @@ def total(values: Iterable[PerPhase]) -> PerPhase:
     return result
 
 
-def estimate(reading_a: PerPhase, read_at: float, draws: Iterable[Draw], before: Unmanaged | None) -> Unmanaged:
-    """Return the load besides the cars after a reading taken at `read_at`, given what was believed before."""
+def estimate(
+    reading_a: PerPhase, read_at: float, draws: Iterable[Draw], before: Unmanaged | None, limit_a: PerPhase = _NO_LIMIT_A
+) -> Unmanaged:
+    """Return the load besides the cars after a reading taken at `read_at`, given what was believed before and the circuit's limit."""
     draws = list(draws)
     most_seen = subtract(reading_a, total(draw.low_a for draw in draws))
     least_seen = subtract(reading_a, total(draw.high_a for draw in draws))
@@ -88,7 +94,11 @@ def estimate(reading_a: PerPhase, read_at: float, draws: Iterable[Draw], before:
 
     least = subtract(reading_a, total(highest(draw.high_a, draw.reserved_a) for draw in draws))
     load_a = _clamp(_small_rise(before.load_a, least, least_seen, most_seen), least, reading_a)
-    return Unmanaged(load_a=load_a, doubtful_since=doubtful_since)
+    l1, l2, l3 = (
+        max(load, unseen) if shown > limit + SAME_A else load
+        for load, unseen, shown, limit in zip(load_a, least_seen, reading_a, limit_a, strict=True)
+    )
+    return Unmanaged(load_a=(l1, l2, l3), doubtful_since=doubtful_since)
 
 
 def _small_rise(before_a: PerPhase, least_a: PerPhase, least_seen_a: PerPhase, most_seen_a: PerPhase) -> PerPhase:

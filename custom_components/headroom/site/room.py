@@ -48,7 +48,7 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
             state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
         state.reckon_anew = False
         draws = (draw for evse in below[circuit_id] if (draw := _draw(evse, now)))
-        seen = estimate(state.reading.current_a, state.reading.taken_at, draws, state.unmanaged)
+        seen = estimate(state.reading.current_a, state.reading.taken_at, draws, state.unmanaged, state.circuit.limit_a())
         state.unmanaged = state.credibility.believed(seen, state.given_a)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
     # Where a car is on its way from one limit to another, what the meter sees may be its doing, and the next step's as well.
