@@ -33,7 +33,7 @@ class Fault(StrEnum):
 
     # A document over HTTP.
     NO_ADDRESS = "{url} is no address"
-    NO_HTTP_ADDRESS = "{url} is no address of HTTP or HTTPS"
+    NO_HTTP_ADDRESS = "{url} is no address that begins with http or https"
     CREDENTIALS_REFUSED = "{source}: refuses the credentials (status {status})"
     HTTP_STATUS = "{source}: answers with status {status}"
     TOO_MUCH = "{source}: sends more than {most} KiB"
