@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+import math
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,8 @@ import pytest
 from custom_components.headroom.csms.errors import ProfileRaisesError, ProfileRefusedError
 from custom_components.headroom.csms.fields import optional_moment
 from custom_components.headroom.csms.profile_builder import Period, Schedule, profile
+from custom_components.headroom.site.config import EvseConfig, EvseKey
+from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.standing import StandingLimit, StandingLimits, Storing, rebased
 from simulator.virtual import START, run
 
@@ -291,3 +294,20 @@ def test_what_cannot_be_read_again_is_let_go_and_ids_are_not_given_twice(caplog:
     limits.recall([{"station": "CP1"}, {"station": "CP1", "evse_id": 1, "profile": {"id": 1}, "storing": "kept"}])
     assert not limits.at("CP1") and caplog.text.count("holds no more") == 2
     assert (limits.free_id("CP1"), limits.free_id("CP1"), limits.free_id("CP2")) == (5000, 5001, 5000)
+
+
+def test_a_clock_that_is_set_moves_a_limits_hours_with_it() -> None:
+    start = datetime(2026, 10, 20, 22, tzinfo=UTC)
+    found = profile(
+        profile_id=5000,
+        purpose="TxDefaultProfile",
+        schedules=[Schedule(schedule_id=5000, start=start, duration_s=3600, periods=[Period(start_s=0, limit=6)])],
+        recurrence="Daily",
+    )
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1), circuit_id="main")
+    limits = StandingLimits()
+    limits.put(StandingLimit(station="CP1", evse_id=1, profile=found))
+    limits.apply({evse.key: evse}, {}, voltage_v=230.0, utcnow=start - timedelta(hours=3), now=0.0)
+    assert evse.standing_a(0.0) == math.inf
+    limits.apply({evse.key: evse}, {}, voltage_v=230.0, utcnow=start + timedelta(minutes=30), now=100.0)
+    assert evse.standing_a(100.0) == 6.0, "it began half an hour ago; the clock was behind until just now"

@@ -31,6 +31,8 @@ FIRST_ID = 5000
 SOURCE = "person"
 LOOK_AHEAD_S = 86_400.0
 """So far ahead the next change is looked for."""
+AGAIN_S = 60.0
+"""So soon what limits come to is reckoned anew, for the clock on the wall may be set meanwhile."""
 
 
 class Storing(StrEnum):
@@ -290,8 +292,8 @@ class StandingLimits:
         )
         ahead = [at for at in composite.change_points(situation, utcnow, LOOK_AHEAD_S) if at > utcnow]
         after_s = min(((at - utcnow).total_seconds() for at in ahead), default=LOOK_AHEAD_S)
-        # From its end on it is reckoned anew; until then nothing in it changes.
-        course = _Course(until=now + after_s, transaction_id=transaction_id, phases=phases)
+        # Until then nothing in it changes, unless the clock on the wall is set.
+        course = _Course(until=now + min(after_s, AGAIN_S), transaction_id=transaction_id, phases=phases)
         if terms:
             lowest_a = min((limit.limit_a for limit in said), default=math.inf)
             course.limits = LimitsOverTime(starts_at=now, periods=((0.0, lowest_a), (after_s, lowest_a)))
