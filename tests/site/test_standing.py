@@ -14,7 +14,8 @@ from custom_components.headroom.csms.fields import optional_moment
 from custom_components.headroom.csms.profile_builder import Period, Schedule, profile
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
-from custom_components.headroom.site.standing import StandingLimit, StandingLimits, Storing, rebased
+from custom_components.headroom.site.standing import StandingLimits
+from custom_components.headroom.site.standing_limit import StandingLimit, Storing, rebased
 from simulator.virtual import START, run
 
 from .harness import Place, Scenario, car, scenario, steps

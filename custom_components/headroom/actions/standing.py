@@ -27,7 +27,7 @@ from ..engine.tree import path
 from ..errors import invalid, profile_refused, translated_errors
 from ..persons_profile import PURPOSES, RECURRENCES, WEEKDAYS, Asked, recurring
 from ..site.config import EvseKey, Mode
-from ..site.standing import StandingLimit, Storing
+from ..site.standing_limit import StandingLimit, Storing
 from ..subjects import CircuitSubject, EvseSubject, SiteSubject, StationSubject
 from .action import ATTR_DURATION, DEVICES, DURATION, Action, moment, station_of, subject_of
 from .charging import ATTR_LIMIT, ATTR_SCHEDULE, ATTR_START, ATTR_UNIT, check_schedule

@@ -28,7 +28,8 @@ from .obedience import REFUSALS, Obedience
 from .others import look, next_correction
 from .proof import ask
 from .reconcile import adopt, in_force
-from .standing import StandingLimit, StandingLimits, Storing, stored_copies
+from .standing import StandingLimits
+from .standing_limit import StandingLimit, Storing, stored_copies
 from .storing import store, take_away
 from .survey import Survey
 from .writes import clear_lease, install_fallback, install_lease, withdraw

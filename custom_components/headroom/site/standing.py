@@ -6,22 +6,19 @@ the station will do, so that it asks for no more than the station gives and hand
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 import logging
 import math
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from ..csms import composite
-from ..csms.composite import RECURRENCE, Installed, Transaction
-from ..csms.fields import optional_moment, optional_number, optional_text, records, written
-from ..csms.frames import Payload
-from ..csms.profiles import IDS_EACH, Placed
-from ..csms.reconciliation import same
+from ..csms.composite import Transaction
+from ..csms.fields import optional_moment, optional_text
+from ..csms.profiles import IDS_EACH
 from .config import EvseKey
 from .evse import EvseState
 from .limits import LimitsOverTime
+from .standing_limit import StandingLimit, Storing, least_a, rebased
 from .stations import StationState
 
 _LOGGER = logging.getLogger(__name__)
@@ -33,100 +30,6 @@ LOOK_AHEAD_S = 86_400.0
 """So far ahead the next change is looked for."""
 AGAIN_S = 60.0
 """So soon what limits come to is reckoned anew, for the clock on the wall may be set meanwhile."""
-
-
-class Storing(StrEnum):
-    """How it stands with a limit's copy in the station."""
-
-    NOT_WANTED = "kept"
-    """Headroom alone keeps it."""
-    WAITING = "waiting"
-    """It is sent as soon as the station takes commands and holds its fallbacks."""
-    STORED = "stored"
-    REFUSED = "refused"
-    """The station, or what the house allows, speaks against it: Headroom alone keeps it."""
-    CLEARED = "cleared"
-    """It limits nothing any more; its copy goes as soon as the station takes commands."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandingLimit:
-    """One limit on one station (`evse_id` 0) or EVSE. `profile` is OCPP's JSON; its level is there once it was sent."""
-
-    station: str
-    evse_id: int
-    profile: Payload
-    storing: Storing = Storing.NOT_WANTED
-    zone: str | None = None
-    """A recurring one begins at the same time of this zone's clocks, summer and winter."""
-
-    @property
-    def profile_id(self) -> int:
-        """The id of its profile, one of a station's."""
-        return int(self.profile["id"])
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """What it is known by: the station, and the profile's id."""
-        return self.station, self.profile_id
-
-    @property
-    def terms(self) -> Installed:
-        """The profile as the composite engine reads it."""
-        found = composite.installed(self.profile, evse_id=self.evse_id)
-        if found is None:
-            raise ValueError("a profile that can't be read")
-        return found
-
-    def document(self) -> dict[str, Any]:
-        """Return it as JSON-able data."""
-        return {
-            "station": self.station,
-            "evse_id": self.evse_id,
-            "profile": dict(self.profile),
-            "storing": str(self.storing),
-            "zone": self.zone,
-        }
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> StandingLimit:
-        """Return what `document` gave. Raises ValueError, KeyError or TypeError for what is none."""
-        found = cls(
-            station=document["station"],
-            evse_id=int(document["evse_id"]),
-            profile=dict(document["profile"]),
-            storing=Storing(document["storing"]),
-            zone=document.get("zone"),
-        )
-        _ = found.terms
-        return found
-
-
-def rebased(limit: StandingLimit, utcnow: datetime) -> StandingLimit:
-    """Return a recurring limit with its start at the same local time as it was set, which summer time may have moved."""
-    every = RECURRENCE.get(optional_text(limit.profile, "recurrencyKind") or "")
-    schedules = records(limit.profile, "chargingSchedule")
-    start = optional_moment(schedules[0], "startSchedule") if len(schedules) == 1 else None
-    if limit.zone is None or every is None or start is None or utcnow < start:
-        return limit
-    zone = ZoneInfo(limit.zone)
-    local = start.astimezone(zone)
-    # Times of one zone are reckoned by its clocks.
-    latest = local + every * ((utcnow.astimezone(zone) - local) // every)
-    if latest.utcoffset() == local.utcoffset():
-        return limit
-    schedule = {**schedules[0], "startSchedule": written(latest.astimezone(UTC))}
-    return replace(limit, profile={**limit.profile, "chargingSchedule": [schedule]})
-
-
-def stored_copies(limits: Iterable[StandingLimit], found: Iterable[Placed], utcnow: datetime) -> Sequence[Placed]:
-    """Return which of the profiles that a station reports are the copies of limits just as they are kept."""
-    wanted = {limit.profile_id: limit for limit in limits if limit.storing in (Storing.STORED, Storing.WAITING)}
-    return [
-        one
-        for one in found
-        if (limit := wanted.get(one.profile_id or 0)) is not None and same(Placed(limit.evse_id, limit.profile), one, utcnow)
-    ]
 
 
 @dataclass(slots=True)
@@ -297,21 +200,10 @@ class StandingLimits:
         if terms:
             lowest_a = min((limit.limit_a for limit in said), default=math.inf)
             course.limits = LimitsOverTime(starts_at=now, periods=((0.0, lowest_a), (after_s, lowest_a)))
-            course.least_a = max((_least_a(limit, utcnow, transaction, phases, voltage_v) for limit in limits), default=0.0)
+            course.least_a = max((least_a(limit, utcnow, transaction, phases, voltage_v) for limit in limits), default=0.0)
         self._courses[key] = course
         return course
 
 
 def _transaction_id(evse: EvseState | None) -> str | None:
     return None if evse is None or evse.session is None else evse.session.transaction_id
-
-
-def _least_a(limit: StandingLimit, at: datetime, transaction: Transaction | None, phases: int, voltage_v: float) -> float:
-    """Return the least rate (minChargingRate) of the schedule that runs, in amps per phase; 0 where it names none."""
-    terms, found = limit.terms, [0.0]
-    for schedule, payload in zip(terms.schedules, records(limit.profile, "chargingSchedule"), strict=True):
-        least = optional_number(payload, "minChargingRate")
-        alone = composite.said(replace(terms, schedules=(schedule,)), at, transaction, phases=phases, voltage_v=voltage_v)
-        if least is not None and alone is not None:
-            found.append(least if schedule.unit == "A" else least / (voltage_v * alone.phases))
-    return max(found)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..csms.errors import CallError, CallRejectedError
 from ..csms.station import Station
-from .standing import StandingLimit, Storing
+from .standing_limit import StandingLimit, Storing
 
 
 async def store(station: Station, limit: StandingLimit) -> StandingLimit:

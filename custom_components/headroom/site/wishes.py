@@ -14,7 +14,7 @@ from .grounds import Grounds
 from .limits import LimitsOverTime
 from .outside import order
 from .shadow import Shadow
-from .standing import StandingLimit, Storing
+from .standing_limit import StandingLimit, Storing
 from .storing import store, take_away
 from .wish import Wish
 
