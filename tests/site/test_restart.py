@@ -66,13 +66,18 @@ def test_what_people_set_outlives_a_restart() -> None:
             await s.until(60)
             s.site.set_allowed(s.key(1), False)
             s.site.set_user_max(s.key(2), 10.0)
+            s.site.set_profile(s.key(3), [(0.0, 8.0), (120.0, 12.0)], duration_s=180.0)
             await s.until(70)
             memory = s.memory()
             await s.vanish()
             await s.come_back(memory)
             await s.until(150)
-            assert s.draw_a(1) == 0 and 9 < s.draw_a(2) <= 10 and s.draw_a(3) > 30
+            assert s.draw_a(1) == 0 and 9 < s.draw_a(2) <= 10 and 7 < s.draw_a(3) <= 8
             assert all(moment.draws_a[0] == 0 for moment in s.between(75, 150))
+            await s.until(230)
+            assert 11 < s.draw_a(3) <= 12
+            await s.until(270)
+            assert s.draw_a(3) > 30
 
     run(story())
 

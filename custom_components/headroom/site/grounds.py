@@ -17,7 +17,7 @@ from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .installer import Installer
 from .last_resort import LastResort
-from .limits import FirstLease
+from .limits import FirstLease, LimitsOverTime
 from .memory import EvseMemory, SiteMemory
 from .needs import CarsWord, cars_word
 from .offline import Keeper
@@ -209,6 +209,7 @@ class Grounds(ABC):
                     did_not_wake=evse.did_not_wake,
                     wish=None if evse.wish is None else evse.wish.document(),
                     word=None if (word := cars_word(evse.session) or evse.word) is None else word.document(),
+                    profile=None if evse.profile is None else evse.profile.document(self._posix_zero_s()),
                     writes=evse.budget.document(self._posix_zero_s()),
                 )
                 for key, evse in self._evses.items()
@@ -236,6 +237,7 @@ class Grounds(ABC):
             evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
             evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
             evse.word = None if kept.word is None else CarsWord.from_document(kept.word)
+            evse.profile = None if kept.profile is None else LimitsOverTime.from_document(kept.profile, self._posix_zero_s())
             if kept.writes is not None:
                 evse.budget = WriteBudget.from_document(kept.writes, self._posix_zero_s())
             if kept.first_lease_a > 0:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 import math
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,24 @@ class LimitsOverTime:
         """Return the monotonic time of the next change, infinite where there is none."""
         changes = [self.starts_at + start_s for start_s, _ in self.periods] + [self.ends_at]
         return min((change for change in changes if change > now), default=math.inf)
+
+    def document(self, posix_zero_s: float) -> dict[str, Any]:
+        """Return it as JSON-able data with POSIX times. `posix_zero_s` is when the monotonic clock was zero."""
+        return {
+            "starts_at": self.starts_at + posix_zero_s,
+            "periods": [list(period) for period in self.periods],
+            "ends_at": None if math.isinf(self.ends_at) else self.ends_at + posix_zero_s,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], posix_zero_s: float) -> LimitsOverTime:
+        """Return what `document` gave."""
+        ends_at = document["ends_at"]
+        return cls(
+            starts_at=document["starts_at"] - posix_zero_s,
+            periods=tuple((start_s, limit_a) for start_s, limit_a in document["periods"]),
+            ends_at=math.inf if ends_at is None else ends_at - posix_zero_s,
+        )
 
 
 def lowest(limits: Mapping[str, LimitsOverTime], now: float) -> tuple[float, str | None]:

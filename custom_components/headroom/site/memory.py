@@ -32,6 +32,8 @@ class EvseMemory:
     """What a driver said, as `Wish.document` gives it."""
     word: Mapping[str, Any] | None = None
     """What the car of the session said it needs, as `CarsWord.document` gives it."""
+    profile: Mapping[str, Any] | None = None
+    """What a person lets it have over time, as `LimitsOverTime.document` gives it."""
     writes: Mapping[str, float] | None = None
     """What is left for its station's flash, as `WriteBudget.document` gives it."""
 
@@ -100,6 +102,7 @@ class SiteMemory:
                     did_not_wake=evse.get("did_not_wake", False),
                     wish=evse.get("wish"),
                     word=evse.get("word"),
+                    profile=evse.get("profile"),
                     writes=evse.get("writes"),
                 )
                 for key, evse in document.get("evses", {}).items()

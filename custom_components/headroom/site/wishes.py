@@ -107,11 +107,13 @@ class Wishes(Grounds):
         now = self._clock.monotonic()
         ends_at = math.inf if duration_s is None else now + duration_s
         self._evses[key].profile = LimitsOverTime(starts_at=now, periods=tuple(sorted(periods)), ends_at=ends_at)
+        self._on_memory()
         self.request_turn("user")
 
     def clear_profile(self, key: EvseKey) -> None:
         """Take the profile of `set_profile` away."""
         self._evses[key].profile = None
+        self._on_memory()
         self.request_turn("user")
 
     async def store_standing(self, limit: StandingLimit) -> StandingLimit:
