@@ -3,6 +3,10 @@
 import pytest
 
 from custom_components.headroom.csms.values import ConnectorStatus
+from custom_components.headroom.engine.deadman import RESPONSE_S
+from custom_components.headroom.site.config import EvseConfig, EvseKey
+from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.limits import Lease
 from simulator.virtual import run
 
 from .harness import Place, scenario, steps
@@ -123,3 +127,13 @@ def test_after_a_restart_no_car_may_draw_more_until_readings_came_and_its_statio
             assert min(s.draws_a()) > 16, "they are led again"
 
     run(story())
+
+
+def test_a_lease_that_is_found_at_a_station_is_reserved_until_it_has_told_whether_its_transaction_runs() -> None:
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1), circuit_id="main", ready=True)
+    evse.fallback_a, evse.fallback_current = 6.0, True
+    evse.found_lease = Lease(transaction_id="of before", limit_a=16.0, expires_at=160.0)
+    assert evse.reserved_a(100.0) == 16.0
+    assert evse.reserved_a(160.0 + RESPONSE_S) == 6.0
+    evse.heard = True
+    assert evse.reserved_a(100.0) == 0.0, "none does"

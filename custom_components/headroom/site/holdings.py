@@ -139,8 +139,8 @@ class EvseHoldings(EvseFacts):
     def reserved_a(self, now: float) -> float:
         """Return the most the car may draw for all that is known.
 
-        That is its limit; a limit on its way; a lease that lapsed only just; the limit before until the car was seen to follow;
-        and what it was seen to draw while it is seen. Where a station says that no transaction runs, or said so until it went away just now,
+        That is its limit; a limit on its way; a lease that lapsed only just, or was found at its station; the limit before until the car
+        was seen to follow; and what it was seen to draw while it is seen. Where a station says that no transaction runs, or said so until it went away just now,
         nothing but what one that was asked for will begin with.
         """
         if self.idle(now):
@@ -148,7 +148,9 @@ class EvseHoldings(EvseFacts):
         lapsing = self.lease is not None and now < self.lease.expires_at + self.response_s
         seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0
         leaving_a = 0.0 if self.settled(now) else self._leaving_a(now, UNSEEN_S)
-        return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a)
+        found = self.found_lease  # its transaction may run, and is not told yet
+        found_a = found.limit_a if found is not None and (self.unproven or now < found.expires_at + self.response_s) else 0.0
+        return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a, found_a)
 
     def settled(self, now: float) -> bool:
         """Tell whether its last sample is not of a car on its way from one limit to another."""
