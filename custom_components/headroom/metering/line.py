@@ -14,6 +14,7 @@ from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
 from .fault import Fault
+from .quiet import quiet
 from .reading import ConnectionLostError, MeterError
 
 _GATEWAY_CODES = (0x0A, 0x0B)
@@ -80,12 +81,12 @@ class Connection:
 
     async def open(self, timeout_s: float) -> None:
         """Connect, if it is not connected; raises ConnectionLostError."""
-        async with self._turn:
+        async with self._asked():
             await self._connected(timeout_s)
 
     async def read(self, function: Literal[3, 4], start: int, count: int, *, device_id: int, timeout_s: float) -> Answer:
         """Read registers; raises RefusedError, ConnectionLostError, or MeterError where a gateway misses the device."""
-        async with self._turn:
+        async with self._asked():
             client = await self._connected(timeout_s)
             read = client.read_holding_registers if function == 3 else client.read_input_registers
             loop = asyncio.get_running_loop()
@@ -107,7 +108,7 @@ class Connection:
 
     async def names(self, *, device_id: int, timeout_s: float) -> tuple[str, ...]:
         """Return what the device calls itself (function 43/14): maker, product code, version …; raises as `read` does."""
-        async with self._turn:
+        async with self._asked():
             client = await self._connected(timeout_s)
             try:
                 async with asyncio.timeout(timeout_s):
@@ -118,6 +119,13 @@ class Connection:
                 raise self._refused(response, device_id, Fault.NAMES_REFUSED)
         values = [value if isinstance(value, bytes) else b"" for value in response.information.values()]
         return tuple(text for value in values if (text := value.decode("ascii", "replace").strip("\0 ")))
+
+    @asynccontextmanager
+    async def _asked(self) -> AsyncIterator[None]:
+        """Wait for its turn. What fails then is told by whoever asked, and not by the client too."""
+        async with self._turn:
+            with quiet():
+                yield
 
     def close(self) -> None:
         """Let go of the line."""
