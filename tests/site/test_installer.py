@@ -18,8 +18,10 @@ from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.evse_facts import Problem
 from custom_components.headroom.site.installer import Installer
 from custom_components.headroom.site.limits import Lease, LeaseOrder
+from custom_components.headroom.site.reconcile import adopt
 from custom_components.headroom.site.remote_start import start, take_up
 from custom_components.headroom.site.session import Session
+from custom_components.headroom.site.writes import clear_lease, withdraw
 
 TURNS = 1000
 
@@ -248,3 +250,32 @@ async def test_a_station_that_answers_no_question_for_samples_is_asked_twice_and
         asked.append(station.asked)
     running.cancel()
     assert asked == [1, 2, 2, 2], "each one holds up a cut until it has timed out"
+
+
+async def test_what_a_report_shows_to_be_gone_while_it_is_taken_away_is_gone() -> None:
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
+    for _ in range(2):
+        evse.leave(Handle.DEFAULT, fallback=False)
+    assert evse.withdraw == [(Handle.DEFAULT, False)], "once is enough"
+
+    class Reports(Deaf):
+        async def withdraw(self, *args: Any, **more: Any) -> None:
+            adopt(evse, Installed(), 100.0, Now().utcnow())
+            raise CallRejectedError("ClearChargingProfile", "Unknown")
+
+    await withdraw(evse, cast(Station, Reports()), Now())
+    assert not evse.withdraw
+
+
+async def test_a_lease_that_was_cleared_is_not_believed_again_for_a_report_of_before() -> None:
+    installer, evse, late = await _surveying()
+    evse.session = _session()
+    evse.lease = Lease(transaction_id="2", limit_a=8.0, expires_at=160.0)
+
+    class Clears(Deaf):
+        async def clear_leases(self, evse_id: int) -> None: ...
+
+    await clear_lease(evse, cast(Station, Clears()), Now())
+    before = Held(evse_id=1, limit_a=8.0, as_worded=True, placed=Placed(1, {"id": 2001}), handle=Handle.TRANSACTION, transaction_id="2")
+    installer._surveyed(Installed(leases=(before,)))
+    assert evse.lease is None and evse.limit_a(100.0) == 10.0

@@ -112,7 +112,11 @@ class EvseState(EvseHoldings):
             limit_a=max(each.limit_a for each in held),
             expires_at=max(each.expires_at for each in held),
         )
-        if (mark := (self.dialect.handle, False)) not in self.withdraw:
+        self.leave(self.dialect.handle, fallback=False)
+
+    def leave(self, handle: Handle, *, fallback: bool) -> None:
+        """Take note that the lease told by a handle, or the fallback, is left over and to be taken away."""
+        if (mark := (handle, fallback)) not in self.withdraw:
             self.withdraw.append(mark)
 
     def taken_away(self, handle: Handle) -> None:

@@ -191,7 +191,7 @@ class Obedience(Words):
             self.learnt.note(Attempt(dialect=self.dialect, outcome=Outcome.OBEYED, at=self._clock.utcnow()))
         self.learnt.exhausted = False
         if self.dialect.handle is Handle.STATION:
-            evse.withdraw.append((Handle.DEFAULT, True))  # a fallback that it may heed after all would lie below the leases
+            evse.leave(Handle.DEFAULT, fallback=True)  # a fallback that it may heed after all would lie below the leases
         _LOGGER.info("EVSE %s obeys %s", evse.key, described(self.dialect, self._can))
         self._keep()
 

@@ -34,7 +34,7 @@ def adopt(evse: EvseState, found: Installed, now: float, utcnow: datetime) -> No
     for held in leases:
         if held.handle is not None and held is not present:
             evse.former = _higher(evse.former, _lease(held, evse, now, utcnow))
-            evse.withdraw.append((held.handle, False))
+            evse.leave(held.handle, fallback=False)
     evse.lease = evse.found_lease = None
     if present is None:
         return

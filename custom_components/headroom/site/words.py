@@ -208,7 +208,7 @@ class Words:
             if fallback_words(before, self._can) != fallback_words(dialect, self._can) or before.overwrites:
                 evse.fallback_current = False
             if elsewhere and before.handle is Handle.STATION and not dialect.tells_station_limit:
-                evse.withdraw.append((Handle.STATION, True))
+                evse.leave(Handle.STATION, fallback=True)
         self.station_limit_stale = self.station_limit_stale or elsewhere
         self._keep()
 

@@ -81,7 +81,7 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
 
 async def clear_lease(evse: EvseState, station: Station, clock: Clock) -> None:
     """Take the lease away, so that the fallback holds."""
-    before_a = evse.limit_a(clock.monotonic())
+    before_a, evse.told = evse.limit_a(clock.monotonic()), True
     await station.clear_leases(evse.key.evse_id)
     evse.lease, evse.wanted_clear = None, False
     evse.unanswered_lease_a = evse.inherited_a = 0.0
@@ -92,15 +92,15 @@ async def withdraw(evse: EvseState, station: Station, clock: Clock) -> None:
     """Take away what a former dialect left; what the station keeps is reckoned with until it lapses."""
     handle, of_fallback = evse.withdraw[0]
     now = clock.monotonic()
-    before_a = evse.installed_a(now)
+    before_a, evse.told = evse.installed_a(now), True
     try:
         await station.withdraw(evse.key.evse_id, handle, fallback=of_fallback)
     except CallRejectedError as error:
-        evse.withdraw.remove((handle, of_fallback))
+        evse.withdraw = [each for each in evse.withdraw if each != (handle, of_fallback)]
         _LOGGER.debug("Station %s keeps its former %s: %s", evse.key.station, handle, error)
         return
     if of_fallback:
-        evse.withdraw.remove((handle, of_fallback))
+        evse.withdraw = [each for each in evse.withdraw if each != (handle, of_fallback)]
     else:
         evse.taken_away(handle)
     evse.change(before_a, clock.monotonic())
