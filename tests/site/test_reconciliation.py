@@ -127,7 +127,7 @@ class Fixture:
         installer = self.site._installers["CP1"]
         station = installer.station
         now = asyncio.get_running_loop().time()
-        return station is not None and not installer.survey.under_way(now) and installer._next_step(now) is None
+        return station is not None and not installer.survey.under_way(now) and installer.next_step(now) is None
 
 
 @asynccontextmanager

@@ -7,104 +7,33 @@ where it is in the way, and goes once ours holds (`csms/correction.py`): there i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
 import logging
 import math
-from typing import Protocol
 
-from ..csms.correction import Drop, Put, Step as Correction
 from ..csms.errors import CallError, CallRejectedError, CallTimeoutError, StationError, StationOfflineError
-from ..csms.profiles import LEASE
-from ..csms.reconciliation import Installed
 from ..csms.station import Station
 from ..engine.phase_switch import refused
-from .backoff import Backoff, Place
 from .clock import Clock
 from .evse import EvseState
-from .obedience import REFUSALS, Obedience
-from .others import look, next_correction
-from .proof import ask
-from .reconcile import adopt, in_force
-from .standing import StandingLimits
-from .standing_limit import StandingLimit, Storing, stored_copies
-from .storing import store, take_away
-from .survey import Survey
-from .writes import clear_lease, install_fallback, install_lease, withdraw
+from .obedience import REFUSALS
+from .steps import NO_WRITES, OTHERS, Report, Step, Steps
 
 _LOGGER = logging.getLogger(__name__)
 
 TICK_S = 0.01
-OTHERS = "another's profile"
-NO_WRITES = frozenset({"sample", "status", "transaction", "proof", "survey"})
 UNANSWERED = 2
 """A station that leaves so many questions for a sample unanswered is asked for none any more: nothing else can be sent meanwhile."""
-TOLD_S = 20.0
-"""A station that was asked for its transactions has told of them by then."""
 
 
-class Report(Protocol):
-    """How an installer tells the loop what came of its orders."""
-
-    def confirmed(self, evse: EvseState, latency_s: float) -> None:
-        """Take note that a limit of this EVSE was confirmed."""
-
-    def failed(self, evse: EvseState) -> None:
-        """Take note that a limit of this EVSE was not."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One call to make. The lowest `urgency` goes first."""
-
-    urgency: int
-    name: str
-    evse: EvseState | None
-    run: Callable[[Station], Awaitable[None]]
-
-    @property
-    def place(self) -> Place:
-        """What it is known by where it fails."""
-        return None if self.evse is None else self.evse.key, self.name
-
-
-class Installer:
+class Installer(Steps):
     """The hand that writes to one station. `run` until cancelled."""
 
     def __init__(self, identity: str, clock: Clock, report: Report) -> None:
-        self._identity = identity
-        self._clock = clock
-        self._report = report
-        self.obedience = Obedience(identity, clock)
-        self._woken = asyncio.Event()
-        self._backoff = Backoff()
+        super().__init__(identity, clock, report)
         self._failing = False
-        self.quiet = False
-        """Nothing is to be sent but fallbacks that are wanted all the same."""
-        self.station: Station | None = None
-        """The open connection, None while the station is away or not ready."""
-        self._evses: Sequence[EvseState] = ()
-        self.wanted_station_a: float | None = None
-        self.station_a: float | None = None
-        """The station's ceiling as confirmed."""
-        self.station_current = False
-        """It was confirmed since the station last booted."""
-        self.writes_today = 0
-        self.latency_s: float | None = None
-        self._samples_on_request = True
         self._waits_until: float | None = None
         """It has nothing to do up to then; None: it has, or has just been woken."""
-        self._ceiling_told = False
-        """It was told since the station was asked what it holds: the answer may not show that."""
-        self.survey = Survey(identity, clock, self._surveyed)
-        self.standing = StandingLimits()
-        """Limits of persons, some to be stored in the station."""
-
-    def wake(self) -> None:
-        """Look again at what is wanted."""
-        self._woken.set()
 
     def turned(self, now: float) -> None:
         """Look again after a turn of the loop; nothing where nothing is to be done now, nor sooner than it was: as at most stations."""
@@ -112,23 +41,13 @@ class Installer:
             self._woken.set()
 
     def _has_step(self, now: float) -> bool:
-        return self.station is not None and self._next_step(now) is not None
+        return self.station is not None and self.next_step(now) is not None
 
     def hurry(self) -> None:
         """Try a cut again now that failed and waits for its next time."""
         for evse in self.evses:
             if evse.wanted_lease is not None and evse.wanted_lease.urgent:
                 self._backoff.hurry((evse.key, "lease"))
-
-    @property
-    def evses(self) -> Sequence[EvseState]:
-        """The EVSEs of the site that it writes to."""
-        return self._evses
-
-    @evses.setter
-    def evses(self, evses: Sequence[EvseState]) -> None:
-        self._evses = evses
-        self.obedience.lead(evses)
 
     def connected(self, station: Station, *, booted: bool) -> None:
         """Start to talk to a station that is ready: what it holds is asked first; after a boot all that lasts has to be confirmed again."""
@@ -155,7 +74,7 @@ class Installer:
             while True:
                 self._woken.clear()
                 now = self._clock.monotonic()
-                step = self._next_step(now) if self.station is not None else None
+                step = self.next_step(now) if self.station is not None else None
                 self._waits_until = None
                 if step is not None and self.station is not None:
                     await self._make(step, self.station)
@@ -177,7 +96,7 @@ class Installer:
         due += [self.survey.until, self.survey.again_at]
         return min((each for each in due if each > now), default=math.inf)
 
-    async def _make(self, step: _Step, station: Station) -> None:
+    async def _make(self, step: Step, station: Station) -> None:
         started = self._clock.monotonic()
         try:
             await step.run(station)
@@ -193,7 +112,7 @@ class Installer:
             self._failing = False
             self._succeeded(step, self._clock.monotonic() - started)
 
-    def _succeeded(self, step: _Step, latency_s: float) -> None:
+    def _succeeded(self, step: Step, latency_s: float) -> None:
         self._backoff.over(step.place)
         if step.evse is None or step.name in NO_WRITES:
             return
@@ -202,7 +121,7 @@ class Installer:
         self.obedience.confirmed(step.evse, step.name, latency_s)
         self._report.confirmed(step.evse, latency_s)
 
-    def _failed(self, step: _Step, error: StationError) -> None:
+    def _failed(self, step: Step, error: StationError) -> None:
         refused = isinstance(error, CallRejectedError | CallError)
         evse = step.evse
         if evse is not None and evse.session is None and step.name == "lease":
@@ -242,173 +161,3 @@ class Installer:
         _LOGGER.warning("Station %s does not take a limit for one phase (%s): its cars charge on three", self._identity, error)
         evse.phase_switch = refused(evse.phase_switch)
         return True
-
-    def _next_step(self, now: float) -> _Step | None:
-        if self.quiet:
-            fallbacks = (_Step(1, "fallback", evse, partial(self._install_fallback, evse)) for evse in self.evses if evse.fallback_differs)
-            return next((step for step in fallbacks if not self._backoff.holds_back(step.place, now)), None)
-        if self.survey.due(now):
-            return _Step(0, "survey", None, self._ask_what_it_holds)
-        steps = [step for evse in self.evses if (step := self._evse_step(evse, now)) is not None]
-        if self.survey.under_way(now):
-            steps = [step for step in steps if step.urgency in (0, 6)]
-        else:
-            steps = [*self._station_steps(), *steps]
-        ready = (step for step in steps if not self._backoff.holds_back(step.place, now))
-        return min(ready, key=lambda step: step.urgency, default=None)
-
-    def _station_steps(self) -> list[_Step]:
-        steps = []
-        if self.obedience.station_limit_stale:
-            self.obedience.station_limit_stale = self.station_current = False
-        wanted_a = self.wanted_station_a
-        limit_differs = wanted_a is not None and (not self.station_current or self.station_a not in (None, wanted_a))
-        if self.station is not None and (correction := next_correction(self.station, self.evses, wanted_a if limit_differs else None)):
-            # Ours may be refused until it is made, and what it makes way for may be a lease.
-            urgency = 0 if isinstance(correction, Put) and correction.placed.purpose == LEASE else 1
-            steps.append(_Step(urgency, OTHERS, None, partial(self._correct, correction)))
-        if limit_differs:
-            steps.append(_Step(2, "station limit", None, self._install_station_limit))
-        if cleared := self.standing.cleared(self._identity):
-            steps.append(_Step(4, "person's limit", None, partial(self._take_away, cleared[0])))
-        waiting = [limit for limit in self.standing.at(self._identity) if limit.storing is Storing.WAITING]
-        if waiting and all(evse.guarded for evse in self.evses):
-            steps.append(_Step(4, "person's limit", None, partial(self._store, waiting[0])))
-        return steps
-
-    async def _store(self, limit: StandingLimit, station: Station) -> None:
-        """Have the station hold a copy of a person's limit; where that can't be, Headroom alone keeps the limit."""
-        try:
-            self.standing.put(await store(station, limit))
-        except StationOfflineError:
-            raise
-        except (ValueError, StationError) as error:
-            self.standing.put(replace(limit, storing=Storing.REFUSED))
-            _LOGGER.info("Station %s holds no copy of the limit %d, which is kept here: %s", self._identity, limit.profile_id, error)
-        else:
-            self.writes_today += 1
-
-    async def _take_away(self, limit: StandingLimit, station: Station) -> None:
-        """Have the station forget its copy of a person's limit that is over."""
-        try:
-            await take_away(station, limit)
-        except (CallRejectedError, CallError) as error:
-            _LOGGER.info("Station %s keeps its copy of the limit %d, which is over: %s", self._identity, limit.profile_id, error)
-        self.standing.remove(limit)
-        self.writes_today += 1
-
-    def _evse_step(self, evse: EvseState, now: float) -> _Step | None:
-        order = evse.wanted_lease
-        if order is not None and order.urgent:
-            return _Step(0, "lease", evse, partial(self._install_lease, evse))
-        if evse.fallback_differs:
-            return _Step(1, "fallback", evse, partial(self._install_fallback, evse))
-        if order is not None:
-            return _Step(3, "lease", evse, partial(self._install_lease, evse))
-        if evse.wanted_clear:
-            return _Step(4, "clear", evse, partial(self._clear, evse))
-        if evse.withdraw and evse.fallback_current:
-            return _Step(4, "withdraw", evse, partial(self._withdraw, evse))
-        if self.obedience.wants_proof(evse, now):
-            return _Step(5, "proof", evse, partial(self._prove, evse))
-        if evse.sample_at <= now and evse.session is not None:
-            return _Step(6, "sample", evse, partial(self._sample, evse))
-        if evse.status_unknown:
-            return _Step(6, "status", evse, partial(self._ask_status, evse))
-        if evse.transaction_unknown and not evse.heard:
-            return _Step(6, "transaction", evse, partial(self._ask_transaction, evse))
-        return None
-
-    async def _ask_what_it_holds(self, station: Station) -> None:
-        self._ceiling_told = False
-        for evse in self.evses:
-            evse.told = False
-        await self.survey.begin(station)
-
-    def _surveyed(self, found: Installed | None) -> None:
-        self.wake()
-        if found is None:
-            return
-        now = self._clock.monotonic()
-        if found.station_limit is not None and not self._ceiling_told and found.station_limit.as_worded:
-            self.station_a, self.station_current = found.station_limit.limit_a, True
-            if self.wanted_station_a is not None and in_force(found.station_limit, self.wanted_station_a):
-                self.station_a = self.wanted_station_a
-        if self.station is not None:
-            copies = stored_copies(self.standing.at(self._identity), found.foreign, self._clock.utcnow())
-            self.station.recognise({profile_id for one in copies if (profile_id := one.profile_id) is not None})
-        for evse in self.evses:
-            if not evse.told:
-                before_a = max(evse.installed_a(now), evse.inherited_a)
-                adopt(evse, found, now, self._clock.utcnow())
-                evse.change(before_a, now)
-            self._report.confirmed(evse, 0.0)
-        self._look()
-
-    def _look(self) -> None:
-        """See which EVSEs others may lead."""
-        if self.station is None:
-            return
-        changed = look(self.station, self.evses, self._clock.monotonic())
-        self.survey.repeat(keeps=any(evse.keeps_foreign for evse in self.evses))
-        for evse in changed:
-            if evse.keeps_foreign:
-                _LOGGER.warning("EVSE %s: its station keeps another system's profile, which leads: no new car may charge there", evse.key)
-            self._report.confirmed(evse, 0.0)
-
-    async def _install_station_limit(self, station: Station) -> None:
-        limit_a = self.wanted_station_a
-        if limit_a is None:
-            return
-        self._ceiling_told = True
-        told = await station.install_station_limit(limit_a)
-        self.station_a, self.station_current = limit_a if told else None, True
-        self.writes_today += told
-
-    async def _correct(self, correction: Correction, station: Station) -> None:
-        believed = await station.correct(correction)
-        if not believed:
-            self.survey.want()
-        match correction:
-            case Put():
-                self.writes_today += 1
-            case Drop(profile_id) if believed:
-                _LOGGER.info("Station %s: the profile %d, which is not the house's, is cleared", self._identity, profile_id)
-                self.standing.dropped(self._identity, profile_id)
-        self._look()
-
-    async def _install_fallback(self, evse: EvseState, station: Station) -> None:
-        if await install_fallback(evse, station, self._clock):
-            self._look()
-
-    async def _install_lease(self, evse: EvseState, station: Station) -> None:
-        await install_lease(evse, station, self._clock)
-
-    async def _clear(self, evse: EvseState, station: Station) -> None:
-        await clear_lease(evse, station, self._clock)
-
-    async def _withdraw(self, evse: EvseState, station: Station) -> None:
-        await withdraw(evse, station, self._clock)
-
-    async def _prove(self, evse: EvseState, station: Station) -> None:
-        lease, asked_at = evse.lease, self._clock.monotonic()
-        schedule = await ask(evse, station, self.obedience.unit, asked_at)
-        if lease is not None and evse.lease == lease:
-            self.obedience.proof(evse, schedule, asked_at)
-            self._report.confirmed(evse, self.latency_s or 0.0)
-
-    async def _sample(self, evse: EvseState, station: Station) -> None:
-        evse.sample_at = self._clock.monotonic() + 60.0
-        if self._samples_on_request:
-            await station.trigger("MeterValues", evse.key.evse_id)
-
-    async def _ask_transaction(self, evse: EvseState, station: Station) -> None:
-        try:
-            await station.trigger("TransactionEvent", evse.key.evse_id)
-        except (CallRejectedError, CallError) as error:
-            _LOGGER.debug("EVSE %s is not told of by its transaction: %s", evse.key, error)
-        evse.transaction_unknown, evse.heard_at = False, self._clock.monotonic() + TOLD_S
-
-    async def _ask_status(self, evse: EvseState, station: Station) -> None:
-        evse.status_unknown = False
-        await station.trigger("StatusNotification", evse.key.evse_id)
