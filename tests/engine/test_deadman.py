@@ -3,7 +3,7 @@
 from dataclasses import replace
 import math
 
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 import pytest
 
 from custom_components.headroom.engine.breaker import carried_s
@@ -126,3 +126,66 @@ def test_the_most_of_all_who_may_come_stands_for_each_of_them(installed: list[In
             place, excess = (found.circuit_id, found.phase), (found.excess_a, found.excess_s)
             worst[place] = max(worst.get(place, excess), excess)
     assert {(one.circuit_id, one.phase): pytest.approx((one.excess_a, one.excess_s)) for one in violations(TREE, installed, most)} == worst
+
+
+def _draws_a(one: Installed, at_s: float, phase: Phase) -> float:
+    """Return what an EVSE may draw so long after we are gone: what is not over for a car yet, and the fallback once anything has ended."""
+    draws = [held.limit_a[phase] for held in one.held if at_s < held.for_s + RESPONSE_S]
+    if any(held.for_s <= at_s for held in one.held):
+        draws.append((one.lapsed_a or one.fallback_a)[phase])
+    return max(draws)
+
+
+def _on(circuit_id: str, one: Installed) -> bool:
+    return circuit_id in ("main", one.circuit_id)
+
+
+def _trips(circuit: Circuit, installed: list[Installed], arriving_a: float, phase: Phase) -> bool | None:
+    """Tell by a breaker's heat from second to second whether it trips before all leases have ended; None where that is too close to tell."""
+    ends_s = [held.for_s for one in installed if _on(circuit.circuit_id, one) for held in one.held if held.for_s < math.inf]
+    heat, closest = ((circuit.fuse_a - circuit.margin_a) / circuit.fuse_a) ** 2, math.inf
+    for second in range(int(max(ends_s, default=-RESPONSE_S) + RESPONSE_S)):
+        drawn_a = sum(_draws_a(one, second, phase) for one in installed if _on(circuit.circuit_id, one))
+        load = (circuit.unmanaged_worst_a[phase] + arriving_a + drawn_a) / circuit.fuse_a
+        if load >= 3.0:
+            return True
+        heat += (load**2 - heat) * (1 - math.exp(-1 / 45.0))
+        closest = min(closest, abs(heat - 1.13**2))
+        if heat > 1.13**2 and closest > 1e-6:
+            return True
+    return False if closest > 1e-6 else None
+
+
+SECONDS = st.sampled_from([0.0, 3.0, 12.0, 40.0, 290.0, 300.0, 600.0, math.inf])
+SHORT_OR_LONG = st.builds(Held, limit_a=PHASES_A, for_s=SECONDS)
+MIXED = st.builds(
+    Installed,
+    circuit_id=PLACES,
+    fallback_a=PHASES_A,
+    held=st.lists(SHORT_OR_LONG, min_size=1, max_size=2).map(tuple),
+    lapsed_a=st.none() | PHASES_A,
+)
+
+
+@given(st.lists(MIXED, max_size=5), st.floats(0.0, 16.0))
+def test_the_rule_is_what_a_breaker_does_from_second_to_second(installed: list[Installed], arriving_a: float) -> None:
+    arriving = {"main": (arriving_a,) * 3, "garage": NONE_A}
+    found = {(one.circuit_id, one.phase): one for one in violations(TREE, installed, arriving)}
+    for circuit in TREE.values():
+        for phase in Phase:
+            one = found.get((circuit.circuit_id, phase))
+            fallen_a = sum(each.fallback_a[phase] for each in installed if _on(circuit.circuit_id, each))
+            excess_a = fallen_a + circuit.unmanaged_worst_a[phase] - (circuit.fuse_a - circuit.margin_a)
+            assert (0.0 if one is None else one.excess_a) == pytest.approx(max(0.0, excess_a), abs=1e-5)
+            trips = _trips(circuit, installed, arriving[circuit.circuit_id][phase], phase)
+            assume(trips is not None)
+            assert (one is not None and one.excess_s > 0) == trips
+
+
+def test_a_lease_below_its_fallback_that_ends_before_the_others_is_seen() -> None:
+    """The car rises to its fallback while the others draw by their leases yet: neither the leases nor the fallbacks alone are too much."""
+    circuit = Circuit(circuit_id="main", name="Main", fuse_a=40.0)
+    mixed = [holding(16.0, 6.0, for_s=10.0), holding(16.0, 33.0, for_s=300.0)]
+    assert {one.phase for one in violations({"main": circuit}, mixed)} == set(Phase)
+    outlasting = [holding(16.0, 6.0, for_s=305.0), holding(16.0, 33.0, for_s=300.0)]
+    assert violations({"main": circuit}, outlasting) == []

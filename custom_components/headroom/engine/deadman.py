@@ -53,6 +53,12 @@ class Installed:
         return self.held[0].limit_a if len(self.held) == 1 else reduce(highest, (each.limit_a for each in self.held), NONE_A)
 
     @property
+    def ever_a(self) -> PerPhase:
+        """The most it may draw whenever what ends has ended: a lease below its fallback lets its car rise as it ends."""
+        ends = any(each.for_s < math.inf for each in self.held)
+        return highest(self.most_a, self._lapsed_a) if ends else self.most_a
+
+    @property
     def _lapsed_a(self) -> PerPhase:
         return self.fallback_a if self.lapsed_a is None else self.lapsed_a
 
@@ -137,7 +143,7 @@ def violations(
     """Return where the rule does not hold for what is installed, and beside it one more car, as in `lease_s`, for good."""
     installed = list(installed)
     fallen = sums(circuits, ((each.circuit_id, each.fallback_a) for each in installed))
-    leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
+    drawn = sums(circuits, ((each.circuit_id, each.ever_a) for each in installed))
     last_s = max((each.for_s for one in installed for each in one.held if each.for_s < math.inf), default=0.0)
     below: Mapping[str, Sequence[Installed]] | None = None
     found = []
@@ -145,10 +151,10 @@ def violations(
         room, preload, arrival_a = fallback_room(circuit), _preload(circuit), arriving_a.get(circuit.circuit_id, NONE_A)
         for phase in circuit.phases:
             excess_a = fallen[circuit.circuit_id][phase] - max(0.0, room[phase])
-            most_a = max(leased[circuit.circuit_id][phase] + arrival_a[phase], fallen[circuit.circuit_id][phase])
-            carried = carried_s((circuit.unmanaged_worst_a[phase] + most_a) / circuit.fuse_a, preload)
+            most_a = circuit.unmanaged_worst_a[phase] + drawn[circuit.circuit_id][phase] + arrival_a[phase]
             excess_s = 0.0
-            if last_s + RESPONSE_S > carried:  # if all lasted as long as the last: seldom, so that it is looked at closely
+            # If all drew their most until the last has ended: seldom too much, so that then it is looked at closely.
+            if last_s + RESPONSE_S > carried_s(most_a / circuit.fuse_a, preload):
                 below = below or _below(circuits, installed)
                 excess_s = _excess_s(circuit, phase, below[circuit.circuit_id], arrival_a[phase])
             if excess_a > EPSILON_A or excess_s > EPSILON_A:
