@@ -20,7 +20,7 @@ from custom_components.headroom.engine.deadman import (
 )
 from custom_components.headroom.engine.model import NONE_A, Circuit, Phase
 from custom_components.headroom.engine.tree import path
-from custom_components.headroom.engine.unmanaged import highest
+from custom_components.headroom.engine.unmanaged import highest, lowest
 
 MAIN = Circuit(circuit_id="main", name="Main", fuse_a=63.0, margin_a=2.0, unmanaged_worst_a=(25.0, 25.0, 25.0), metered=True)
 GARAGE = Circuit(circuit_id="garage", name="Garage", parent_id="main", fuse_a=32.0)
@@ -182,6 +182,37 @@ def test_the_rule_is_what_a_breaker_does_from_second_to_second(installed: list[I
             assert (one is not None and one.excess_s > 0) == trips
 
 
+TOLD = st.builds(
+    Installed,
+    circuit_id=PLACES,
+    fallback_a=PHASES_A,
+    held=st.tuples(st.builds(Held, limit_a=PHASES_A, for_s=st.just(math.inf))),
+)
+LOW = st.builds(Installed, circuit_id=PLACES, fallback_a=PHASES_A, held=st.tuples(SHORT_OR_LONG))
+
+
+@given(st.lists(TOLD, max_size=4), st.lists(LOW, max_size=3), st.floats(0.0, 16.0), st.integers(0, 600))
+def test_leases_as_long_as_reckoned_obey_the_rule_beside_those_with_whose_ends_cars_rise_now_and_later(
+    told: list[Installed], low: list[Installed], arriving_a: float, later_s: int
+) -> None:
+    arriving = {"main": (arriving_a,) * 3, "garage": NONE_A}
+    # Those that run end only below their fallbacks; what is left without any lease, and of those that do not end, is another matter.
+    low = [replace(one, fallback_a=highest(one.fallback_a, one.most_a)) for one in low]
+    told = [replace(one, fallback_a=lowest(one.fallback_a, one.most_a)) for one in told]
+    length_s = math.floor(lease_s(TREE, [*told, *low], 0.0, arriving))
+    assume(length_s > 0)
+    running = [replace(one, held=tuple(replace(held, for_s=float(length_s)) for held in one.held)) for one in told]
+
+    def after(one: Installed) -> Installed:
+        return replace(one, held=tuple(replace(held, for_s=held.for_s - later_s) for held in one.held))
+
+    for seconds in (0, later_s):
+        then = [after(one) if seconds else one for one in [*running, *low]]
+        broken = {(one.circuit_id, one.phase) for one in violations(TREE, then, arriving) if one.excess_s > 0}
+        sound = {(one.circuit_id, one.phase) for one in violations(TREE, then, arriving) if one.excess_a > 0}
+        assert broken <= sound, "where the fallbacks fit, the leases do too"
+
+
 def test_a_lease_below_its_fallback_that_ends_before_the_others_is_seen() -> None:
     """The car rises to its fallback while the others draw by their leases yet: neither the leases nor the fallbacks alone are too much."""
     circuit = Circuit(circuit_id="main", name="Main", fuse_a=40.0)
@@ -189,3 +220,20 @@ def test_a_lease_below_its_fallback_that_ends_before_the_others_is_seen() -> Non
     assert {one.phase for one in violations({"main": circuit}, mixed)} == set(Phase)
     outlasting = [holding(16.0, 6.0, for_s=305.0), holding(16.0, 33.0, for_s=300.0)]
     assert violations({"main": circuit}, outlasting) == []
+
+
+def test_the_others_leases_end_before_one_with_which_its_car_rises() -> None:
+    circuits = {"main": Circuit(circuit_id="main", name="Main", fuse_a=40.0)}
+    told = Installed(circuit_id="main", fallback_a=(16.0,) * 3, held=(Held(limit_a=(33.0,) * 3, for_s=math.inf),))
+
+    def low(for_s: float) -> Installed:
+        return holding(16.0, 6.0, for_s=for_s)
+
+    assert lease_s(circuits, [told, low(305.0)]) == LEASE_MAX_S
+    assert lease_s(circuits, [told, low(100.0)]) == 95.0
+    assert lease_s(circuits, [told, low(100.0), low(40.0)]) == 35.0
+    short_s = lease_s(circuits, [told, low(0.0)])
+    assert LEASE_MIN_S < short_s < 60.0, "as long as the breaker carries it with the rise"
+    assert violations(circuits, [replace(told, held=(replace(told.held[0], for_s=short_s),)), low(0.0)]) == []
+    assert lease_s(circuits, [told, low(100.0)], warm=True) == 95.0
+    assert lease_s(circuits, [told, low(0.0)], 0.0, warm=True) == 0.0, "a warm breaker carries only what it does for good"

@@ -9,7 +9,7 @@ from custom_components.headroom.site.snapshot import UNMENDED_S
 from simulator.blocks.block import CallRefusedError
 from simulator.virtual import run
 
-from .harness import Place, Scenario, scenario, steps
+from .harness import Place, Scenario, car, scenario, steps
 
 
 def _refusing_limits(s: Scenario, number: int) -> list[bool]:
@@ -105,5 +105,32 @@ def test_a_lease_of_an_earlier_life_is_no_breach_while_the_shorter_one_is_on_its
             await s.wait(4.0)
             assert s.site.snapshot.dead_man.holds is False and s.site.snapshot.dead_man.broken_s > 3.0
             await s.until_true(lambda: s.site.snapshot.dead_man.holds is True, within_s=30.0)
+
+    run(story())
+
+
+@pytest.mark.parametrize("fault", [None, "offline:CP1", "silent:CP1"])
+def test_a_car_that_takes_less_than_its_fallback_never_rises_to_it_beside_the_others_leases(fault: str | None) -> None:
+    """Its station may be away until its lease has ended, too: the others have made way by then."""
+
+    async def story() -> None:
+        async with scenario(
+            Place(car=car(max_a=8.0)), Place(car=car(max_a=32.0)), fuse_a=40.0, worst_case_a=0.0, building=steps((0.0, 0.0))
+        ) as s:
+            await s.until(400)
+            low, high = s.site._evses[s.key(1)], s.site._evses[s.key(2)]
+            assert low.lease is not None and high.lease is not None and low.fallback_a is not None
+            assert low.limit_a(s.time_s) < low.fallback_a - 6 and low.fallback_a + high.limit_a(s.time_s) > 40 * 1.13, s.story()
+            assert low.lease.expires_at > high.lease.expires_at + 5
+            if fault is not None:
+                await s.fault(fault)
+            writes = s.writes()
+            await s.until(1600)
+            assert s.draw_a(2) > 15, s.story()
+            if fault is None:
+                assert s.writes()[0] - writes[0] < 8 and high.limit_a(s.time_s) > 28, s.story()
+            await s.vanish()
+            await s.until(2600)
+            assert max(s.main_a()) <= 40, s.story()
 
     run(story())

@@ -19,6 +19,9 @@ from .unmanaged import add, highest, subtract
 SAFETY = 0.75
 """Share of a breaker's reckoned endurance that is used."""
 LEASE_MAX_S = 300.0
+LOW_LEASE_S = 900.0
+"""A lease at or below its fallback runs so long, for its end lowers nothing: where it is renewed in time it outlasts every higher one, and
+no car rises to its fallback while others draw by their leases yet."""
 LEASE_MIN_S = 12.0
 """No lease is shorter: a station has to acknowledge its renewal in between. Where the breaker carries less, less is allocated."""
 RESPONSE_S = 5.0
@@ -55,11 +58,18 @@ class Installed:
     @property
     def ever_a(self) -> PerPhase:
         """The most it may draw whenever what ends has ended: a lease below its fallback lets its car rise as it ends."""
-        ends = any(each.for_s < math.inf for each in self.held)
-        return highest(self.most_a, self._lapsed_a) if ends else self.most_a
+        return self.most_a if (rise := self.rise()) is None else add(self.most_a, rise[1])
+
+    def rise(self) -> tuple[float, PerPhase] | None:
+        """Return when it may draw more than `most_a`, in seconds, and by how much: once something ends that is below its fallback."""
+        if (first_s := min((each.for_s for each in self.held), default=math.inf)) == math.inf:
+            return None
+        more_a = subtract(highest(self.most_a, self.falls_to_a), self.most_a)
+        return None if more_a == NONE_A else (max(0.0, first_s), more_a)
 
     @property
-    def _lapsed_a(self) -> PerPhase:
+    def falls_to_a(self) -> PerPhase:
+        """What the car that is there falls back to, or rises to, once something has ended."""
         return self.fallback_a if self.lapsed_a is None else self.lapsed_a
 
     def course(self) -> list[tuple[float, PerPhase]]:
@@ -71,7 +81,7 @@ class Installed:
     def _at(self, at_s: float) -> PerPhase:
         alive = [each.limit_a for each in self.held if at_s < each.for_s + RESPONSE_S]
         ended = any(at_s >= each.for_s for each in self.held)
-        return reduce(highest, [*alive, *([self._lapsed_a] if ended else [])], NONE_A)
+        return reduce(highest, [*alive, *([self.falls_to_a] if ended else [])], NONE_A)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,20 +131,43 @@ def lease_s(
     installed: Iterable[Installed],
     least_s: float = LEASE_MIN_S,
     arriving_a: Mapping[str, PerPhase] = MappingProxyType({}),
+    *,
+    warm: bool = False,
 ) -> float:
     """Return how long leases may run, for what is installed or about to be; `least_s` at least, which `lease_room` sees to.
 
+    Where a lease ends with which its car rises, those of the others end before, or are as short as they have to be with the rise. Where a
+    breaker is at its limit when we go, this holds then and at any time later.
+
     `arriving_a` is, by circuit, the most that one more car may put on each of its conductors, whichever comes next: more load is never
-    carried for longer, so that the most stands for each of them.
+    carried for longer, so that the most stands for each of them. `warm`: the breakers may have been overloaded before, so that only what
+    they carry for good counts.
     """
+    installed = list(installed)
     leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
+    rises = _rises(circuits, installed)
     length_s = LEASE_MAX_S
     for circuit in circuits.values():
         preload, arrival_a = _preload(circuit), arriving_a.get(circuit.circuit_id, NONE_A)
         for phase in circuit.phases:
-            load_a = circuit.unmanaged_worst_a[phase] + leased[circuit.circuit_id][phase] + arrival_a[phase]
-            length_s = min(length_s, SAFETY * carried_s(load_a / circuit.fuse_a, preload) - RESPONSE_S)
+            load_a, longest_s = circuit.unmanaged_worst_a[phase] + leased[circuit.circuit_id][phase] + arrival_a[phase], 0.0
+            for at_s, more_a in [*rises.get(circuit.circuit_id, ()), (math.inf, NONE_A)]:
+                carried = SAFETY * carried_s(load_a / circuit.fuse_a, preload)
+                if not warm or carried - RESPONSE_S >= LEASE_MAX_S:
+                    longest_s = max(longest_s, min(carried, at_s) - RESPONSE_S)
+                load_a += more_a[phase]
+            length_s = min(length_s, longest_s)
     return max(least_s, length_s)
+
+
+def _rises(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> dict[str, list[tuple[float, PerPhase]]]:
+    """Return, by circuit, when cars on it and below it may draw more than their limits, and how much more, the soonest first."""
+    result: dict[str, list[tuple[float, PerPhase]]] = {}
+    for each in installed:
+        if (rise := each.rise()) is not None:
+            for circuit in path(circuits, each.circuit_id):
+                result.setdefault(circuit.circuit_id, []).append(rise)
+    return {circuit_id: sorted(rises) for circuit_id, rises in result.items()}
 
 
 def violations(

@@ -10,10 +10,10 @@ import logging
 import math
 from types import MappingProxyType
 
-from ..engine.deadman import EPSILON_A, LEASE_MAX_S, RESPONSE_S, Held, Installed, Violation, violations
+from ..engine.deadman import EPSILON_A, LEASE_MAX_S, LEASE_MIN_S, RESPONSE_S, Held, Installed, Violation, violations
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase
 from ..engine.tree import path
-from ..engine.unmanaged import highest
+from ..engine.unmanaged import add, highest
 from .circuit import CircuitState
 from .config import EvseKey
 from .evse import EvseState
@@ -28,6 +28,8 @@ MAKES_WAY_S = 3.0
 """So long after a car began or left no other one is reckoned with: the leases are being told anew for whichever may come."""
 ANSWERED_S = 3.0
 """So long what an order on its way mends is not told broken: it is one order's round trip."""
+MAKES_WAY_FOR_RISE_S = LEASE_MIN_S + RESPONSE_S + 10.0
+"""So long before a lease may end with which its car rises, the others have made way: theirs cannot be shorter than `LEASE_MIN_S`."""
 IDLE = (Held(limit_a=NONE_A, for_s=math.inf),)
 
 
@@ -46,6 +48,36 @@ def installed(
     switches = evse.phase_switch.on_one or evse.phase_switch.pausing
     lapsed_a = None if evse.session is None or switches else evse.per_phase(evse.lasting_a)
     return Installed(circuit_id=evse.circuit_id, fallback_a=fallback_a, held=tuple(held), lapsed_a=lapsed_a)
+
+
+def lowers_nothing(evse: EvseState, told_a: float) -> bool:
+    """Tell whether a lease is at or below its fallback, the one that is wanted included: with its end its car may only rise."""
+    if evse.fallback_a is None or evse.lapses:
+        return False
+    fallback_a = evse.fallback_a if evse.wanted_fallback_a is None else min(evse.fallback_a, evse.wanted_fallback_a)
+    return told_a <= fallback_a
+
+
+def ends_early(evse: EvseState, told_a: float) -> bool:
+    """Tell whether its car rises somewhere with the end of a lease that cannot be a long one.
+
+    One that is to be seen to lapse does, and one above its fallback that is for a single phase: the fallback is for three.
+    """
+    return evse.lapses or (evse.phase_switch.on_one and not lowers_nothing(evse, told_a))
+
+
+def rises_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: float) -> dict[str, PerPhase]:
+    """Return, for each circuit, how much more its cars may draw on each conductor soon, by leases that end below their fallbacks."""
+    rises = dict.fromkeys(circuits, NONE_A)
+    for evse in evses:
+        if evse.session is None:
+            continue
+        soon = evse.lapses or evse.phase_switch.on_one or any(ends_at < now + MAKES_WAY_FOR_RISE_S for _, ends_at in evse.held(now))
+        if soon and (rise := installed(evse, now).rise()) is not None:
+            _, more_a = rise
+            for circuit in path(circuits, evse.circuit_id):
+                rises[circuit.circuit_id] = add(rises[circuit.circuit_id], more_a)
+    return rises
 
 
 def may_begin(evse: EvseState, now: float, arrival_s: float = ARRIVAL_S) -> bool:

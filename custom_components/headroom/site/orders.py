@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 import math
 
+from ..engine.deadman import LEASE_MAX_S, RESPONSE_S
 from ..engine.past import after, shortfalls_wh
 from ..engine.plan import watts_per_a
 from ..engine.stability import EPSILON_A
 from .asking import ceilings_set
 from .circuit import CircuitState
 from .config import EvseKey, Mode
+from .dead_man import lowers_nothing
 from .evse import EvseState
 from .installer import Installer
 from .lapse import TRIAL_S
@@ -30,8 +32,10 @@ SAMPLE_EVERY_S = 1.0
 
 
 def renew_s(lease_s: float, latency_s: float | None) -> float:
-    """Return how long before its end a lease is renewed."""
-    return min(lease_s / 2, max(RENEW_MIN_S, RENEW_LATENCIES * (latency_s or 0.0), RENEW_SHARE * lease_s))
+    """Return how long before its end a lease is renewed; one that is to outlast the others before any of theirs could end after it."""
+    outlasted_s = LEASE_MAX_S + RESPONSE_S if lease_s > LEASE_MAX_S else 0.0
+    share_s = RENEW_SHARE * min(lease_s, LEASE_MAX_S)
+    return min(lease_s / 2, outlasted_s + max(RENEW_MIN_S, RENEW_LATENCIES * (latency_s or 0.0), share_s))
 
 
 def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None, now: float) -> None:
@@ -46,12 +50,13 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         )
         return
     evse.wanted_clear = False
-    if evse.lapses and lease is not None and lease.limit_a <= told_a and lease.expires_at <= now + TRIAL_S:
+    lapses = evse.lapses and str(evse.key) in turn.may_lapse
+    if lapses and lease is not None and lease.limit_a <= told_a and lease.expires_at <= now + TRIAL_S:
         evse.wanted_lease = None
         return
-    length_s = min(turn.length_s(evse), TRIAL_S) if evse.lapses else turn.length_s(evse)
+    length_s = min(turn.length_s(evse), TRIAL_S) if lapses else turn.length_s(evse)
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
-    too_long = length_s + (0.0 if turn.tight else RENEW_MIN_S) < remaining_s < math.inf
+    too_long = not lowers_nothing(evse, told_a) and length_s + (0.0 if turn.tight else RENEW_MIN_S) < remaining_s < math.inf
     one_phase = evse.phase_switch.tells_one(now)
     told = lease is not None and (lease.limit_a, lease.one_phase) == (told_a, one_phase)
     certain = told and not evse.unanswered_lease_a and not evse.resend

@@ -13,7 +13,7 @@ from ..engine.urgency import Urgency
 from ..metering.agreement import Shown
 from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
-from .dead_man import arrivals_a, unheard_a
+from .dead_man import arrivals_a, rises_a, unheard_a
 from .evse import EvseState
 from .led import led
 from .snapshot import MeterHealth
@@ -145,7 +145,7 @@ def headrooms(
 ) -> list[Headroom]:
     """Return what is left on each circuit for the cars that obey, as far as leases of `least_s` allow; what the others may draw is taken off."""
     circuits = _circuits(states)
-    arriving_a = arrivals_a(circuits, evses, now)
+    arriving_a, rising_a = arrivals_a(circuits, evses, now), rises_a(circuits, evses, now)
     others = [evse for evse in evses if not led(evse, mode)]
     reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
     for circuit_id, begins_a in unheard_a(circuits, evses, now).items():
@@ -159,7 +159,8 @@ def headrooms(
         left_a = subtract(limit_a(circuit, outside), unmanaged_a)
         if state.strain.urgency is Urgency.PASSING and outside.per_phase is None:
             left_a = highest(left_a, state.strain.cars_a)  # as it is, until that is seen to last
-        l1, l2, l3 = subtract(lowest(left_a, lease_room(circuit, arriving_a[circuit_id], least_s)), reserved[circuit_id])
+        leasable_a = subtract(lease_room(circuit, arriving_a[circuit_id], least_s), rising_a[circuit_id])
+        l1, l2, l3 = subtract(lowest(left_a, leasable_a), reserved[circuit_id])
         ceilings = [
             *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),
             *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),

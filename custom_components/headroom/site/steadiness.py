@@ -83,24 +83,33 @@ def lengths_s(
     short: Collection[str],
     short_s: float,
 ) -> Mapping[str, float]:
-    """Return how long the leases may run of those that need not be as short as `short_s`: as long as any, or nobody.
+    """Return how long the leases may run of those that need not be as short as `short_s`; nothing where all have to be.
 
-    `short` are those who take more than their steady share. When theirs have ended, what is left has to be what each breaker carries for
+    `short` are those who take more than their steady share, or whose lease is to end. When theirs have ended, what is left has to be what each breaker carries for
     good: until then the shorter ones bound how warm it is.
     """
     if short_s >= LEASE_MAX_S or not short:
         return {}
-    after = [
-        _once_ended(each, short_s) if key in short else replace(each, held=_outlasting(each, short_s)) for key, each in holding.items()
-    ]
-    if lease_s(circuits, after, arriving_a=arriving_a) < LEASE_MAX_S:
-        return {}
-    return {key: LEASE_MAX_S for key in holding if key not in short}
+    after = [_once_ended(each, short_s) if key in short else replace(each, held=_later(each, short_s)) for key, each in holding.items()]
+    longer_s = lease_s(circuits, after, short_s, arriving_a, warm=True)
+    return {key: longer_s for key in holding if key not in short} if longer_s > short_s else {}
 
 
-def _outlasting(each: Installed, after_s: float) -> tuple[Held, ...]:
-    return tuple(held for held in each.held if held.for_s > after_s + RESPONSE_S)
+def outlasting(
+    circuits: Mapping[str, Circuit], holding: Mapping[str, Installed], arriving_a: Mapping[str, PerPhase], low_a: Mapping[str, PerPhase]
+) -> Collection[str]:
+    """Return whose leases are to outlast all others: those below their fallbacks, `low_a`, where it matters that their cars rise as they end."""
+    ended = {key: replace(holding[key], held=(Held(limit_a=told_a, for_s=0.0),)) for key, told_a in low_a.items()}
+    if not ended or lease_s(circuits, [ended.get(key, each) for key, each in holding.items()], arriving_a=arriving_a) >= LEASE_MAX_S:
+        return ()
+    return ended
+
+
+def _later(each: Installed, after_s: float) -> tuple[Held, ...]:
+    """Return what it holds for longer, and its fallback where something has ended by then."""
+    outlasts = tuple(held for held in each.held if held.for_s > after_s + RESPONSE_S)
+    return outlasts if len(outlasts) == len(each.held) else (*outlasts, Held(limit_a=each.falls_to_a, for_s=float("inf")))
 
 
 def _once_ended(each: Installed, after_s: float) -> Installed:
-    return replace(each, held=(*_outlasting(each, after_s), Held(limit_a=each.fallback_a, for_s=float("inf"))))
+    return replace(each, held=(*_later(each, after_s), Held(limit_a=each.falls_to_a, for_s=float("inf"))))

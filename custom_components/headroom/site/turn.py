@@ -1,21 +1,22 @@
 """One turn of the control loop as plain functions: readings → headroom → requests → allocations → what to tell each car."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 import math
 
 from ..demand_response.limits import ExternalLimits
 from ..engine.circumstances import Limits, with_circumstances
-from ..engine.deadman import LEASE_MAX_S, lease_s
+from ..engine.deadman import LEASE_MAX_S, LOW_LEASE_S, lease_s
 from ..engine.model import Allocation, Headroom, PerPhase, Reason, Request
 from ..engine.share import share
 from ..engine.stability import Holding, steady
 from .asking import by_the_rules, request
 from .circuit import CircuitState
 from .config import Mode, SiteConfig
-from .dead_man import arrivals_a, installed, worse
+from .dead_man import arrivals_a, ends_early, installed, lowers_nothing, worse
 from .evse import EvseState
 from .holdings import IDLE_AWAY_S
+from .lapse import TRIAL_S
 from .lasting import at_least_or_nothing
 from .lateness import beside_late
 from .led import controllable, doubtful, led
@@ -25,7 +26,7 @@ from .planning import Sharing
 from .reason import reason_of
 from .room import headrooms, held_by, limit_a, path_ids
 from .snapshot import MeterHealth
-from .steadiness import Steadiness, lengths_s, shortest_s, spares, steadied
+from .steadiness import Steadiness, lengths_s, outlasting, shortest_s, spares, steadied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,8 @@ class Turn:
     """…but those of these EVSEs."""
     tight: bool
     """Somebody's raise waits for the others' leases to be as short as that."""
+    may_lapse: Collection[str]
+    """These EVSEs may let a lease lapse whose end is to be seen: the others' have made way for it."""
     sharing: Sharing
     """By which policy and plan it was shared."""
     limits_a: Mapping[str, PerPhase]
@@ -105,18 +108,23 @@ def decide(
         may_raise={request_id for request_id, evse in sessions.items() if evse.circuit_id in sure},
     )
     told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
+    by_key = {str(evse.key): evse for evse in evses}
     # The others' leases are short enough for what one in doubt really draws.
     # They are so before the rule counts what may have begun where a station is away.
-    short = set(sessions) - set(steadiness.steady) if steadiness.steady else set()
+    low = {key for key, evse in by_key.items() if key in told and lowers_nothing(evse, told[key])}
+    early = {key for key, evse in by_key.items() if key in told and ends_early(evse, told[key])}
+    short = (set(sessions) - set(steadiness.steady) - low if steadiness.steady else set()) | early
     holding = {
         key: installed(
             evse, now, evse.peak_a if doubtful(evse) else told.get(key), 0.0 if key in short else math.inf, arrival_s=IDLE_AWAY_S
         )
-        for key, evse in ((str(evse.key), evse) for evse in evses)
+        for key, evse in by_key.items()
     }
     arriving_a = arrivals_a(circuits, evses, now)
     length_s = lease_s(circuits, holding.values(), arriving_a=arriving_a)
-    longer_s = lengths_s(circuits, holding, arriving_a, short, length_s)
+    longer_s = dict(lengths_s(circuits, holding, arriving_a, short, length_s))
+    low_a = {key: by_key[key].per_phase(told[key]) for key in low}
+    longer_s |= dict.fromkeys(outlasting(circuits, holding, arriving_a, low_a), LOW_LEASE_S)
     raised = {key: told[key] for key, evse in sessions.items() if told[key] > evse.limit_a(now) and evse.in_flight_a is None}
     # Whoever is told a shorter lease beside them falls back sooner, which may be to more than it has now.
     ends_s = {key: longer_s.get(key, length_s) for key in sessions}
@@ -126,6 +134,8 @@ def decide(
     tight = bool(raised) and worse(states, evses, now, shorter | raised, ends_s)
     if tight:
         told |= {key: sessions[key].limit_a(now) for key in raised}  # once the others' leases are short enough for it
+        longer_s |= {key: LOW_LEASE_S for key in raised if lowers_nothing(sessions[key], told[key])}
+    may_lapse = {key for key in early if by_key[key].lapses and not worse(states, evses, now, {key: told[key]}, {key: TRIAL_S})}
     lowest = {circuit_id: external.lowest(circuit_id, now, config.voltage_v) for circuit_id in circuits}
     limits_a = {circuit_id: limit_a(circuit, lowest[circuit_id]) for circuit_id, circuit in circuits.items()}
     outside = {circuit_id: whose for circuit_id, circuit in circuits.items() if (whose := held_by(circuit, lowest[circuit_id])) is not None}
@@ -151,6 +161,7 @@ def decide(
         lease_s=length_s,
         longer_s=longer_s,
         tight=tight,
+        may_lapse=may_lapse,
         sharing=sharing,
         limits_a=limits_a,
     )
