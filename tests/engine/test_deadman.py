@@ -199,7 +199,8 @@ def test_leases_as_long_as_reckoned_obey_the_rule_beside_those_with_whose_ends_c
     # Those that run end only below their fallbacks; what is left without any lease, and of those that do not end, is another matter.
     low = [replace(one, fallback_a=highest(one.fallback_a, one.most_a)) for one in low]
     told = [replace(one, fallback_a=lowest(one.fallback_a, one.most_a)) for one in told]
-    length_s = math.floor(lease_s(TREE, [*told, *low], 0.0, arriving))
+    idle = Installed(circuit_id="main", fallback_a=(arriving_a,) * 3, held=(Held(limit_a=NONE_A, for_s=math.inf),))
+    length_s = math.floor(lease_s(TREE, [*told, *low, idle], 0.0, arriving))
     assume(length_s > 0)
     running = [replace(one, held=tuple(replace(held, for_s=float(length_s)) for held in one.held)) for one in told]
 
@@ -207,7 +208,7 @@ def test_leases_as_long_as_reckoned_obey_the_rule_beside_those_with_whose_ends_c
         return replace(one, held=tuple(replace(held, for_s=held.for_s - later_s) for held in one.held))
 
     for seconds in (0, later_s):
-        then = [after(one) if seconds else one for one in [*running, *low]]
+        then = [after(one) if seconds else one for one in [*running, *low, idle]]
         broken = {(one.circuit_id, one.phase) for one in violations(TREE, then, arriving) if one.excess_s > 0}
         sound = {(one.circuit_id, one.phase) for one in violations(TREE, then, arriving) if one.excess_a > 0}
         assert broken <= sound, "where the fallbacks fit, the leases do too"

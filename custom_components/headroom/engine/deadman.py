@@ -64,8 +64,10 @@ class Installed:
         """Return when it may draw more than `most_a`, in seconds, and by how much: once something ends that is below its fallback."""
         if (first_s := min((each.for_s for each in self.held), default=math.inf)) == math.inf:
             return None
-        more_a = subtract(highest(self.most_a, self.falls_to_a), self.most_a)
-        return None if more_a == NONE_A else (max(0.0, first_s), more_a)
+        most_a, falls_to_a = self.most_a, self.falls_to_a
+        if falls_to_a[0] <= most_a[0] and falls_to_a[1] <= most_a[1] and falls_to_a[2] <= most_a[2]:
+            return None  # as it is of most
+        return max(0.0, first_s), subtract(highest(most_a, falls_to_a), most_a)
 
     @property
     def falls_to_a(self) -> PerPhase:
