@@ -29,3 +29,22 @@ def test_a_loop_that_fails_is_shown_and_the_leases_lapse(monkeypatch: pytest.Mon
             assert not s.site.snapshot.failing
 
     run(story())
+
+
+def test_what_fails_to_show_a_turn_stops_no_turn() -> None:
+    async def story() -> None:
+        def fails() -> None:
+            raise ZeroDivisionError
+
+        async with scenario(*[Place()] * 2, building=steps((0.0, 8.0), (70.0, 20.0)), complains=True) as s:
+            await s.until(60)
+            turns = s.site.turns
+            s.on_turn.append(fails)
+            await s.until(120)
+            assert s.site.turns > turns + 10 and max(s.main_a()) <= 61
+            assert min(s.draws_a()) > 19, "they are led on"
+            s.on_turn.remove(fails)
+            await s.until(130)
+            assert not s.site.snapshot.failing
+
+    run(story())

@@ -74,6 +74,8 @@ class Site(Wishes, Access, Hearing, Showing):
         self._on_judgement = on_judgement
         self._intake = Intake(self._evses, self._clock, journal)
         self._failing = False
+        self._untold = False
+        """What the last turn came to could not be shown."""
         self._alarm = asyncio.Event()
         """A breaker carries more than it does for good: what waits, waits no longer."""
         self._emergency = False
@@ -118,23 +120,38 @@ class Site(Wishes, Access, Hearing, Showing):
             self._woken.clear()
             self._alarm.clear()
             triggers, self._triggers = self._triggers, set()
+            trigger = "reading" if "reading" in triggers else min(triggers)
             try:
-                self._turn("reading" if "reading" in triggers else min(triggers))
+                self._turn(trigger)
             except Exception:
                 # The next turn may succeed; until one does, the leases lapse.
                 if not self._failing:
                     _LOGGER.exception("A turn of the control loop failed")
                     self._fails_since, self._drawn = True, None
-                    self._on_turn(self._trigger)
+                    self._tell(self._trigger)
                 self._failing = True
             else:
                 if self._failing:
                     _LOGGER.info("The control loop turns again")
                 self._failing = False
+                self._tell(trigger)
             if (pause_s := PAUSE_PER_EVSE_S * len(self._evses)) > TICK_S:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause_s):
                         await self._alarm.wait()  # what else comes meanwhile is one turn
+
+    def _tell(self, trigger: str) -> None:
+        """Tell what a turn came to; whoever fails over that, an entity say, stops no turn."""
+        try:
+            self._on_turn(trigger)
+        except Exception:
+            if not self._untold:
+                _LOGGER.exception("What a turn came to could not be shown; the control loop goes on")
+            self._untold = True
+        else:
+            if self._untold:
+                _LOGGER.info("What turns come to is shown again")
+            self._untold = False
 
     def _idle_s(self) -> float:
         now = self._clock.monotonic()
@@ -215,7 +232,6 @@ class Site(Wishes, Access, Hearing, Showing):
         self._record(trigger, turn, changed | imagined, now, (time.perf_counter() - started) * 1000)
         self._begin_day()
         self._newest, self._trigger, self._fails_since, self._drawn = turn, trigger, False, None
-        self._on_turn(trigger)
 
     def _latency_s(self, evse: EvseState) -> float | None:
         return self._installers[evse.key.station].latency_s
