@@ -279,3 +279,28 @@ async def test_a_lease_that_was_cleared_is_not_believed_again_for_a_report_of_be
     before = Held(evse_id=1, limit_a=8.0, as_worded=True, placed=Placed(1, {"id": 2001}), handle=Handle.TRANSACTION, transaction_id="2")
     installer._surveyed(Installed(leases=(before,)))
     assert evse.lease is None and evse.limit_a(100.0) == 10.0
+
+
+class Odd(TakesLimits):
+    """It holds something that nobody thought of."""
+
+    others = (object(),)
+
+    def correction(self, *args: Any) -> None:
+        raise KeyError("chargingSchedule")
+
+
+async def test_a_fault_over_what_else_a_station_holds_costs_nobody_a_limit(caplog: pytest.LogCaptureFixture) -> None:
+    installer, station = Installer("CP1", Now(), Silent()), Odd()
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 10.0, True, 10.0
+    installer.evses, installer.station = [evse], cast(Station, station)
+    running = asyncio.create_task(installer.run())
+    for limit_a in (6.0, 0.0):
+        evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=limit_a, length_s=60.0, urgent=True)
+        installer.turned(100.0)
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert station.leases_a == [6.0, 0.0] and not running.done()
+    running.cancel()
+    assert len(caplog.records) == 1, "it is told once"

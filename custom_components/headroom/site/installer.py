@@ -31,7 +31,7 @@ class Installer(Steps):
 
     def __init__(self, identity: str, clock: Clock, report: Report) -> None:
         super().__init__(identity, clock, report)
-        self._failing = False
+        self._failing = self._blind = False
         self._waits_until: float | None = None
         """It has nothing to do up to then; None: it has, or has just been woken."""
 
@@ -41,7 +41,19 @@ class Installer(Steps):
             self._woken.set()
 
     def _has_step(self, now: float) -> bool:
-        return self.station is not None and self.next_step(now) is not None
+        return self.station is not None and self._next(now) is not None
+
+    def _next(self, now: float) -> Step | None:
+        """Return the next step; where a fault of ours hides that, limits are told on: the loop and the station's cars rest on them."""
+        try:
+            step = self.next_step(now)
+        except Exception:
+            if not self._blind:
+                _LOGGER.exception("Station %s: what is to be done next can't be told; its limits go on", self._identity)
+            self._blind = True
+            return self.next_limit(now)
+        self._blind = False
+        return step
 
     def hurry(self) -> None:
         """Try a cut again now that failed and waits for its next time."""
@@ -74,7 +86,7 @@ class Installer(Steps):
             while True:
                 self._woken.clear()
                 now = self._clock.monotonic()
-                step = self.next_step(now) if self.station is not None else None
+                step = self._next(now) if self.station is not None else None
                 self._waits_until = None
                 if step is not None and self.station is not None:
                     await self._make(step, self.station)

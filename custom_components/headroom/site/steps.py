@@ -156,7 +156,12 @@ class Steps:
         self.standing.remove(limit)
         self.writes_today += 1
 
-    def _evse_step(self, evse: EvseState, now: float) -> Step | None:
+    def next_limit(self, now: float) -> Step | None:
+        """Return the most urgent lease or fallback alone, whatever else there is to be done."""
+        limits = (step for evse in self.evses if (step := self._limit_step(evse)) is not None)
+        return min((step for step in limits if not self._backoff.holds_back(step.place, now)), key=lambda step: step.urgency, default=None)
+
+    def _limit_step(self, evse: EvseState) -> Step | None:
         order = evse.wanted_lease
         if order is not None and order.urgent:
             return Step(0, "lease", evse, partial(self._install_lease, evse))
@@ -164,6 +169,11 @@ class Steps:
             return Step(1, "fallback", evse, partial(self._install_fallback, evse))
         if order is not None:
             return Step(3, "lease", evse, partial(self._install_lease, evse))
+        return None
+
+    def _evse_step(self, evse: EvseState, now: float) -> Step | None:
+        if (limit := self._limit_step(evse)) is not None:
+            return limit
         if evse.wanted_clear:
             return Step(4, "clear", evse, partial(self._clear, evse))
         if evse.withdraw and evse.fallback_current:
