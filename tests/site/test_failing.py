@@ -48,3 +48,20 @@ def test_what_fails_to_show_a_turn_stops_no_turn() -> None:
             assert not s.site.snapshot.failing
 
     run(story())
+
+
+def test_a_loop_that_can_not_tell_when_its_next_turn_is_due_turns_by_its_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        def fails(*args: object) -> None:
+            raise ZeroDivisionError
+
+        async with scenario(Place(), complains=True) as s:
+            await s.until(30)
+            monkeypatch.setattr(room, "of_circuits", fails)
+            turns = s.site.turns
+            await s.until(50)
+            assert s.site.turns > turns + 3 and s.draw_a(1) > 30
+            monkeypatch.undo()
+            await s.until(60)
+
+    run(story())

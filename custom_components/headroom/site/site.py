@@ -73,7 +73,7 @@ class Site(Wishes, Access, Hearing, Showing):
         self._on_turn = on_turn
         self._on_judgement = on_judgement
         self._intake = Intake(self._evses, self._clock, journal)
-        self._failing = False
+        self._failing = self._blind = False
         self._untold = False
         """What the last turn came to could not be shown."""
         self._alarm = asyncio.Event()
@@ -113,7 +113,7 @@ class Site(Wishes, Access, Hearing, Showing):
     async def _turn_for_ever(self) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._idle_s()):
+                async with asyncio.timeout(self._waits_s()):
                     await self._woken.wait()
             except TimeoutError:
                 self._triggers.add("timer")
@@ -152,6 +152,18 @@ class Site(Wishes, Access, Hearing, Showing):
             if self._untold:
                 _LOGGER.info("What turns come to is shown again")
             self._untold = False
+
+    def _waits_s(self) -> float:
+        """Return how long to wait for the next turn at most: up to the timer's where a fault of ours hides what is due."""
+        try:
+            waits_s = self._idle_s()
+        except Exception:
+            if not self._blind:
+                _LOGGER.exception("When the next turn is due can't be told; the timer alone asks for turns")
+            self._blind = True
+            return TURN_AT_LEAST_EVERY_S
+        self._blind = False
+        return waits_s
 
     def _idle_s(self) -> float:
         now = self._clock.monotonic()
