@@ -70,6 +70,8 @@ class Circuit:
     def limit_a(self) -> PerPhase:
         """Return what the circuit is kept at or below, per phase; 0 A on a conductor it does not have."""
         limit = max(0.0, self.fuse_a - self.margin_a)
+        if self.phases == ALL_PHASES:
+            return (limit, limit, limit)
         l1, l2, l3 = (limit if phase in self.phases else 0.0 for phase in ALL_PHASES)
         return (l1, l2, l3)
 

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 import math
 
 from ..csms.dialect import Dialect, Handle
 from ..csms.values import UNKNOWN, ChargingState, ConnectorStatus, TerminalValues
 from ..engine.deadman import RESPONSE_S
 from ..engine.demand import Demand
-from ..engine.model import NONE_A, Past, PerPhase, Phase
+from ..engine.model import ALL_PHASES, NONE_A, Past, PerPhase, Phase
 from ..engine.phase_map import Learnt, contradicted
 from ..engine.phase_switch import PhaseSwitch
 from ..engine.waking import Waking
@@ -222,7 +223,7 @@ class EvseFacts:
     @property
     def response_s(self) -> float:
         """So long after a change its car may still draw by the limit before."""
-        return max(RESPONSE_S, min(self.follows_s, UNSEEN_S))
+        return RESPONSE_S if self.follows_s <= RESPONSE_S else min(self.follows_s, UNSEEN_S)
 
     @property
     def rated_a(self) -> float:
@@ -258,11 +259,7 @@ class EvseFacts:
 
     def _conductors(self, terminals: Iterable[int]) -> tuple[Phase, ...]:
         """Return the conductors that may be behind some of its terminals."""
-        wired = self.wired
-        behind = [wired[terminal] for terminal in terminals]
-        known = [phase for phase in behind if phase is not None]
-        any_of = [] if None not in behind else [phase for phase in self.config.conductors if phase not in wired]
-        return tuple(dict.fromkeys((*known, *any_of)))
+        return _behind(self.wired, self.config.conductors, tuple(terminals))
 
     @property
     def somewhere(self) -> bool:
@@ -275,6 +272,9 @@ class EvseFacts:
     @property
     def draw_a(self) -> float:
         """The highest current on any terminal, as measured last."""
+        l1, l2, l3 = self.current_a
+        if l1 is not None and l2 is not None and l3 is not None:
+            return max(l1, l2, l3)
         return max((current for current in self.current_a if current is not None), default=0.0)
 
     @property
@@ -296,9 +296,9 @@ class EvseFacts:
 
     def grid_phases(self) -> tuple[Phase, ...]:
         """Return the grid's conductors its car loads, as measured; all of the EVSE's where that is not known."""
-        terminals = () if self.demand.terminals is None or self.config.between_legs else sorted(self.demand.terminals)
-        used = self._conductors(terminal for terminal in terminals if terminal < len(self.config.grid_phases))
-        return tuple(sorted(used)) or self.rated_phases
+        if self.demand.terminals is None or self.config.between_legs:
+            return self.rated_phases
+        return _loaded(self.wired, self.config.conductors, self.demand.terminals) or self.rated_phases
 
     def per_phase(self, current_a: float) -> PerPhase:
         """Return a current of this car as the grid's conductors see it."""
@@ -329,7 +329,25 @@ class EvseFacts:
         return self._conductors(index for index, phase in enumerate(self.wired) if phase is None)
 
 
+@lru_cache(maxsize=256)
+def _behind(wired: Learnt, conductors: tuple[Phase, ...], terminals: tuple[int, ...]) -> tuple[Phase, ...]:
+    """Return the conductors that may be behind some terminals of an EVSE wired so."""
+    behind = [wired[terminal] for terminal in terminals]
+    known = [phase for phase in behind if phase is not None]
+    any_of = [] if None not in behind else [phase for phase in conductors if phase not in wired]
+    return tuple(dict.fromkeys((*known, *any_of)))
+
+
+@lru_cache(maxsize=256)
+def _loaded(wired: Learnt, conductors: tuple[Phase, ...], terminals: frozenset[int]) -> tuple[Phase, ...]:
+    """Return, in the grid's order, the conductors that a car may load which draws at these terminals."""
+    used = tuple(terminal for terminal in sorted(terminals) if terminal < len(wired))
+    return tuple(sorted(_behind(wired, conductors, used)))
+
+
 def _on(phases: Collection[Phase], current_a: float) -> PerPhase:
+    if phases == ALL_PHASES:
+        return (current_a, current_a, current_a)
     return (
         current_a if Phase.L1 in phases else 0.0,
         current_a if Phase.L2 in phases else 0.0,

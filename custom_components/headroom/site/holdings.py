@@ -182,9 +182,9 @@ class EvseHoldings(EvseFacts):
 
     def overdraws(self) -> bool:
         """Tell whether the car was seen to ignore its limit for too long."""
-        patience_s = max(OVERDRAW_S, min(self.follows_s + OVERDRAW_SLACK_S, UNSEEN_S))
         if self.overdraw_since is None:
             return False
+        patience_s = max(OVERDRAW_S, min(self.follows_s + OVERDRAW_SLACK_S, UNSEEN_S))
         # A change of the limit gives no new patience to a car that the one before did not hold either.
         began = max(self.overdraw_since, self.changed_at) if self._within(self.previous_a) else self.overdraw_since
         return self.measured_at - began > patience_s

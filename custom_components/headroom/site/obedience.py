@@ -84,11 +84,12 @@ class Obedience(Words):
 
     def wants_proof(self, evse: EvseState, now: float) -> bool:
         """Tell whether a composite schedule would show now that a lease ends at this station."""
+        if not evse.unproven or self._proofs_left <= 0 or evse.problem is not None:
+            return False
         shown_at = self._attend(evse).shown_at
         # What leads once the lease is over may be a person's limit: the end shows nothing then.
         waits = evse.resend or evse.stored_limit or (shown_at is not None and now < shown_at + AGAIN_S)
-        asked = evse.unproven and self._proofs_left > 0 and evse.problem is None
-        return asked and not waits and self._may_climb(evse) and worth_asking(evse, now)
+        return not waits and self._may_climb(evse) and worth_asking(evse, now)
 
     def proof(self, evse: EvseState, schedule: CompositeSchedule | None, asked_at: float) -> None:
         """Judge by a composite schedule that reaches past the lease whether the lease ends; None: it gave none."""
@@ -135,7 +136,8 @@ class Obedience(Words):
             elif evse.problem is None and evse.ready and evse.session is not None:
                 verdict = self._attend(evse).look(evse, now, self.patience_s)
                 self._keep_heeded(evse)
-                self._judge(evse, verdict, f"{evse.draw_a:.1f} A at a limit of {evse.limit_a(now):.1f} A, as by the fallback alone")
+                if verdict is not Verdict.NOTHING:
+                    self._judge(evse, verdict, f"{evse.draw_a:.1f} A at a limit of {evse.limit_a(now):.1f} A, as by the fallback alone")
 
     def _keep_heeded(self, evse: EvseState) -> None:
         if self._attend(evse).heeded and evse.key.evse_id not in self.learnt.heeded_by:
