@@ -95,7 +95,8 @@ class Hearing(Grounds):
                 if state.config is None:
                     del self._stations[identity]
             case StatusChanged() | TransactionEvent() | Metered():
-                self._intake.take(identity, event)
+                if not self._intake.take(identity, event):
+                    return
             case ChargingLimit():
                 self._intake.limit(identity, event, state.external)
             case EvNeeds():

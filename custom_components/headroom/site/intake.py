@@ -17,6 +17,7 @@ from .limits import LimitsOverTime
 from .remote_start import take_up
 from .session import Session, advanced, begun, energy_of, is_newest, is_of_the_past, is_over, record_id
 from .stations import Journal
+from .steady import steady
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,8 +37,14 @@ class Intake:
         self._past: OrderedDict[tuple[str, str], Session] = OrderedDict()
         """Sessions of which late words came, by station and name in the records."""
 
-    def take(self, identity: str, event: StatusChanged | TransactionEvent | Metered) -> None:
-        """Take in one event. Events of EVSEs that the site does not have are let go."""
+    def take(self, identity: str, event: StatusChanged | TransactionEvent | Metered) -> bool:
+        """Take in one event; returns whether a turn has to look at it now. Events of EVSEs that the site does not have are let go."""
+        evse = None if isinstance(event, StatusChanged) else self._evse_of(identity, event)
+        before = None if evse is None else steady(evse, self._clock.monotonic())
+        self._take(identity, event)
+        return evse is None or before is None or not before.goes_on(steady(evse, self._clock.monotonic()))
+
+    def _take(self, identity: str, event: StatusChanged | TransactionEvent | Metered) -> None:
         match event:
             case StatusChanged():
                 self._status(identity, event)
@@ -202,9 +209,11 @@ class Intake:
             evse.resumed_at, evse.resend = now, evse.resend or evse.dialect.resend_on_resume
         evse.charging_state = state
 
-    def _evse_of(self, identity: str, event: TransactionEvent) -> EvseState | None:
+    def _evse_of(self, identity: str, event: TransactionEvent | Metered) -> EvseState | None:
         if event.evse_id is not None:
             return self._evses.get(EvseKey(identity, event.evse_id))
+        if isinstance(event, Metered):
+            return None
         of_station = [evse for key, evse in self._evses.items() if key.station == identity]
         for evse in of_station:
             if any(one is not None and one.record_id == record_id(event) for one in (evse.session, evse.last_session)):
