@@ -60,7 +60,9 @@ def with_circumstances(
             told["next_at"] = request.past.pauses_at[-1] + LEAST_OFF_S
         elif reason.code not in PLACED and 0 < allocation.limit_a < request.max_a - TOLERANCE_A:
             told["rounded_from_a"] = request.max_a
-        result[request.request_id] = replace(allocation, reason=replace(reason, **told))
+        result[request.request_id] = Allocation(
+            request_id=allocation.request_id, limit_a=allocation.limit_a, reason=replace(reason, **told)
+        )
     return result
 
 

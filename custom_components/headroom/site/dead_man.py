@@ -6,6 +6,7 @@ It is looked at in every turn, from what is installed and confirmed and what may
 from collections.abc import Collection, Iterable, Mapping
 import copy
 from dataclasses import replace
+from functools import lru_cache
 import logging
 import math
 from types import MappingProxyType
@@ -38,9 +39,10 @@ def installed(
 ) -> Installed:
     """Return what an EVSE holds without us, or would once it is told `told_a` for `told_s`."""
     fallback_a = evse.rated_per_phase(evse.lasting_a)
-    if may_begin(evse, now, arrival_s) and (told_a is None or evse.ready):
-        return Installed(circuit_id=evse.circuit_id, fallback_a=fallback_a, held=IDLE)
-    limits = [(0.0, math.inf)] if may_begin(evse, now, arrival_s) else evse.held(now)
+    begins = may_begin(evse, now, arrival_s)
+    if begins and (told_a is None or evse.ready):
+        return _idle(evse.circuit_id, fallback_a)
+    limits = [(0.0, math.inf)] if begins else evse.held(now)
     held = [Held(limit_a=evse.per_phase(limit_a), for_s=max(0.0, ends_at - now)) for limit_a, ends_at in limits]
     if told_a is not None and (evse.session is not None or not evse.ready):
         held.append(Held(limit_a=evse.per_phase(told_a), for_s=told_s))
@@ -78,6 +80,12 @@ def rises_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: fl
             for circuit in path(circuits, evse.circuit_id):
                 rises[circuit.circuit_id] = add(rises[circuit.circuit_id], more_a)
     return rises
+
+
+@lru_cache(maxsize=1024)
+def _idle(circuit_id: str, fallback_a: PerPhase) -> Installed:
+    """Return what an idle EVSE holds: one value for all that are alike, from turn to turn."""
+    return Installed(circuit_id=circuit_id, fallback_a=fallback_a, held=IDLE)
 
 
 def may_begin(evse: EvseState, now: float, arrival_s: float = ARRIVAL_S) -> bool:

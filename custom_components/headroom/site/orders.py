@@ -1,7 +1,6 @@
 """From what a turn decided to what the installers are to make true."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 import math
 
 from ..engine.deadman import LEASE_MAX_S, RESPONSE_S
@@ -103,16 +102,16 @@ def order_lasting(
         left = mode.silent and evse.session is None and evse.fallback_one_phase is not False
         evse.wanted_fallback_a = evse.fallback_a if left else told.get(str(evse.key))
         evse.wanted_one_phase = evse.phase_switch.tells_one(now)
+    carried_a = {circuit_id: max(state.circuit.limit_a()) for circuit_id, state in circuits.items()}
     for installer in installers:
         installer.quiet = mode.silent
-        if mode.silent or not installer.evses:
+        if mode.silent or not (of_station := installer.evses):
             installer.wanted_station_a = None
             continue
-        rated_a = sum(evse.rated_a for evse in installer.evses)
-        circuit_a = max(circuits[installer.evses[0].circuit_id].circuit.limit_a())
+        rated_a = sum([evse.rated_a for evse in of_station])
         # EVSEs on different conductors may each draw what the circuit carries.
-        same = len({evse.rated_phases for evse in installer.evses}) == 1
-        installer.wanted_station_a = min(circuit_a, rated_a) if same else rated_a
+        same = len(of_station) == 1 or len({evse.rated_phases for evse in of_station}) == 1
+        installer.wanted_station_a = min(carried_a[of_station[0].circuit_id], rated_a) if same else rated_a
 
 
 def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: float) -> None:
@@ -120,18 +119,19 @@ def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: floa
 
     What counts is what it was offered: one that leaves that unused is owed nothing for it.
     """
-    evses = list(evses)
+    led: dict[str, EvseState] = {}
     for evse in evses:
-        note(evse, turn.told_a.get(str(evse.key)), now)
-    led = {str(evse.key): evse for evse in evses if str(evse.key) in turn.requests}
+        key = str(evse.key)
+        note(evse, turn.told_a.get(key), now)
+        if key in turn.requests:
+            led[key] = evse
     wanting = {key for key, evse in led.items() if turn.requests[key].max_a >= turn.requests[key].min_a and not evse.sleeps(now)}
     offered_w = {key: led[key].past.limit_a * watts_per_a(turn.requests[key]) for key in wanting}
     shortfalls = shortfalls_wh(offered_w, elapsed_s)
     for key, evse in led.items():
         limit_a = min(turn.told_a[key], evse.limit_a(now))  # what was told only just may come to nothing yet
         refused = key in wanting and turn.allocations[key].limit_a <= 0  # a lease that lapsed is no pause
-        past = after(evse.past, limit_a, refused=refused, now=now)
-        evse.past = replace(past, short_wh=past.short_wh + shortfalls.get(key, 0.0))
+        evse.past = after(evse.past, limit_a, refused=refused, short_wh=shortfalls.get(key, 0.0), now=now)
         roomy = turn.allocations[key].limit_a > evse.limit_a(now) + EPSILON_A
         evse.roomy_since = min(evse.roomy_since, now) if roomy else math.inf
 

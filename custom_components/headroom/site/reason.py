@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 from ..engine.model import Allocation, Reason, ReasonCode
 from .config import Mode
@@ -11,32 +12,38 @@ from .room import station_row
 from .standing import SOURCE
 
 
+@cache
+def _plain(code: ReasonCode) -> Reason:
+    """Return a reason that says all by its code."""
+    return Reason(code=code)
+
+
 def reason_of(
     evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: Mapping[str, str], now: float
 ) -> Reason:
     """Return the reason to show; `lost` are the circuits whose meter is silent, `outside` those that a limit from outside holds, with whose it is."""
     if mode is Mode.OFF:
-        return Reason(code=ReasonCode.UNMANAGED)
+        return _plain(ReasonCode.UNMANAGED)
     if not evse.ready:
-        return Reason(code=ReasonCode.OFFLINE)
+        return _plain(ReasonCode.OFFLINE)
     if evse.problem is not None:
-        return Reason(code=ReasonCode.DISOBEDIENT if evse.problem is Problem.DISOBEDIENT else ReasonCode.FALLBACK)
+        return _plain(ReasonCode.DISOBEDIENT if evse.problem is Problem.DISOBEDIENT else ReasonCode.FALLBACK)
     if not evse.allowed:
-        return Reason(code=ReasonCode.PAUSED)
+        return _plain(ReasonCode.PAUSED)
     if evse.exceeding:
-        return Reason(code=ReasonCode.DISOBEDIENT)
+        return _plain(ReasonCode.DISOBEDIENT)
     if evse.session is None:
-        return Reason(code=ReasonCode.OTHER_SYSTEM if evse.keeps_foreign else ReasonCode.NOT_CHARGING)
+        return _plain(ReasonCode.OTHER_SYSTEM if evse.keeps_foreign else ReasonCode.NOT_CHARGING)
     if evse.overruled:
-        return Reason(code=ReasonCode.OTHER_SYSTEM)
+        return _plain(ReasonCode.OTHER_SYSTEM)
     if mode is Mode.STATIC:
-        return Reason(code=ReasonCode.STATIC)
+        return _plain(ReasonCode.STATIC)
     if allocation is None or told_a is None:
-        return Reason(code=ReasonCode.FALLBACK)
+        return _plain(ReasonCode.FALLBACK)
     reason = allocation.reason
     if reason.circuit_id == station_row(evse.key.station):
         _, source = evse.station_external_a(now)
-        return Reason(code=ReasonCode.USER) if source == SOURCE else Reason(code=ReasonCode.EXTERNAL, source=source)
+        return _plain(ReasonCode.USER) if source == SOURCE else Reason(code=ReasonCode.EXTERNAL, source=source)
     if reason.code is ReasonCode.EXTERNAL:
         return Reason(code=ReasonCode.EXTERNAL, source=evse.external_a(now)[1])
     if reason.code is not ReasonCode.RESTING and reason.circuit_id in lost:

@@ -12,6 +12,7 @@ from .led import led
 _LOGGER = logging.getLogger(__name__)
 
 FULL_PCT = 99.0
+AWAKE = Waking()
 
 
 def wake(evses: Iterable[EvseState], mode: Mode, now: float) -> bool:
@@ -19,7 +20,7 @@ def wake(evses: Iterable[EvseState], mode: Mode, now: float) -> bool:
     news = False
     for evse in evses:
         if evse.session is None or not led(evse, mode):
-            evse.waking, evse.waking_most_a = Waking(), math.inf
+            evse.waking, evse.waking_most_a = AWAKE, math.inf
             continue
         least_a, before = evse.config.min_a, evse.waking
         evse.waking = watch(

@@ -15,6 +15,7 @@ from .wish import kept
 
 BROKEN_OFF = frozenset({"EmergencyStop", "DeAuthorized", "ImmediateReset", "PowerLoss", "PowerQuality", "Reboot", "GroundFault"})
 """Sessions that end so were not ended by who came to charge (OCPP 2.0.1, ReasonEnumType)."""
+NOTHING_NEEDED = Needed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,15 @@ class Visits:
         for evse in evses:
             news |= self._learn(evse)
             session = evse.session
+            if session is None and evse.wish is None:
+                evse.needed = NOTHING_NEEDED
+                continue
             over = session is None and evse.ready and evse.heard
             wish = kept(evse.wish, None if session is None else session.record_id, over=over, utcnow=utcnow)
             news |= wish != evse.wish
             evse.wish = wish
             if session is None and wish is None:
-                evse.needed = Needed()
+                evse.needed = NOTHING_NEEDED
                 continue
             evse.needed = needed(
                 wish=wish,
