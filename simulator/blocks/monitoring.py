@@ -58,6 +58,7 @@ FACTORY = (
     Monitor(monitor_id=1, key=PROBLEM, kind="Delta", value=1.0, severity=2, made_as=HARD_WIRED),
     Monitor(monitor_id=2, key=TEMPERATURE, kind="UpperThreshold", value=70.0, severity=4, made_as=PRECONFIGURED),
 )
+ENABLED = Key("MonitoringCtrlr", "Enabled")
 
 
 class Monitoring(Block):
@@ -83,7 +84,7 @@ class Monitoring(Block):
     @override
     def step(self, dt_s: float) -> None:
         """Look at every variable that is watched, and tell what is due in one message."""
-        if not self.station.running or self.station.device.text("MonitoringCtrlr", "Enabled") != "true":
+        if not self.station.running or self.station.device.variables[ENABLED].value != "true":
             return
         events = [event for monitor in self.monitors.values() for event in self._seen_by(monitor)]
         if events:

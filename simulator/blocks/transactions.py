@@ -7,11 +7,14 @@ from typing import Any, override
 
 from custom_components.headroom.csms.composite import Transaction
 
+from ..device_model import Key
 from ..evse import ActiveTransaction, Token
 from ..outbox import Outgoing, Registration
 from ..profile_rules import ProfileRejectedError
 from ..timestamps import written
 from .block import Answer, Block, Handler, Payload, accepted, rejected
+
+INTERVAL = Key("SampledDataCtrlr", "TxUpdatedInterval")
 
 
 class Transactions(Block):
@@ -150,7 +153,7 @@ class Transactions(Block):
             transaction.state = state
             self.tell(evse_id, "Updated", "ChargingStateChanged", "TxUpdated")
         transaction.sampled_at = transaction.sampled_at or station.now
-        interval_s = station.device.number("SampledDataCtrlr", "TxUpdatedInterval")
+        interval_s = float(station.device.variables[INTERVAL].value)
         if interval_s and (station.now - transaction.sampled_at).total_seconds() >= interval_s:
             late_s = (station.now - transaction.sampled_at).total_seconds() % interval_s
             transaction.sampled_at = station.now - timedelta(seconds=late_s)

@@ -81,8 +81,9 @@ def allocate(headrooms: Sequence[Headroom], requests: Sequence[Request]) -> dict
     admit(session for session in sessions if session.request.held and not session.request.pausable)
     admit(session for session in sessions if session.request.held)
     admit(session for session in sessions if not postponed(session))
-    serve(sessions, guarantee_a)
-    serve(sessions, target_a)
+    for goal_a in (guarantee_a, target_a):
+        if any(map(goal_a, sessions)):
+            serve(sessions, goal_a)
     admit(sessions)
     serve(sessions, most_a)
     while admit(sessions):

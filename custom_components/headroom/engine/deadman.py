@@ -100,6 +100,8 @@ def sums(circuits: Mapping[str, Circuit], loads: Iterable[tuple[str, PerPhase]])
     """Return, per circuit, the sum of the loads on it and below it."""
     on_it: dict[str, PerPhase] = {}
     for circuit_id, load_a in loads:
+        if load_a is NONE_A:
+            continue  # as of most EVSEs: no car is there
         on_it[circuit_id] = add(on_it[circuit_id], load_a) if circuit_id in on_it else load_a
     result = dict.fromkeys(circuits, NONE_A)
     for circuit_id, load_a in on_it.items():

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 import math
+from operator import itemgetter
 
 from ..engine.model import LEAST_CURRENT_A, Past, ReasonCode, Request
 from ..engine.plan import watts_per_a
@@ -28,7 +29,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         (_needed_a(evse), ReasonCode.CAR),
         (evse.demand.ceiling_a if evse.demand.ceiling_a is not None and offered else math.inf, ReasonCode.CAR),
     ]
-    max_a, ceiling = min(ceilings, key=lambda each: each[0])
+    max_a, ceiling = min(ceilings, key=itemgetter(0))
     idle = ceiling is ReasonCode.CAR and max_a <= LEAST_CURRENT_A and evse.sleeps(now)
     return Request(
         request_id=str(evse.key),

@@ -97,6 +97,9 @@ class Grounds(ABC):
         """Take note of a confirmed limit."""
 
     @abstractmethod
+    def renewed(self, evse: EvseState, latency_s: float) -> None:
+        """Take note of a lease that goes on with its limit."""
+
     def failed(self, evse: EvseState) -> None:
         """Take note that a limit could not be installed."""
 

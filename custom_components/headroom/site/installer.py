@@ -131,7 +131,10 @@ class Installer(Steps):
         self.writes_today += 1
         self.latency_s = latency_s
         self.obedience.confirmed(step.evse, step.name, latency_s)
-        self._report.confirmed(step.evse, latency_s)
+        if step.name == "lease" and step.evse.changed_at < self._clock.monotonic() - latency_s:
+            self._report.renewed(step.evse, latency_s)
+        else:
+            self._report.confirmed(step.evse, latency_s)
 
     def _failed(self, step: Step, error: StationError) -> None:
         refused = isinstance(error, CallRejectedError | CallError)

@@ -88,7 +88,7 @@ class PhaseMaps:
     def _of(self, evse: EvseState) -> Evidence:
         terminals, conductors = len(evse.config.grid_phases), evse.config.conductors
         known = self._evidence.get(str(evse.key))
-        if known is None or (known.terminals, known.conductors) != (terminals, conductors):
+        if known is None or known.terminals != terminals or known.conductors != conductors:
             known = self._evidence[str(evse.key)] = Evidence(terminals=terminals, conductors=conductors)
         return known
 

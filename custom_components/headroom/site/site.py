@@ -216,9 +216,9 @@ class Site(Wishes, Access, Hearing, Showing):
             turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now, peak)
         self._lengths_s = {evse.key: turn.length_s(evse) for evse in evses}
         switch_phases(evses, turn, self._inventory_of, self.authorization.keeps_phases, self.mode, now)
-        wanted = limits_wanted(evses)
+        mode, wanted = self.mode, limits_wanted(evses)
         for evse in evses:
-            order_lease(evse, turn, self.mode, self._latency_s(evse), now)
+            order_lease(evse, turn, mode, self._latency_s(evse), now)
         order_lasting(self._circuits, evses, self._installers.values(), self.mode, self.config.voltage_v, now)
         if self.mode is not Mode.SHADOW:
             remember(evses, turn, now - self._turned_at, now)
@@ -252,12 +252,21 @@ class Site(Wishes, Access, Hearing, Showing):
 
     def confirmed(self, evse: EvseState, latency_s: float) -> None:
         """Take note of a confirmed limit: room may be free now, and a token may be waiting for it."""
+        self._confirmed(evse)
+        self.request_turn("confirmed")
+
+    def renewed(self, evse: EvseState, latency_s: float) -> None:
+        """Take note of a lease that goes on as it was: nothing to turn for, unless somebody waits for leases to be told anew."""
+        self._confirmed(evse)
+        if self._newest is None or self._newest.tight or self._dead_man.health.holds is not True:
+            self.request_turn("confirmed")
+
+    def _confirmed(self, evse: EvseState) -> None:
         now = self._clock.monotonic()
         self._decisions.confirmed(evse.key, evse.limit_a(now), now)
         self._confirmation.set()
         self._confirmation = asyncio.Event()
         self._on_memory()
-        self.request_turn("confirmed")
 
     def failed(self, evse: EvseState) -> None:
         """Take note that a limit could not be installed."""

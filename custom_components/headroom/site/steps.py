@@ -39,6 +39,9 @@ class Report(Protocol):
     def confirmed(self, evse: EvseState, latency_s: float) -> None:
         """Take note that a limit of this EVSE was confirmed."""
 
+    def renewed(self, evse: EvseState, latency_s: float) -> None:
+        """Take note that its lease was confirmed again, with the limit that held before."""
+
     def failed(self, evse: EvseState) -> None:
         """Take note that a limit of this EVSE was not."""
 

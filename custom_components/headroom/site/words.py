@@ -92,13 +92,19 @@ class Words:
             self._apply()
 
     def _trial(self, evse: EvseState) -> Trial:
-        return self._trials.setdefault(evse.key, Trial())
+        if (trial := self._trials.get(evse.key)) is None:
+            trial = self._trials[evse.key] = Trial()
+        return trial
 
     def _attend(self, evse: EvseState) -> Attention:
-        return self._attention.setdefault(evse.key, Attention(heeded=evse.key.evse_id in self.learnt.heeded_by))
+        if (attention := self._attention.get(evse.key)) is None:
+            attention = self._attention[evse.key] = Attention(heeded=evse.key.evse_id in self.learnt.heeded_by)
+        return attention
 
     def _lapse(self, evse: EvseState) -> Lapse:
-        return self._lapses.setdefault(evse.key, Lapse())
+        if (lapse := self._lapses.get(evse.key)) is None:
+            lapse = self._lapses[evse.key] = Lapse()
+        return lapse
 
     def _may_climb(self, evse: EvseState) -> bool:
         return not self.learnt.exhausted and not self._trial(evse).stuck

@@ -186,7 +186,7 @@ class SmartCharging(ChargingProfiles):
         """What others left on it or a person set, as far as it told on this connection; external constraints are not among it."""
         if not self._surveyed:
             return []
-        return [one for one in self._link.memory.told.values() if _from_a_csms(one) and profiles.ours(one) is None]
+        return [one for one in self._link.memory.told.values() if one.ours is None and _from_a_csms(one)]
 
     def recognise(self, profile_ids: Collection[int]) -> None:
         """Take note that these of `others` are a person's, set by us to restrict: they stay unless they would allow more."""
