@@ -22,16 +22,18 @@ from ..csms.needs import EvNeeds
 from ..csms.values import Admission
 from ..engine.urgency import large
 from ..metering.reading import MeterError, Reading
+from .dead_man import DeadManWatch
 from .grounds import Grounds
 from .intake import Intake
 from .stations import StationState
 
 
 class Hearing(Grounds):
-    """A site as it hears of things. Each of them asks for a turn."""
+    """A site as it hears of things. Each of them asks for a turn, but for one more sample of a car that goes on as before."""
 
     _intake: Intake
     _alarm: asyncio.Event
+    _dead_man: DeadManWatch
 
     # What meters say.
 
@@ -95,7 +97,7 @@ class Hearing(Grounds):
                 if state.config is None:
                     del self._stations[identity]
             case StatusChanged() | TransactionEvent() | Metered():
-                if not self._intake.take(identity, event):
+                if not self._intake.take(identity, event) and self._dead_man.health.holds:
                     return
             case ChargingLimit():
                 self._intake.limit(identity, event, state.external)
