@@ -212,8 +212,6 @@ class Intake:
     def _evse_of(self, identity: str, event: TransactionEvent | Metered) -> EvseState | None:
         if event.evse_id is not None:
             return self._evses.get(EvseKey(identity, event.evse_id))
-        if isinstance(event, Metered):
-            return None
         of_station = [evse for key, evse in self._evses.items() if key.station == identity]
         for evse in of_station:
             if any(one is not None and one.record_id == record_id(event) for one in (evse.session, evse.last_session)):
