@@ -1,10 +1,15 @@
 """The dead-man rule over a running site: it is looked at in every turn, what breaks it is mended, and what can't be is told."""
 
 from dataclasses import replace
+import math
 from typing import Any
 
 import pytest
 
+from custom_components.headroom.engine.model import NONE_A
+from custom_components.headroom.site.config import EvseConfig, EvseKey
+from custom_components.headroom.site.dead_man import installed, may_begin
+from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.snapshot import UNMENDED_S
 from simulator.blocks.block import CallRefusedError
 from simulator.virtual import run
@@ -86,6 +91,38 @@ def test_what_an_earlier_life_left_is_unknown_and_not_called_safe_until_the_stat
             assert seen[0] is None and seen[-1] is True and False not in seen
 
     run(story())
+
+
+def test_a_lease_of_an_earlier_life_counts_until_its_station_has_told_what_it_holds_or_it_has_ended() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3) as s:
+            await s.until(60)
+            before = s.site._evses[s.key(1)].lease
+            assert before is not None and before.limit_a > 12.0
+            await s.vanish()
+            await s.fault("offline:CP1")
+            await s.come_back()
+            await s.wait(2.0)
+            away, back = s.site._evses[s.key(1)], s.site._evses[s.key(2)]
+            assert (before.limit_a, before.expires_at) in [(limit_a, pytest.approx(until)) for limit_a, until in away.held(s.time_s)]
+            assert back.recalled is None and back.lease is not None, "its station has told"
+            await s.until(before.expires_at + 10.0)
+            assert away.held(s.time_s) == [(away.fallback_a, math.inf)], "a car may charge there by its fallback"
+
+    run(story())
+
+
+def test_an_evse_counts_as_idle_once_that_is_heard_and_for_a_minute_after_its_station_went_away() -> None:
+    """Of one that has told nothing since a restart a car may have begun at its fallback, whether its station is there again or not."""
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1), circuit_id="main", fallback_a=6.0, fallback_current=True)
+    for evse.ready in (False, True):
+        assert not may_begin(evse, 1000.0) and installed(evse, 1000.0).most_a == (6.0, 6.0, 6.0)
+    evse.heard = True
+    assert may_begin(evse, 1000.0) and installed(evse, 1000.0).most_a == NONE_A
+    evse.ready, evse.heard, evse.idle_at = False, False, 1000.0
+    assert may_begin(evse, 1059.0)
+    evse.ready = True
+    assert may_begin(evse, 1059.0) and not may_begin(evse, 1061.0), "it has not told yet that nobody came meanwhile"
 
 
 def test_a_lease_of_an_earlier_life_is_no_breach_while_the_shorter_one_is_on_its_way_but_is_one_where_no_answer_comes() -> None:

@@ -91,11 +91,12 @@ def _idle(circuit_id: str, fallback_a: PerPhase) -> Installed:
 def may_begin(evse: EvseState, now: float, arrival_s: float = ARRIVAL_S) -> bool:
     """Tell whether an EVSE that nobody charges at may be the next at which a car begins by its fallback.
 
-    One whose station went away less than `arrival_s` ago is one of them: cars do not come to all of them at once.
+    One that was idle when its station went away less than `arrival_s` ago is one of them: cars do not come to all of them at once. Of any
+    other that is not heard of, one may have begun long since.
     """
     if evse.session is not None or evse.first_lease is not None:
         return False
-    return evse.ready or (now - evse.gone_at < arrival_s and evse.fallback_a is not None and not evse.lease)
+    return (evse.ready and evse.heard) or (now - evse.idle_at < arrival_s and evse.fallback_a is not None and not evse.lease)
 
 
 def arrivals_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: float) -> dict[str, PerPhase]:
@@ -142,12 +143,14 @@ def broken(
     return violations(circuits, holding, arrivals_a(circuits, evses, now) if arriving else {})
 
 
-def _answered(evse: EvseState) -> EvseState:
-    """Return an EVSE as it will be once the lease on its way is confirmed, which takes the present one's place."""
-    if evse.in_flight_a is None or evse.lease is None or not evse.dialect.holds_leases:
+def _answered(evse: EvseState, now: float) -> EvseState:
+    """Return an EVSE as it will be once the lease on its way, or the urgent one that was ordered just now, has taken the present one's place."""
+    order = evse.wanted_lease if evse.in_flight_a is None else None
+    if evse.lease is None or not evse.dialect.holds_leases or (evse.in_flight_a is None and (order is None or not order.urgent)):
         return evse
+    limit_a, expires_at = (evse.unanswered_lease_a, evse.unanswered_until) if order is None else (order.limit_a, now + order.length_s)
     then = copy.copy(evse)
-    then.lease = replace(evse.lease, limit_a=evse.unanswered_lease_a, expires_at=evse.unanswered_until)
+    then.lease = replace(evse.lease, limit_a=limit_a, expires_at=expires_at)
     then.unanswered_lease_a = 0.0
     return then
 
@@ -166,15 +169,21 @@ def worse(
     return any(each.excess_s > before_s.get((each.circuit_id, each.phase), 0.0) + EPSILON_A for each in then)
 
 
+def _unheard(evse: EvseState, age_s: float) -> bool:
+    """Tell whether nothing was heard of an EVSE yet in this life of ours, while leases of an earlier one may run."""
+    return age_s < LEASE_MAX_S + RESPONSE_S and not evse.heard and evse.session is None and math.isinf(evse.gone_at)
+
+
+def _as_if_idle(evse: EvseState) -> EvseState:
+    """Return an EVSE as it is if nobody charges there."""
+    then = copy.copy(evse)
+    then.ready = then.heard = True
+    return then
+
+
 def unsure(evses: Iterable[EvseState], age_s: float) -> bool:
     """Tell whether it is still to be heard what an EVSE holds: its fallback, or a lease of an earlier life of ours, which lapses in time."""
-    young = age_s < LEASE_MAX_S + RESPONSE_S
-    return any(
-        evse.inherited_a > 0
-        or (evse.fallback_a is None and not evse.foreign)
-        or (young and not evse.heard and evse.session is None and math.isinf(evse.gone_at))
-        for evse in evses
-    )
+    return any(evse.inherited_a > 0 or (evse.fallback_a is None and not evse.foreign) or _unheard(evse, age_s) for evse in evses)
 
 
 class DeadManWatch:
@@ -197,13 +206,15 @@ class DeadManWatch:
         arriving = not just_begun and now - self._left_at >= MAKES_WAY_S
         found = broken(states, evses, now, arriving=arriving)
         self._began = now if self._began is None else self._began
+        known = evses
+        if found and any(_unheard(evse, now - self._began) for evse in evses):
+            # Cars may charge where nothing is heard yet: the rule is broken only if it is without them, too.
+            known = [_as_if_idle(evse) if _unheard(evse, now - self._began) else evse for evse in evses]
+            found = broken(states, known, now, arriving=arriving)
         self._since = None if not found else now if self._since is None else self._since
         broken_s = 0.0 if self._since is None else now - self._since
         mending = (
-            bool(found)
-            and broken_s < ANSWERED_S
-            and any(evse.in_flight_a is not None for evse in evses)
-            and not broken(states, [_answered(evse) for evse in evses], now, arriving=arriving)
+            bool(found) and broken_s < ANSWERED_S and not broken(states, [_answered(evse, now) for evse in known], now, arriving=arriving)
         )
         found = [] if mending else found
         holds = False if found else None if mending or unsure(evses, now - self._began) else True

@@ -78,6 +78,8 @@ class EvseState(EvseHoldings):
             self.first_lease = None  # an unproven one may begin with a car long after; its fallback would give as much as a lower one
         if self.former is not None and now >= self.former.expires_at + self.response_s:
             self.former = None
+        if self.recalled is not None and now >= self.recalled.expires_at + self.response_s:
+            self.recalled = None
 
     def change(self, before_a: float, now: float) -> None:
         """Take note that another limit than `before_a` may be in force from now on."""
@@ -145,7 +147,7 @@ class EvseState(EvseHoldings):
             self._put_aside(self.lease)
         elif not any(handle is not Handle.TRANSACTION for handle, of_fallback in self.withdraw if not of_fallback):
             self.former = None
-        self.lease = self.found_lease = None
+        self.lease = self.found_lease = self.recalled = None
         self.wanted_lease = None
         self.wanted_clear = False
         self.unanswered_lease_a = self.inherited_a = 0.0

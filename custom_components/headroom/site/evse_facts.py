@@ -144,6 +144,8 @@ class EvseFacts:
     """When it last went on after a suspension."""
     former: Lease | None = None
     """A lease told by a handle that is no longer in use: it may hold beside the present one until it is withdrawn or lapses."""
+    recalled: Lease | None = None
+    """A lease of before a restart, as it was kept: it may hold until its station has told what it holds. What it lets flow a meter shows."""
     withdraw: list[tuple[Handle, bool]] = field(default_factory=list)
     """What a former dialect left and is to be taken away: the lease told by a handle, or (True) the fallback."""
 

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 import asyncio
 from collections.abc import Callable
 from datetime import date
+import math
 
 from ..csms.errors import StationOfflineError
 from ..csms.station import Station
@@ -17,7 +18,7 @@ from .config import EvseKey, Mode, SiteConfig
 from .evse import EvseState
 from .installer import Installer
 from .last_resort import LastResort
-from .limits import FirstLease, LimitsOverTime
+from .limits import FirstLease, Lease, LimitsOverTime
 from .memory import EvseMemory, SiteMemory
 from .needs import CarsWord, cars_word
 from .offline import Keeper
@@ -194,6 +195,8 @@ class Grounds(ABC):
 
     def memory(self) -> SiteMemory:
         """Return what has to outlive a restart."""
+        zero_s = self._posix_zero_s()
+        leases = {key: leased for key, evse in self._evses.items() if (leased := evse.leased()) is not None}
         return SiteMemory(
             mode=self._chosen_mode,
             policy=self.policy,
@@ -205,6 +208,8 @@ class Grounds(ABC):
                     user_max_a=evse.user_max_a,
                     first_lease_a=evse.first_a,
                     first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
+                    lease_a=0.0 if (leased := leases.get(key)) is None else leased.limit_a,
+                    lease_until=0.0 if leased is None else None if leased.lasts else leased.expires_at + zero_s,
                     one_phase=evse.phase_switch.on_one,
                     fallback_one_phase=evse.fallback_one_phase is not False,
                     phase_switch_failed=evse.phase_switch.disproved,
@@ -243,6 +248,10 @@ class Grounds(ABC):
             evse.profile = None if kept.profile is None else LimitsOverTime.from_document(kept.profile, self._posix_zero_s())
             if kept.writes is not None:
                 evse.budget = WriteBudget.from_document(kept.writes, self._posix_zero_s())
+            if kept.lease_a > 0:
+                # It may hold beside what has begun meanwhile.
+                ends_at = math.inf if kept.lease_until is None else kept.lease_until - self._posix_zero_s()
+                evse.recalled = Lease(transaction_id="", limit_a=kept.lease_a, expires_at=ends_at)
             if kept.first_lease_a > 0:
                 # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
                 ends_at = kept.first_lease_until - self._posix_zero_s()

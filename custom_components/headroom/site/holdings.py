@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import math
 
 from .evse_facts import IDLE_A, UNSEEN_S, EvseFacts
+from .limits import Lease
 
 OVERDRAW = 1.1
 OVERDRAW_A = 0.5
@@ -84,6 +85,16 @@ class EvseHoldings(EvseFacts):
         for_the_next = self.session is not None or self.fallback_one_phase is False
         return self.fallback_current and for_the_next and not self.foreign
 
+    def leased(self) -> Lease | None:
+        """Return the most that its leases let it draw and the last of their ends, whichever of them holds; None where it has none."""
+        leases = [lease for lease in (self.lease, self.former, self.found_lease, self.recalled) if lease is not None]
+        if self.unanswered_lease_a > 0:
+            leases.append(Lease(transaction_id="", limit_a=self.unanswered_lease_a, expires_at=self.unanswered_until))
+        if not leases:
+            return None
+        most_a, last = max(lease.limit_a for lease in leases), max(lease.expires_at for lease in leases)
+        return Lease(transaction_id=leases[0].transaction_id, limit_a=most_a, expires_at=last)
+
     def limit_a(self, now: float) -> float:
         """Return the limit in force as confirmed: the lease, else the fallback, else the rating."""
         if self.lease is not None and now < self.lease.expires_at:
@@ -101,16 +112,18 @@ class EvseHoldings(EvseFacts):
 
         Infinite is what does not end, and the fallback that no lease covers.
         """
-        if self.session is None and self.ready:
+        if self.session is None and self.ready and self.heard:
             return [(0.0, math.inf), *self._first()]
-        return [(self.unled_a(now), math.inf)] if self.uncontrolled else self._holds(now)
+        if self.uncontrolled:
+            return [(self.unled_a(now), math.inf)]
+        return [*self._holds(now), *([] if self.recalled is None else [(self.recalled.limit_a, self.recalled.expires_at)])]
 
     def _holds(self, now: float) -> list[tuple[float, float]]:
         leads = self.lease is not None and now < self.lease.expires_at
         held = [] if leads else [(self.limit_a(now), math.inf)]
-        for lease in (self.lease, self.former):
-            if lease is not None and self.unproven and lease is self.lease:
-                held.append((lease.limit_a, lease.expires_at if leads else math.inf))  # it may never end
+        for lease in (self.lease, self.former, self.found_lease):
+            if lease is not None and self.unproven and lease is not self.former:
+                held.append((lease.limit_a, lease.expires_at if now < lease.expires_at else math.inf))  # it may never end
             elif lease is not None and now < lease.expires_at + self.response_s:
                 held.append((lease.limit_a, lease.expires_at))
         if self.unanswered_lease_a > 0:
@@ -148,9 +161,7 @@ class EvseHoldings(EvseFacts):
         lapsing = self.lease is not None and now < self.lease.expires_at + self.response_s
         seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0
         leaving_a = 0.0 if self.settled(now) else self._leaving_a(now, UNSEEN_S)
-        found = self.found_lease  # its transaction may run, and is not told yet
-        found_a = found.limit_a if found is not None and (self.unproven or now < found.expires_at + self.response_s) else 0.0
-        return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a, found_a)
+        return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a)
 
     def settled(self, now: float) -> bool:
         """Tell whether its last sample is not of a car on its way from one limit to another."""

@@ -20,6 +20,10 @@ class EvseMemory:
     """What a start from afar took along whose transaction had not begun."""
     first_lease_until: float = 0.0
     """…and until when it holds (POSIX time)."""
+    lease_a: float = 0.0
+    """The most that a lease of its transaction lets it draw, one that was not answered included…"""
+    lease_until: float | None = 0.0
+    """…and until when (POSIX time); None: until something takes its place."""
     one_phase: bool = False
     """Its station was told one phase."""
     fallback_one_phase: bool = False
@@ -95,6 +99,8 @@ class SiteMemory:
                     user_max_a=evse["user_max_a"],
                     first_lease_a=evse.get("first_lease_a", 0.0),
                     first_lease_until=evse.get("first_lease_until", 0.0),
+                    lease_a=evse.get("lease_a", 0.0),
+                    lease_until=evse.get("lease_until", 0.0),
                     one_phase=evse.get("one_phase", False),
                     fallback_one_phase=evse.get("fallback_one_phase", False),
                     phase_switch_failed=evse.get("phase_switch_failed", False),

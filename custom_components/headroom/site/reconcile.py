@@ -30,6 +30,7 @@ def adopt(evse: EvseState, found: Installed, now: float, utcnow: datetime) -> No
     present = next((held for held in leases if held.handle is dialect.handle), None)
     if dialect.overwrites and evse.session is not None:
         present = fallback  # the limit lies where the fallback did
+    evse.recalled = None
     evse.former, evse.withdraw = None, [each for each in evse.withdraw if each[1]]
     for held in leases:
         if held.handle is not None and held is not present:

@@ -68,7 +68,7 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
         return False
     changes = evse.lease is None or evse.lease.limit_a != order.limit_a
     evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at, one_phase=order.one_phase)
-    evse.unanswered_lease_a = evse.inherited_a = 0.0
+    evse.unanswered_lease_a, evse.inherited_a, evse.recalled = 0.0, 0.0, None
     evse.resend, evse.just_proven = False, evse.just_proven and not changes
     evse.taken_away(dialect.handle)
     wanted = evse.wanted_lease
