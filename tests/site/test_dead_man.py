@@ -125,6 +125,27 @@ def test_an_evse_counts_as_idle_once_that_is_heard_and_for_a_minute_after_its_st
     assert may_begin(evse, 1059.0) and not may_begin(evse, 1061.0), "it has not told yet that nobody came meanwhile"
 
 
+def test_a_fallback_is_raised_once_the_others_leases_bear_it() -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), fuse_a=40.0, worst_case_a=0.0, building=steps((0.0, 0.0))) as s:
+            await s.until(60)
+            s.site.set_user_max(s.key(1), 8.0)
+            await s.until(400)
+            low, high = s.site._evses[s.key(1)], s.site._evses[s.key(2)]
+            assert low.fallback_a == 8.0 and high.limit_a(s.time_s) > 28 and low.lease is not None
+            low.lease = replace(low.lease, expires_at=s.time_s + 100.0)  # as one that was told before the other's
+            s.slow(2, answers_s=4.0, applies_s=4.0)
+            told: list[tuple[bool | None, bool]] = []
+            s.on_turn.append(lambda: told.append((s.site.dead_man.holds, low.fallback_a == 8.0)))
+            s.site.set_user_max(s.key(1), 32.0)
+            await s.wait(3.0)
+            assert told and set(told) == {(True, True)}, "the other one's lease is not known to be lower yet"
+            await s.wait(17.0)
+            assert low.fallback_a == 19.0 and {holds for holds, _ in told} == {True}
+
+    run(story())
+
+
 def test_a_lease_of_an_earlier_life_is_no_breach_while_the_shorter_one_is_on_its_way_but_is_one_where_no_answer_comes() -> None:
     async def story() -> None:
         async with scenario(*[Place()] * 2, building=steps((0.0, 3.0)), over_limit_s=10.0, dead_man_from_s=None) as s:

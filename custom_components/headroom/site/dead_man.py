@@ -163,9 +163,21 @@ def worse(
     told_s: Mapping[str, float],
 ) -> bool:
     """Tell whether leases of so many amps and seconds would break rule (b) beside those that run, or break it more than it is."""
-    if not (then := [each for each in broken(states, evses, now, told_a, told_s) if each.excess_s > 0]):
-        return False
-    before_s = {(each.circuit_id, each.phase): each.excess_s for each in broken(states, evses, now)}
+    then = broken(states, evses, now, told_a, told_s)
+    return any(each.excess_s > 0 for each in then) and _lasts_longer(then, broken(states, evses, now))
+
+
+def bears(states: Mapping[str, CircuitState], evses: Collection[EvseState], fallbacks_a: Mapping[EvseKey, float], now: float) -> bool:
+    """Tell whether rule (b) holds with higher fallbacks as it does without: a car rises to its own as a lease below it ends."""
+    raised = [copy.copy(evse) for evse in evses]
+    for evse in raised:
+        evse.fallback_a = fallbacks_a.get(evse.key, evse.fallback_a)
+    then = broken(states, raised, now)
+    return not any(each.excess_s > 0 for each in then) or not _lasts_longer(then, broken(states, evses, now))
+
+
+def _lasts_longer(then: Iterable[Violation], before: Iterable[Violation]) -> bool:
+    before_s = {(each.circuit_id, each.phase): each.excess_s for each in before}
     return any(each.excess_s > before_s.get((each.circuit_id, each.phase), 0.0) + EPSILON_A for each in then)
 
 

@@ -10,7 +10,7 @@ from ..engine.stability import EPSILON_A
 from .asking import ceilings_set
 from .circuit import CircuitState
 from .config import EvseKey, Mode
-from .dead_man import lowers_nothing
+from .dead_man import bears, lowers_nothing
 from .evse import EvseState
 from .installer import Installer
 from .lapse import TRIAL_S
@@ -93,11 +93,16 @@ def order_lasting(
 ) -> None:
     """Write down which fallbacks and station ceilings are wanted.
 
-    A fallback has as many phases as the lease above it, so that the lease's end switches nothing under current. Where nothing is to be
+    Higher fallbacks wait until the leases that run bear them. A fallback has as many phases as the lease above it, so that the lease's end switches nothing under current. Where nothing is to be
     sent there is one thing yet: a fallback for one phase whose session is over is put back.
     """
     contract_voltage_v = voltage_v if mode is Mode.STATIC else None
     told = {} if mode.silent else fallbacks(circuits, evses, contract_voltage_v=contract_voltage_v)
+    raised = {
+        evse.key: told[str(evse.key)] for evse in evses if evse.fallback_a is not None and told.get(str(evse.key), 0.0) > evse.fallback_a
+    }
+    if raised and mode is Mode.DYNAMIC and not bears(circuits, evses, raised, now):
+        told |= {str(evse.key): evse.fallback_a for evse in evses if evse.key in raised and evse.fallback_a is not None}
     for evse in evses:
         left = mode.silent and evse.session is None and evse.fallback_one_phase is not False
         evse.wanted_fallback_a = evse.fallback_a if left else told.get(str(evse.key))
