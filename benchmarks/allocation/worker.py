@@ -1,7 +1,8 @@
 """Headroom's engine at its end of the pipe: JSON lines on stdin, an answer to each on stdout.
 
 The first line tells the site and the policy. Each further line is a turn of five minutes: the time and the sessions that still need
-energy; the answer holds the amps of each, and how long the engine took for them, the reading and writing of lines left out.
+energy, and those that have left since; the answer holds the amps of each, and how long the engine took for them, the reading and
+writing of lines left out.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import Any
 
 from custom_components.headroom.engine.allocate import allocate
 from custom_components.headroom.engine.demand import Demand, observe
+from custom_components.headroom.engine.departures import MOST_ERRORS, quantiles_of
 from custom_components.headroom.engine.model import Headroom, Need, Past, Phase, Request, Wiring
 from custom_components.headroom.engine.share import Policy, look_ahead, share
 
@@ -37,6 +39,9 @@ class Worker:
     stations: dict[str, dict[str, Any]]
     policy: Policy
     seen: dict[str, Seen] = field(default_factory=dict)
+    errors_s: tuple[float, ...] = ()
+    """By how much later than it was said the last ones have left."""
+    usual_errors_s: tuple[float, ...] = ()
 
     @classmethod
     def from_line(cls, line: dict[str, Any]) -> Worker:
@@ -55,6 +60,7 @@ class Worker:
     def turn(self, line: dict[str, Any]) -> dict[str, Any]:
         """Return the amps of each session, and what the whole engine and its filling alone took for the same requests."""
         now_s = line["now_s"]
+        self._learn(line["left"])
         self._look(line["sessions"])
         requests = [self._request(session) for session in line["sessions"]]
         began = perf_counter()
@@ -66,6 +72,13 @@ class Worker:
         amps = {request.request_id: allocations[request.request_id].limit_a for request in requests}
         self._tell(amps, now_s)
         return {"amps": amps, "filling_s": filled - began, "whole_s": ended - filled}
+
+    def _learn(self, left: list[dict[str, Any]]) -> None:
+        """Take note of when those left who have left, against what was said of it."""
+        if left:
+            errors_s = (each["left_at"] - each["departs_at"] for each in left)
+            self.errors_s = (*self.errors_s, *errors_s)[-MOST_ERRORS:]
+            self.usual_errors_s = quantiles_of(self.errors_s)
 
     def _look(self, sessions: list[dict[str, Any]]) -> None:
         """Take note of what each session has had since the last turn, against the mean of all; forget those that ended."""
@@ -102,7 +115,7 @@ class Worker:
             step_a=station["step_a"],
             voltage_v=station["voltage_v"],
             queue_key=session["arrived_at"],
-            need=Need(energy_wh=session["remaining_wh"], departs_at=session["departs_at"]),
+            need=Need(energy_wh=session["remaining_wh"], departs_at=session["departs_at"], errors_s=self.usual_errors_s),
             past=seen.past,
         )
 

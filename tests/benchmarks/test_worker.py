@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.allocation.jobs import OUR_OTHERS, OURS, WORKER
+from benchmarks.allocation.worker import Worker
+from custom_components.headroom.engine.departures import MOST_ERRORS
 from custom_components.headroom.engine.share import Policy
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,7 +48,7 @@ class Pipe:
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.write(json.dumps({"left": [], **question}) + "\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
@@ -92,6 +94,20 @@ def test_a_car_that_leaves_current_unused_makes_room_for_another(pipe: Pipe) -> 
     # A car that may draw 7.3 A keeps the whole step of its EVSE that it needs.
     pipe.ask({"now_s": 2 * PERIOD_S, "sessions": [session("E2")]})
     assert pipe.ask({"now_s": 3 * PERIOD_S, "sessions": [session("E2", 4500.0, 7.3)]})["amps"] == {"car at E2": 8.0}
+
+
+def test_how_far_departures_are_to_be_trusted_is_learnt_from_those_who_have_left() -> None:
+    worker = Worker.from_line({"site": SITE, "policy": "most_energy"})
+
+    def left(errors_s: list[float]) -> tuple[float, ...]:
+        told = [{"departs_at": 7200.0, "left_at": 7200.0 + error_s} for error_s in errors_s]
+        worker.turn({"now_s": 0.0, "sessions": [session("E1")], "left": told})
+        return worker.usual_errors_s
+
+    assert left([0.0] * MOST_ERRORS) == (), "they keep their word"
+    learnt_s = left([-2700.0, 2700.0] * MOST_ERRORS)
+    assert learnt_s[0] == -2700 and learnt_s[-1] == 2700
+    assert left([0.0] * MOST_ERRORS) == (), "and what was long ago is forgotten"
 
 
 def test_the_benchmark_knows_every_policy_of_the_engine() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.headroom.engine import programme
+from custom_components.headroom.engine.blocks import PERIOD_S
 from custom_components.headroom.engine.model import ALL_PHASES, Headroom, Need, Past, Phase, Request, Wiring
-from custom_components.headroom.engine.plan import PERIOD_S, USUAL_STAY_S, plan
+from custom_components.headroom.engine.plan import USUAL_STAY_S, plan
 from custom_components.headroom.engine.programme import NoOptimumError
 
 from . import oracle
@@ -58,6 +59,37 @@ def test_a_stay_that_suffices_by_day_is_not_bought_with_another_ones_last_hour()
     found = plan([main(32)], [car("a", 2, 7), car("b", 3, 14)], ready_wh=0.0, now=NOW)
     assert found["a"].ready_at is not None and found["a"].ready_at <= NOW + 2 * HOUR_S + 1
     assert found["b"].ready_at is not None and found["b"].ready_at <= NOW + 3 * HOUR_S + 1
+
+
+def doubtful(request: Request, errors_s: Sequence[float] = range(-2400, 2401, 600)) -> Request:
+    """Return a car whose driver leaves up to 40 minutes sooner or later than is said."""
+    return replace(request, need=replace(request.need, errors_s=tuple(errors_s)))
+
+
+def test_of_two_that_say_the_same_the_one_that_may_leave_sooner_goes_first() -> None:
+    # In 26 minutes it may be gone, and so long it has to charge; the other one has time for that after it.
+    sooner = range(-2400, 1, 600)
+    one, other = car("a", 1.1, 1.6, max_a=16), car("b", 1.1, 1.6, max_a=16)
+    assert targets([main(16)], [doubtful(one, sooner), other], weighs_errors=True) == {"a": 16, "b": 0}
+    assert targets([main(16)], [one, doubtful(other, sooner)], weighs_errors=True) == {"a": 0, "b": 16}
+
+
+def test_what_is_said_counts_to_the_minute_where_errors_are_not_weighed_or_there_are_none() -> None:
+    one, other = car("a", 2, 3.6, max_a=16), car("b", 3, 9, max_a=16)
+    as_said = plan([main(16)], [one, other], ready_wh=0.0, now=NOW)
+    assert plan([main(16)], [doubtful(one), doubtful(other)], ready_wh=0.0, now=NOW) == as_said
+    assert plan([main(16)], [one, other], ready_wh=0.0, weighs_errors=True, now=NOW) == as_said
+
+
+def test_a_car_has_no_use_for_more_than_it_needs_however_likely_it_is_to_leave() -> None:
+    # What a has no use for in its first hour is b's, who is there all night: both are ready.
+    found = plan([main(16)], [doubtful(car("a", 1, 2)), doubtful(car("b", 10, 20))], ready_wh=0.0, weighs_errors=True, now=NOW)
+    assert found["a"].ready_at is not None and found["a"].ready_at <= NOW + HOUR_S
+    assert found["b"].ready_at is not None and found["b"].ready_at <= NOW + 8 * HOUR_S
+
+
+def test_who_has_outstayed_the_word_is_served_before_who_is_there_for_long() -> None:
+    assert targets([main(16)], [doubtful(car("a", -0.2, 3, max_a=16)), doubtful(car("b", 4, 9))], weighs_errors=True) == {"a": 16, "b": 0}
 
 
 def test_watts_count_not_amps() -> None:

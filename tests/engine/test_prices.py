@@ -6,8 +6,9 @@ from dataclasses import replace
 from hypothesis import given, strategies as st
 import pytest
 
+from custom_components.headroom.engine.blocks import PERIOD_S
 from custom_components.headroom.engine.model import Headroom, Need, Past, Phase, ReasonCode, Request
-from custom_components.headroom.engine.plan import PERIOD_S, plan
+from custom_components.headroom.engine.plan import plan
 from custom_components.headroom.engine.prices import Price, Tariff
 from custom_components.headroom.engine.rotation import LEAST_ON_S
 from custom_components.headroom.engine.share import Policy, look_ahead, share

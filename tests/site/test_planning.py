@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from custom_components.headroom.engine.blocks import PERIOD_S
 from custom_components.headroom.engine.model import ALL_PHASES, Headroom, Need, Past, Phase, Request
-from custom_components.headroom.engine.plan import PERIOD_S
 from custom_components.headroom.engine.share import Policy
 from custom_components.headroom.site.planning import AGAIN_S, Basis, made_of, outdated
 

@@ -1,6 +1,7 @@
 """The algorithms that the simulator asks: Caltech's own, and Headroom's engine at the other end of a pipe."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 import json
 import subprocess
 
@@ -14,7 +15,7 @@ from acnportal.algorithms import (
     least_laxity_first,
 )
 
-from .sessions import PERIOD_MIN
+from .sessions import PERIOD_MIN, Session
 from .sites import Site
 
 BASELINES = {
@@ -27,16 +28,20 @@ BASELINES = {
 
 
 class Engine(BaseAlgorithm):
-    """Headroom's engine in its own interpreter: each period it is told the sessions and answers with amps."""
+    """Headroom's engine in its own interpreter: each period it is told the sessions and answers with amps.
 
-    def __init__(self, site: Site, policy: str, worker: Sequence[str]) -> None:
-        """Start the engine and tell it the site."""
+    Who has left is told too, with the departure that was said before: so it learns how far those are to be trusted.
+    """
+
+    def __init__(self, site: Site, policy: str, worker: Sequence[str], sessions: Iterable[Session]) -> None:
+        """Start the engine and tell it the site; `sessions` are told of once they are over."""
         super().__init__()
         self.max_recompute = 1
         self.filling_s: list[tuple[int, float]] = []
         self.whole_s: list[tuple[int, float]] = []
         self._process = subprocess.Popen([*worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
         self._site = site
+        self._to_leave = deque(sorted(sessions, key=lambda session: session.departure))
         self._ask({"site": described(site), "policy": policy})
 
     def schedule(self, active_sessions: list[SessionInfo]) -> dict[str, list[float]]:
@@ -48,6 +53,7 @@ class Engine(BaseAlgorithm):
         answer = self._ask(
             {
                 "now_s": now_s,
+                "left": self._left(),
                 "sessions": [
                     {
                         "session_id": session.session_id,
@@ -64,6 +70,19 @@ class Engine(BaseAlgorithm):
         self.whole_s.append((len(active_sessions), answer["whole_s"]))
         self.filling_s.append((len(active_sessions), answer["filling_s"]))
         return {session.station_id: [answer["amps"][session.session_id]] for session in active_sessions}
+
+    def _left(self) -> list[dict]:
+        """Return who has left since this was asked last."""
+        left: list[Session] = []
+        while self._to_leave and self._to_leave[0].departure <= self.interface.current_time:
+            left.append(self._to_leave.popleft())
+        return [
+            {
+                "departs_at": session.expected_departure * PERIOD_MIN * 60.0,
+                "left_at": session.departure * PERIOD_MIN * 60.0,
+            }
+            for session in left
+        ]
 
     def close(self) -> None:
         """Let the engine end."""

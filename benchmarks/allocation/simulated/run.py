@@ -91,7 +91,7 @@ def play(scene: Scene, job: dict) -> Played:
         for session in scene.sessions
     ]
     policy = job["policy"]
-    algorithm = BASELINES[policy]() if policy in BASELINES else Engine(scene.site, policy, job["worker"])
+    algorithm = BASELINES[policy]() if policy in BASELINES else Engine(scene.site, policy, job["worker"], scene.sessions)
     events = EventQueue([PluginEvent(car.arrival, car) for car in cars])
     simulator = Simulator(scene.network, algorithm, events, STARTS, period=PERIOD_MIN, verbose=False)
     with nullcontext() if job["timed"] else shortcuts(), warnings.catch_warnings():

@@ -210,10 +210,12 @@ class Need:
     """What a driver needs, as far as it is known: energy still to come, and when the car leaves.
 
     `departs_at` is None where neither the driver nor the habit of the place tells; `state_of_charge` is a share, 0 to 1.
+    `errors_s` are quantiles of by how much later than such words cars have left (departures.py); where there are none, it is to the minute.
     """
 
     energy_wh: float | None = None
     departs_at: float | None = None
+    errors_s: tuple[float, ...] = ()
     state_of_charge: float | None = None
 
 

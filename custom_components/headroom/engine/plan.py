@@ -18,6 +18,9 @@ watt hour weighted by
   not more than that: energy that could not be had later is worth the dearest price.
 - KEEP, on what a session has already, avoids changes that win nothing.
 
+Where drivers do not leave when they say (departures.py), a current counts in reward and rows by how likely the car is to be there
+still, for others have it once the car has left; but the car has no use for more than it needs if it does stay.
+
 The first block is the target; `allocate` makes it exactly feasible, in whole steps. Where there is no solver, the target is what
 earliest departure first gives, which lies between sharing alike and the optimum.
 """
@@ -27,17 +30,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import sqrt
 
+from .blocks import PERIOD_S, Block, blocks_of
+from .departures import Stay
 from .model import Headroom, Phase, Request, Wiring
 from .prices import Price, Tariff
 from .programme import Programme
 from .rows import Row, loads_of, put, room_a, rows_of
 from .totals import FIRST_TANGENTS, LATER_TANGENTS, Group, Totals, scarce
 
-PERIOD_S = 300.0
-"""The first block: how long a plan is meant to hold."""
-BLOCKS = 12
-"""The most blocks after the first. They end at departures, the early ones more finely."""
-FINENESS = 1.5
 USUAL_STAY_S = 4 * 3600.0
 """How long a session is planned for whose departure nobody knows."""
 LONGEST_STAY_S = 7 * 86400.0
@@ -58,6 +58,8 @@ STARTS = 3 / 4
 """A car starts where it is given this share of its least current."""
 WORTH_IT = 1 / 3
 """Without a solver, less than this share of the least current is left to others."""
+LEAST_PRESENT = 1e-3
+"""A session that is there with less than this probability is not."""
 SOMETHING_A = 0.5
 """Who is given this on the average of a later block charges some time in it, with more."""
 
@@ -82,7 +84,7 @@ class Candidate:
 
     request: Request
     group: Group
-    stay_s: float
+    stay: Stay
     energy_wh: float
     worth: float
     """What each watt hour is worth beside another one of the same weight."""
@@ -92,30 +94,13 @@ class Candidate:
         return self.group.watts_per_a * current_a * length_s / 3.6e6
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A span of time from now on, in seconds, and how dear energy is in it: from 0, the cheapest there is, to 1."""
-
-    start_s: float
-    end_s: float
-    dearness: float = 0.0
-
-    @property
-    def length_s(self) -> float:
-        """Return how long it is."""
-        return self.end_s - self.start_s
-
-    def present(self, stay_s: float) -> float:
-        """Return for which share of the block a session is there."""
-        return max(0.0, min(self.end_s, stay_s) - self.start_s) / self.length_s
-
-
 def plan(
     headrooms: Sequence[Headroom],
     requests: Sequence[Request],
     *,
     ready_wh: float,
     spare_s: float = 0.0,
+    weighs_errors: bool = False,
     now: float,
     besides_a: Mapping[str, float] | None = None,
     prices: Sequence[Price] = (),
@@ -124,15 +109,15 @@ def plan(
     """Return what each session whose need is known should have, by the request's id.
 
     `ready_wh` is what a car that gets all it needs is worth beside its energy, and `spare_s` by how much earlier than it leaves it
-    is to have it. `besides_a` is what is left to the sessions whose need is not known. `prices` are those of energy, as far as they
+    is to have it; `weighs_errors` has a departure be as uncertain as such words were. `besides_a` is what is left to the sessions whose need is not known. `prices` are those of energy, as far as they
     are known: what can wait for a cheaper hour does. Without a solver the earliest departures come first. Raises NoOptimumError
     where HiGHS is not to be had, and ValueError as `rows_of`.
     """
-    candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, spare_s, now)
-    blocks = blocks_of([candidate.stay_s for candidate in candidates], Tariff.of(prices, now), now)
+    candidates = candidates_of(headrooms, requests, besides_a or {}, ready_wh, spare_s, weighs_errors, now)
+    blocks = blocks_of([candidate.stay for candidate in candidates], Tariff.of(prices, now), now)
     wanted = ((candidate.group, candidate.request.max_a) for candidate in candidates)
     if not any(block.dearness for block in blocks) and not scarce(wanted, {}):
-        currents = [[each.request.max_a * block.present(each.stay_s) for block in blocks] for each in candidates]
+        currents = [[each.request.max_a * block.reached(each.stay) for block in blocks] for each in candidates]
     else:
         currents = optimum(candidates, blocks) if solver else by_departure(candidates)
     return {
@@ -147,6 +132,7 @@ def candidates_of(
     besides_a: Mapping[str, float],
     ready_wh: float,
     spare_s: float,
+    weighs_errors: bool,
     now: float,
 ) -> list[Candidate]:
     """Return the sessions that want current and whose need is known, in the order of their ids; the rows carry the others'."""
@@ -162,9 +148,10 @@ def candidates_of(
         if need.energy_wh is None:
             put(groups[place].loads, besides_a.get(request.request_id, 0.0))
         elif request.max_a >= request.min_a:
-            stay_s = USUAL_STAY_S if need.departs_at is None else min(max(PERIOD_S, need.departs_at - now - spare_s), LONGEST_STAY_S)
-            worth = 1 + SOON / (1 + stay_s / 3600) + ready_wh / max(LEAST_ENERGY_WH, need.energy_wh)
-            candidates.append(Candidate(request, groups[place], stay_s, max(0.0, need.energy_wh), worth))
+            said_s = USUAL_STAY_S if need.departs_at is None else need.departs_at - now - spare_s
+            stay = Stay.of(said_s, need.errors_s if weighs_errors else (), least_s=PERIOD_S, most_s=LONGEST_STAY_S)
+            worth = 1 + SOON / (1 + stay.expected_s / 3600) + ready_wh / max(LEAST_ENERGY_WH, need.energy_wh)
+            candidates.append(Candidate(request, groups[place], stay, max(0.0, need.energy_wh), worth))
     return candidates
 
 
@@ -175,26 +162,8 @@ def watts_per_a(request: Request, wiring: Wiring = Wiring.STAR) -> float:
     return request.voltage_v * (1.0 if len(request.phases) == 2 else sqrt(3))
 
 
-def blocks_of(stays_s: Sequence[float], tariff: Tariff, now: float) -> list[Block]:
-    """Return the blocks: the period that is decided now, then up to each departure, or to some of them where they are many.
-
-    Where the price changes a block ends as well.
-    """
-    departures_s = sorted({stay_s for stay_s in stays_s if stay_s > PERIOD_S})
-    last = len(departures_s) - 1
-    if len(departures_s) > BLOCKS:
-        chosen = sorted({round(last * (number / BLOCKS) ** FINENESS) for number in range(1, BLOCKS + 1)})
-        departures_s = [departures_s[index] for index in chosen]
-    horizon = now + max([PERIOD_S, *departures_s])
-    ends_s = sorted({PERIOD_S, *departures_s, *(change - now for change in tariff.changes(now + PERIOD_S, horizon))})
-    return [
-        Block(start_s, end_s, tariff.dearness(now + start_s, now + end_s, horizon))
-        for start_s, end_s in zip([0.0, *ends_s], ends_s, strict=False)
-    ]
-
-
 def optimum(candidates: Sequence[Candidate], blocks: Sequence[Block]) -> list[list[float]]:
-    """Return each session's current in each block of its stay; NoOptimumError where HiGHS is not to be had."""
+    """Return each session's current in each block of its stay, if it is still there; NoOptimumError where HiGHS is not to be had."""
     taken: list[dict[Row, complex]] = [{} for _ in blocks]
     currents_a: dict[Candidate, list[float]] = {}
     for _, tier in groupby(sorted(candidates, key=tier_of), key=tier_of):
@@ -212,8 +181,16 @@ def optimum(candidates: Sequence[Candidate], blocks: Sequence[Block]) -> list[li
         for total in totals:
             total.take(values)
         for candidate, of_session in zip(members, columns, strict=True):
-            currents_a[candidate] = [sum(values[column] for column in of_block) for of_block in of_session]
+            currents_a[candidate] = [
+                sum(values[column] for column in of_block) * odds(candidate, block)
+                for block, of_block in zip(blocks, of_session, strict=False)
+            ]
     return [currents_a[candidate] for candidate in candidates]
+
+
+def odds(candidate: Candidate, block: Block) -> float:
+    """Return by how much more a session has in a block if it is there as long as it can be, than on the average."""
+    return 1.0 if candidate.stay.known else block.reached(candidate.stay) / block.present(candidate.stay)
 
 
 def tier_of(candidate: Candidate) -> int:
@@ -224,7 +201,7 @@ def tier_of(candidate: Candidate) -> int:
 def by_departure(candidates: Sequence[Candidate]) -> list[list[float]]:
     """Return each session's current in the first block, as much as it can use to who leaves first, then to the next."""
     currents_a: dict[str, float] = {}
-    for candidate in sorted(candidates, key=lambda each: (each.request.tier, each.stay_s, each.request.request_id)):
+    for candidate in sorted(candidates, key=lambda each: (each.request.tier, each.stay.expected_s, each.request.request_id)):
         request = candidate.request
         usable_a = min(request.max_a, candidate.energy_wh / 1000 / candidate.energy_kwh(1.0, PERIOD_S), room_a(candidate.group.loads))
         current_a = usable_a if usable_a >= WORTH_IT * request.min_a else 0.0
@@ -243,14 +220,14 @@ def add(programme: Programme, candidate: Candidate, heaviest: float, blocks: Seq
     need = programme.row(candidate.energy_wh / 1000)
     columns: list[list[int]] = []
     for block, total in zip(blocks, totals, strict=True):
-        present = block.present(candidate.stay_s)
-        if present <= 0:
+        present = block.present(candidate.stay)
+        if present < LEAST_PRESENT:
             break
-        middle_s = block.start_s + present * block.length_s / 2
+        middle_s = block.start_s + block.reached(candidate.stay) * block.length_s / 2
         energy_kwh = candidate.energy_kwh(1.0, block.length_s)
-        early = EARLY * (1 - middle_s / (candidate.stay_s + EARLY_SLACK_S))
+        early = EARLY * (1 - middle_s / (candidate.stay.longest_s + EARLY_SLACK_S))
         reward = energy_kwh * worth * (1 + early - CHEAP * block.dearness)
-        entries = [(need, energy_kwh), (total.row(candidate.group, request.max_a), 1.0)]
+        entries = [(need, energy_kwh * odds(candidate, block)), (total.row(candidate.group, request.max_a), 1.0)]
         if columns:
             columns.append([programme.column(request.max_a * present, reward, entries)])
         else:

@@ -36,10 +36,15 @@ class Aim:
 
     ready_wh: float = 0.0
     spare_s: float = 0.0
+    weighs_errors: bool = False
 
 
-PLANNED = {Policy.MOST_CARS_READY: Aim(ready_wh=1500.0, spare_s=2700.0), Policy.MOST_ENERGY: Aim()}
-"""The policies that look ahead. Nobody leaves to the minute: who is to be ready is so three quarters of an hour before, where it can be."""
+PLANNED = {Policy.MOST_CARS_READY: Aim(ready_wh=1500.0, spare_s=2700.0), Policy.MOST_ENERGY: Aim(weighs_errors=True)}
+"""The policies that look ahead. Nobody leaves to the minute: who is to be ready is so three quarters of an hour before, where it can be.
+
+Where energy is all that counts that costs too much: there each hour counts by how likely the car is to be there still. That in turn
+leaves more cars short of a little, and so it is nothing for most cars ready.
+"""
 
 
 def look_ahead(
@@ -62,7 +67,17 @@ def look_ahead(
     if any(request.need.energy_wh is None for request in requests):
         besides_a = {name: each.limit_a for name, each in share(headrooms, requests, Policy.EQUAL_CURRENT, {}, now=now).items()}
     aim = PLANNED[policy]
-    return plan(headrooms, requests, ready_wh=aim.ready_wh, spare_s=aim.spare_s, now=now, besides_a=besides_a, prices=prices, solver=solver)
+    return plan(
+        headrooms,
+        requests,
+        ready_wh=aim.ready_wh,
+        spare_s=aim.spare_s,
+        weighs_errors=aim.weighs_errors,
+        now=now,
+        besides_a=besides_a,
+        prices=prices,
+        solver=solver,
+    )
 
 
 def share(

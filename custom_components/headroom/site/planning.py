@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import logging
 from math import inf
 
+from ..engine.blocks import PERIOD_S
 from ..engine.model import Headroom, PerPhase, Request
-from ..engine.plan import PERIOD_S, Planned, watts_per_a
+from ..engine.plan import Planned, watts_per_a
 from ..engine.programme import NoOptimumError
 from ..engine.share import PLANNED, Policy, look_ahead
 
