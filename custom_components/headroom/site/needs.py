@@ -25,6 +25,10 @@ class Source(StrEnum):
     UNKNOWN = "unknown"
 
 
+WORDS = frozenset({Source.DRIVER, Source.CAR})
+"""Who said so: what is usual is no word that could be kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
     """What a session needs, and who says so. `departs_at` is by the wall clock, `need.departs_at` by the monotonic one."""
@@ -115,12 +119,14 @@ def needed(
     had_wh: float,
     soc_pct: float | None,
     usual: Usual,
+    errors_s: tuple[float, ...] = (),
     utcnow: datetime,
     now: float,
     before: Needed = Needed(),
 ) -> Needed:
     """Return what a session needs; `had_wh` is what it has taken, `now` the monotonic time of `utcnow`.
 
+    `errors_s` are quantiles of by how much later cars leave than their drivers or they say.
     What was found `before` makes it steady: two clocks are never read at once, and a moment must not waver by that.
     """
     energy_wh, energy_source = energy_left(wish, session, had_wh, usual)
@@ -130,7 +136,12 @@ def needed(
     if leaves_at is not None and held_at is not None and departs_at == before.departs_at and abs(leaves_at - held_at) < 1:
         leaves_at = held_at
     return Needed(
-        need=Need(energy_wh=energy_wh, departs_at=leaves_at, state_of_charge=charge(wish, session, soc_pct)),
+        need=Need(
+            energy_wh=energy_wh,
+            departs_at=leaves_at,
+            errors_s=errors_s if departure_source in WORDS else (),
+            state_of_charge=charge(wish, session, soc_pct),
+        ),
         energy_source=energy_source,
         departs_at=departs_at,
         departure_source=departure_source,
@@ -146,6 +157,7 @@ def needed_document(needed: Needed) -> dict[str, Any]:
         "energy_source": str(needed.energy_source),
         "departs_at": None if needed.departs_at is None else needed.departs_at.isoformat(timespec="seconds"),
         "departure_source": str(needed.departure_source),
+        "departure_errors_s": [round(error_s) for error_s in need.errors_s],
         "state_of_charge": need.state_of_charge,
         "pausable": needed.pausable,
     }
