@@ -1,15 +1,19 @@
 """The dead-man rule over a running site: it is looked at in every turn, what breaks it is mended, and what can't be is told."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 import math
 from typing import Any
 
 import pytest
 
-from custom_components.headroom.engine.model import NONE_A
+from custom_components.headroom.engine.model import NONE_A, Circuit
+from custom_components.headroom.site.circuit import CircuitState
 from custom_components.headroom.site.config import EvseConfig, EvseKey
-from custom_components.headroom.site.dead_man import installed, may_begin
+from custom_components.headroom.site.dead_man import DeadManWatch, installed, may_begin
 from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.limits import Lease
+from custom_components.headroom.site.session import Session
 from custom_components.headroom.site.snapshot import UNMENDED_S
 from simulator.blocks.block import CallRefusedError
 from simulator.virtual import run
@@ -123,6 +127,25 @@ def test_an_evse_counts_as_idle_once_that_is_heard_and_for_a_minute_after_its_st
     assert may_begin(evse, 1059.0)
     evse.ready = True
     assert may_begin(evse, 1059.0) and not may_begin(evse, 1061.0), "it has not told yet that nobody came meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("lease_a", "age_s", "holds"), [(30.0, 10.0, None), (50.0, 10.0, False), (30.0, 310.0, False), (20.0, 310.0, True)]
+)
+def test_the_rule_is_unknown_where_only_what_is_not_heard_yet_would_break_it(lease_a: float, age_s: float, holds: bool | None) -> None:
+    """After a restart cars may charge at all EVSEs that have told nothing; once leases of before have ended they count as if they did."""
+    began = datetime(2026, 10, 1, tzinfo=UTC)
+    session = Session(transaction_id="1", record_id="1", started_at=began, since=-100.0, queued_at=-100.0, last_at=began)
+    charging, *unheard = (
+        EvseState(key=EvseKey(name, 1), config=EvseConfig(evse_id=1), circuit_id="main", fallback_a=10.0, fallback_current=True)
+        for name in ("CP1", "CP2", "CP3")
+    )
+    charging.ready = charging.heard = True
+    charging.session, charging.lease = session, Lease(transaction_id="1", limit_a=lease_a, expires_at=age_s + 300.0)
+    states = {"main": CircuitState(circuit=Circuit(circuit_id="main", name="Main", fuse_a=40.0), since=0.0)}
+    watch = DeadManWatch()
+    watch.look(states, unheard, 0.0)
+    assert watch.look(states, [charging, *unheard], age_s).holds is holds
 
 
 def test_a_fallback_is_raised_once_the_others_leases_bear_it() -> None:
