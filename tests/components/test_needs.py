@@ -179,7 +179,7 @@ async def test_a_need_is_in_the_diagnostics(hass: HomeAssistant, init_integratio
 async def test_people_come_and_go_by_home_assistants_clock(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
     """A working day is one there where the site is."""
     await hass.config.async_set_time_zone("Pacific/Auckland")
-    assert str(site_config(mock_config_entry).time_zone) == "Pacific/Auckland"
+    assert str(site_config(mock_config_entry).zone) == "Pacific/Auckland"
 
 
 async def test_a_need_outlives_a_reload(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
