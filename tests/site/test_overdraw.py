@@ -38,6 +38,30 @@ def test_the_others_give_way_at_once_to_a_car_that_jumps_far_above_its_limit(fus
     run(story())
 
 
+@pytest.mark.parametrize("meter_every_s", [1, 5])
+@pytest.mark.parametrize("times", [1.05, 1.1])
+@pytest.mark.parametrize("who", [(1,), (1, 2, 3)])
+def test_cars_that_draw_a_little_more_than_they_may_are_made_way_for(who: tuple[int, ...], times: float, meter_every_s: int) -> None:
+    def speaks(now: float, s: Scenario) -> None:
+        (s.meters_silent.discard if round(now + 1) % meter_every_s == 0 else s.meters_silent.add)("main")
+
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=meter_every_s + CAR_S + CORRECTION_S) as s:
+            s.on_second.append(lambda now: speaks(now, s))
+            await s.until(60)
+            for number in who:
+                offers = s.model(number).offers
+                s.model(number).offers = lambda offers=offers: {1: offers()[1] * times}  # type: ignore[method-assign,misc]
+            await s.until(300)
+            moments = s.between(100, 300)
+            assert max(max(moment.main_a) for moment in moments) <= 61, s.story()
+            assert all(s.problem(number) is None and s.reason(number) == "circuit" for number in (1, 2, 3)), "nobody is called disobedient"
+            assert s.main_a()[0] > 58, "and no more than that"
+            assert len({moment.limits_a for moment in moments}) <= 3, "the limits stand still"
+
+    run(story())
+
+
 def test_cars_that_are_cut_to_make_way_are_not_paused_where_there_is_room_for_all() -> None:
     async def story() -> None:
         async with scenario(*[Place()] * 3, over_limit_s=BOUND_S) as s:

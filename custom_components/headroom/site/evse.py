@@ -50,6 +50,8 @@ class EvseState(EvseHoldings):
         )
         if self.demand.ceiling_a != before.ceiling_a and self.sleeps(now):
             self.requeue(now)
+        if self.settled(now):
+            self.excess_a = max(0.0, self.draw_a - limit_a) if self._within(limit_a) else 0.0
         reached = abs(self.draw_a - limit_a) <= REACHED * limit_a + OVERDRAW_A
         self.left = () if reached else tuple(each for each in self.left if now < each[1] + self.response_s)
         if self._within(limit_a):
@@ -156,7 +158,7 @@ class EvseState(EvseHoldings):
         self.power_w = 0.0
         self.demand = Demand()
         self.drawing_since = None
-        self.overdraw_since, self.exceeding = None, False
+        self.overdraw_since, self.exceeding, self.excess_a = None, False, 0.0
         self.sample_at = math.inf
         self.followed, self.followed_s, self.peak_a = True, None, 0.0
         self.resend, self.resumed_at, self.just_proven = False, None, False

@@ -113,6 +113,8 @@ class EvseFacts:
     roomy_since: float = -math.inf
     """Since when its share has been above its limit without a break; infinite while it is not, for ever before that is seen."""
     overdraw_since: float | None = None
+    excess_a: float = 0.0
+    """So much above its limit its car was seen to draw last, once it had followed; no more than is borne with (`holdings.py`)."""
     exceeding: bool = False
     """By the last reading its car draws more than its limits explain: the others are led beside what it draws."""
     followed: bool = True

@@ -19,6 +19,9 @@ from .led import led
 from .snapshot import MeterHealth
 from .strain import SLOW_S
 
+BORNE_A = 0.3
+"""What cars that obey draw above their limits, all on a conductor together, is made way for from here on; below it is the meters' rounding."""
+
 
 def path_ids(states: Mapping[str, CircuitState], circuit_id: str) -> set[str]:
     """Return the ids of a circuit and all above it."""
@@ -104,7 +107,7 @@ def _draw(evse: EvseState, now: float) -> Draw | None:
     if evse.idle(now) and (first is None or first.remote_start_id is None):
         # One of before a restart counts as idle, or a building that was not known yet would be put down to it.
         return None
-    reserved_a = evse.per_phase(evse.reserved_a(now))
+    reserved_a = evse.per_phase(max(evse.reserved_a(now), evse.installed_a(now) + evse.excess_a))
     if evse.session is None or not evse.ready or evse.current_a == UNKNOWN:
         return Draw(low_a=NONE_A, high_a=reserved_a, reserved_a=reserved_a, measured_at=None)
     measured_a = evse.measured_per_phase()
@@ -151,6 +154,11 @@ def headrooms(
     for circuit_id, begins_a in unheard_a(circuits, evses, now).items():
         if states[circuit_id].health is not MeterHealth.OK:  # a meter would show it
             reserved[circuit_id] = add(reserved[circuit_id], begins_a)
+    for circuit_id, excess_a in sums(
+        circuits, ((evse.circuit_id, evse.per_phase(evse.excess_a)) for evse in evses if led(evse, mode))
+    ).items():
+        if max(excess_a) > BORNE_A:
+            reserved[circuit_id] = add(reserved[circuit_id], excess_a)
     drawn = sums(circuits, ((evse.circuit_id, _drawn_a(evse, now)) for evse in others))
     rows = []
     for circuit_id, state in states.items():
