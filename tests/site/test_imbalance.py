@@ -95,3 +95,36 @@ def test_without_a_meter_the_cars_alone_stay_inside_it() -> None:
             assert 18 < sum(s.draws_a()) <= 20, s.story()
 
     run(story())
+
+
+@pytest.mark.parametrize("leaves", [(), (1,), (3,), (1, 2), (2, 3)])
+def test_fixed_shares_keep_to_it_whichever_cars_are_there(leaves: tuple[int, ...]) -> None:
+    async def story() -> None:
+        async with scenario(ON_L1, ON_L1, ON_L2, imbalance_a=20.0, metered=False) as s:
+            await s.until(60)
+            assert [s.fallback_a(number) for number in (1, 2, 3)] == [10.0, 10.0, 20.0]
+            for number in leaves:
+                s.unplug(number)
+            await s.until(120)
+            assert furthest_a(s, 0, 120) <= 20, s.story()
+
+    run(story())
+
+
+def test_fixed_shares_on_all_conductors_take_nothing_apart() -> None:
+    async def story() -> None:
+        async with scenario(ON_L1, Place(), imbalance_a=20.0, worst_case_a=10.0, metered=False) as s:
+            await s.until(60)
+            assert (s.fallback_a(1), s.fallback_a(2)) == (20.0, 31.0), "what the fuse leaves beside the other"
+
+    run(story())
+
+
+def test_fallbacks_that_leases_lead_over_are_for_the_fuse_alone() -> None:
+    async def story() -> None:
+        async with scenario(ON_L1, ON_L2, imbalance_a=6.0) as s:
+            await s.until(60)
+            assert (s.fallback_a(1), s.fallback_a(2)) == (32.0, 32.0)
+            assert furthest_a(s, 40, 60) <= 6, s.story()
+
+    run(story())

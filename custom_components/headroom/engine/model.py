@@ -78,10 +78,14 @@ class Circuit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imbalance:
-    """The most by which two conductors of a circuit may differ, and what everything besides the sessions puts on each of them."""
+    """The most by which two conductors of a circuit may differ, and what everything besides the sessions puts on each of them.
+
+    `any_absent`: it is to hold whoever of the sessions is there and draws, so that none may rest on another's current.
+    """
 
     limit_a: float
     unmanaged_a: PerPhase = NONE_A
+    any_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

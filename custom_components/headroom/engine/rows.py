@@ -44,11 +44,15 @@ class Row:
     limit_a: float
     load_a: complex = 0.0
     sessions: int = 0
+    raised_only: bool = False
+    """Of a difference only what raises it counts."""
 
     @property
     def relievable(self) -> bool:
         """Tell whether some session's current may lower what another's has raised."""
-        return self.against is not None or (self.phase is not None and self.wiring is Wiring.DELTA_BEHIND_TRANSFORMER)
+        return (self.against is not None and not self.raised_only) or (
+            self.phase is not None and self.wiring is Wiring.DELTA_BEHIND_TRANSFORMER
+        )
 
 
 type Loads = tuple[tuple[Row, complex], ...]
@@ -82,7 +86,10 @@ def _own_rows(headroom: Headroom) -> list[Row]:
         for phase in ALL_PHASES:
             against = ALL_PHASES[phase - 1]
             base_a = imbalance.unmanaged_a[phase] - imbalance.unmanaged_a[against]
-            rows.append(Row(circuit_id, wiring, phase, against, imbalance.limit_a + TOLERANCE_A, base_a))
+            limit_a, alone = imbalance.limit_a + TOLERANCE_A, imbalance.any_absent
+            rows.append(Row(circuit_id, wiring, phase, against, limit_a, base_a, raised_only=alone))
+            if alone:
+                rows.append(Row(circuit_id, wiring, against, phase, limit_a, -base_a, raised_only=True))
     if any(isnan(row.limit_a) or isnan(abs(row.load_a)) for row in rows):
         raise ValueError(f"the headroom of circuit {circuit_id!r} is not a number")
     return rows
@@ -99,7 +106,8 @@ def coefficient(row: Row, phases: Sequence[Phase]) -> complex:
     if row.wiring is Wiring.STAR:
         if row.phase is None:
             return len(phases)
-        return (row.phase in phases) - (row.against in phases)
+        apart = (row.phase in phases) - (row.against in phases)
+        return max(0, apart) if row.raised_only else apart
     if len(phases) == 1:
         raise ValueError(f"a session between conductors is on phases {phases}, and circuit {row.circuit_id!r} has no neutral")
     if row.phase is None:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from ..engine.allocate import allocate
 from ..engine.deadman import fallback_room, sums
-from ..engine.model import Circuit, Headroom, PerPhase, Phase, Request
+from ..engine.model import ALL_PHASES, Circuit, Headroom, Imbalance, PerPhase, Phase, Request, Wiring
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import subtract
 from .circuit import CircuitState
@@ -25,8 +25,8 @@ def fallbacks(
 
     Every EVSE counts on all its conductors, a car or not, and keeps its share whatever a person sets: it is written rarely.
     Raises wait until the others' cuts are confirmed. An EVSE in doubt keeps what it has, and the others give way to its rating.
-    `contract_voltage_v`, to neutral, is given where the fallbacks are all there is: then limits in watts bound them too. Where leases
-    lead, they bound those: no breaker trips by a contract.
+    `contract_voltage_v`, to neutral, is given where the fallbacks are all there is: then limits in watts and to the imbalance bound them
+    too, whichever cars are there. Where leases lead, they bound those: no breaker trips by a contract.
     """
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     led, doubted = [evse for evse in evses if not doubtful(evse)], [evse for evse in evses if doubtful(evse)]
@@ -38,6 +38,7 @@ def fallbacks(
             available_a=_not_negative(subtract(fallback_room(state.circuit), taken[circuit_id])),
             wiring=state.circuit.wiring,
             sum_a=_contract_room_a(state.circuit, taken[circuit_id], contract_voltage_v),
+            imbalance=None if contract_voltage_v is None else _imbalance(state.circuit, taken[circuit_id]),
         )
         for circuit_id, state in states.items()
     ]
@@ -66,6 +67,13 @@ def _contract_room_a(circuit: Circuit, taken_a: PerPhase, voltage_v: float | Non
     if circuit.limit_w is None or voltage_v is None:
         return None
     return max(0.0, circuit.limit_w / voltage_v - sum(circuit.unmanaged_worst_a) - sum(taken_a))
+
+
+def _imbalance(circuit: Circuit, taken_a: PerPhase) -> Imbalance | None:
+    """Return how far shares may take a circuit's conductors apart, its building taken for even."""
+    if circuit.imbalance_a is None or circuit.wiring is not Wiring.STAR or len(circuit.phases) < len(ALL_PHASES):
+        return None
+    return Imbalance(limit_a=circuit.imbalance_a, unmanaged_a=taken_a, any_absent=True)
 
 
 def at_least_or_nothing(limit_a: float, min_a: float) -> float:
