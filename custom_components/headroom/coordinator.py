@@ -38,11 +38,10 @@ from .site.memory import SiteMemory
 from .site.site import Site
 from .site.snapshot import SiteSnapshot
 from .solver import async_install_solver
-from .storage import ledger_path, site_store
+from .storage import SiteKeeper, ledger_path
 
 _LOGGER = logging.getLogger(__name__)
 
-SAVE_DELAY_S = 1.0
 READINGS_SHOWN_EVERY_S = 1.0
 """A fast meter is read four times a second: entities, and what records them, need not follow each of its readings."""
 
@@ -61,7 +60,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     def __init__(self, hass: HomeAssistant, entry: HeadroomConfigEntry) -> None:
         """Touch nothing yet."""
         super().__init__(hass, _LOGGER, config_entry=entry, name=f"{DOMAIN} {entry.title}", always_update=True)
-        self._store = site_store(hass, entry.entry_id)
+        self._keeper = SiteKeeper(hass, entry.entry_id, lambda: self.site.memory().document())
         self._ledger = Ledger(f"sqlite:///{ledger_path(hass, entry.entry_id)}", on_health=self._on_ledger_health)
         self._begun = AsyncExitStack()
         """How to let go of what was begun."""
@@ -90,7 +89,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
 
     async def _async_begin(self) -> None:
         entry = self.config_entry
-        kept = await self._store.async_load()
+        kept = await self._keeper.async_load()
         memories = await self._memories.async_load(self._approved())
         await self.upgrades.async_load()
         await self.hass.async_add_executor_job(self.logs.clear)
@@ -119,10 +118,10 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             memory=None if kept is None else SiteMemory.from_document(kept),
             journal=journal,
             on_turn=self._on_turn,
-            on_memory=self._save,
+            on_memory=self._keeper.async_changed,
             on_judgement=self._on_judgement,
         )
-        self._begun.push_async_callback(self._save_now)
+        self._begun.push_async_callback(self._keeper.async_save)
         self._begun.push_async_callback(self._memories.async_save)
         self._begun.push_async_callback(self.upgrades.async_save)
         self._begun.push_async_callback(self.central_system.stop)
@@ -246,9 +245,6 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         """Let go of everything, the last begun first; what is installed on the stations stays until it lapses."""
         await self._begun.aclose()
 
-    async def _save_now(self) -> None:
-        await self._store.async_save(self.site.memory().document())
-
     async def _close_ledger(self) -> None:
         try:
             await self._ledger.close()
@@ -292,9 +288,6 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     def _show_nothing_more(self) -> None:
         if self._to_show is not None:
             self._to_show.cancel()
-
-    def _save(self) -> None:
-        self._store.async_delay_save(lambda: self.site.memory().document(), SAVE_DELAY_S)
 
     def _on_ledger_health(self, error: LedgerError | None) -> None:
         issue_id = f"ledger_{self.config_entry.entry_id}"
