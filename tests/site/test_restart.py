@@ -4,12 +4,13 @@ import pytest
 
 from custom_components.headroom.csms.values import ConnectorStatus
 from custom_components.headroom.engine.deadman import RESPONSE_S
+from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.limits import Lease
 from simulator.virtual import run
 
-from .harness import Place, scenario, steps
+from .harness import Place, car, scenario, steps
 
 LONGEST_S = 300.0 + 5.0 + 2.0
 """A lease, the cars' response, and the stations' own step."""
@@ -137,3 +138,28 @@ def test_a_lease_that_is_found_at_a_station_is_reserved_until_it_has_told_whethe
     assert evse.reserved_a(160.0 + RESPONSE_S) == 6.0
     evse.heard = True
     assert evse.reserved_a(100.0) == 0.0, "none does"
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_what_a_lease_of_an_earlier_life_lets_flow_at_a_station_that_is_away_is_reserved_where_no_meter_shows_it(metered: bool) -> None:
+    """The main fuse's meter shows what its car draws, and the row below it may have none: another car must not get the same current."""
+    row = Circuit(circuit_id="row", name="Row", parent_id="main", fuse_a=40.0, margin_a=2.0, metered=metered)
+
+    async def story() -> None:
+        behind = [Place(circuit_id="row", car=car(max_a=18.0)), Place(circuit_id="row", comes_s=75.0), Place(circuit_id="row", car=None)]
+        async with scenario(*behind, circuits=[row], step_s=0.5) as s:
+            await s.until(60)
+            memory = s.memory()
+            await s.vanish()
+            await s.fault("offline:CP1")
+            await s.come_back(memory)
+            away = s.site._evses[s.key(1)]
+            assert away.recalled is not None and away.recalled.limit_a >= 18 and away.fallback_a == 12.0
+            ends_at = away.recalled.expires_at
+            assert ends_at > 200
+            await s.until(ends_at - 5)
+            assert s.draw_a(1) > 17 and s.draw_a(2) > 11, s.story()
+            await s.until(ends_at + 60)
+            assert s.draw_a(2) > 19, s.story()
+
+    run(story())

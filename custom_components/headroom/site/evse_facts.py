@@ -147,7 +147,7 @@ class EvseFacts:
     former: Lease | None = None
     """A lease told by a handle that is no longer in use: it may hold beside the present one until it is withdrawn or lapses."""
     recalled: Lease | None = None
-    """A lease of before a restart, as it was kept: it may hold until its station has told what it holds. What it lets flow a meter shows."""
+    """A lease of before a restart, as it was kept: it may hold until its station has told what it holds. It is reserved where no meter shows what flows."""
     withdraw: list[tuple[Handle, bool]] = field(default_factory=list)
     """What a former dialect left and is to be taken away: the lease told by a handle, or (True) the fallback."""
 

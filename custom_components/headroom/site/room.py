@@ -151,9 +151,10 @@ def headrooms(
     arriving_a, rising_a = arrivals_a(circuits, evses, now), rises_a(circuits, evses, now)
     others = [evse for evse in evses if not led(evse, mode)]
     reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
-    for circuit_id, begins_a in unheard_a(circuits, evses, now).items():
-        if states[circuit_id].health is not MeterHealth.OK:  # a meter would show it
-            reserved[circuit_id] = add(reserved[circuit_id], begins_a)
+    begin_a, recalled_a = unheard_a(circuits, evses, now), sums(circuits, ((evse.circuit_id, _recalled_a(evse, now)) for evse in others))
+    for circuit_id, state in states.items():
+        if state.health is not MeterHealth.OK:  # a meter would show it
+            reserved[circuit_id] = total((reserved[circuit_id], begin_a[circuit_id], recalled_a[circuit_id]))
     for circuit_id, excess_a in sums(
         circuits, ((evse.circuit_id, evse.per_phase(evse.excess_a)) for evse in evses if led(evse, mode))
     ).items():
@@ -203,6 +204,13 @@ def _drawn_a(evse: EvseState, now: float) -> PerPhase:
     """Return what a car that is not led draws as far as anybody knows: as measured, or all that it may."""
     measured = evse.ready and evse.session is not None and evse.current_a != UNKNOWN
     return evse.measured_per_phase() if measured else evse.per_phase(evse.reserved_a(now))
+
+
+def _recalled_a(evse: EvseState, now: float) -> PerPhase:
+    """Return by how much more than is reserved for it a lease of before a restart may let a car draw."""
+    if evse.recalled is None or evse.idle(now):
+        return NONE_A
+    return evse.per_phase(max(0.0, evse.recalled.limit_a - evse.reserved_a(now)))
 
 
 def station_row(identity: str) -> str:
