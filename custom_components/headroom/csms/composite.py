@@ -30,6 +30,14 @@ ALL_PHASES = 3
 NOMINAL_VOLTAGE_V = 230.0
 
 
+def is_phase_voltage(voltage_v: float) -> bool:
+    """Tell whether there are mains with such a voltage between phase and neutral: 100 V to 277 V, a tenth lower or higher.
+
+    What lies above is one between two phases, or a battery's.
+    """
+    return NOMINAL_VOLTAGE_V / 3 < voltage_v < NOMINAL_VOLTAGE_V * 1.33
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulePeriod:
     """From `start_s` after the schedule's start, at most `limit` (A or W) on `phases` conductors."""

@@ -8,7 +8,7 @@ import logging
 from typing import Any
 
 from . import inventory as inventories
-from .composite import NOMINAL_VOLTAGE_V
+from .composite import NOMINAL_VOLTAGE_V, is_phase_voltage
 from .correction import Others
 from .frame_log import FrameLog
 from .learnt import Learnt
@@ -76,13 +76,19 @@ class Draw:
 
     phases: int | None = None
     voltage_v: float = NOMINAL_VOLTAGE_V
+    """Between phase and neutral."""
+
+    def __post_init__(self) -> None:
+        """Let go of a voltage that was kept and can be none of a phase."""
+        if not is_phase_voltage(self.voltage_v):
+            self.voltage_v = NOMINAL_VOLTAGE_V
 
     def observe(self, samples: tuple[MeterSample, ...], phases_used: int | None = None) -> None:
         """Take what a message says."""
         for sample in samples:
             if flowing := sum(current is not None and current > FLOWING_A for current in sample.current_a):
                 self.phases = flowing
-            if voltages := [voltage for voltage in sample.voltage_v if voltage is not None and voltage > NOMINAL_VOLTAGE_V / 3]:
+            if voltages := [voltage for voltage in sample.voltage_v if voltage is not None and is_phase_voltage(voltage)]:
                 self.voltage_v = min(voltages)
         if phases_used in (1, 2, 3):
             self.phases = phases_used

@@ -8,6 +8,7 @@ from datetime import datetime
 import math
 from typing import NamedTuple
 
+from .composite import is_phase_voltage
 from .fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records
 from .frames import Payload
 from .values import UNKNOWN, MeterSample, TerminalValues
@@ -106,13 +107,14 @@ def _voltage(values: Mapping[_Key, float], phases: int | None) -> TerminalValues
 def _current(values: Mapping[_Key, float], voltage_v: TerminalValues, power_w: float | None, phases: int | None) -> TerminalValues:
     per_phase = _terminals("Current.Import", values)
     powers = _terminals("Power.Active.Import", values)
+    voltages = [voltage if voltage is not None and is_phase_voltage(voltage) else None for voltage in voltage_v]
     l1, l2, l3 = (
         power / voltage if current is None and power is not None and voltage else current
-        for current, power, voltage in zip(per_phase, powers, voltage_v, strict=True)
+        for current, power, voltage in zip(per_phase, powers, voltages, strict=True)
     )
     if (l1, l2, l3) != UNKNOWN:
         return (l1, l2, l3)
-    voltage = voltage_v[0]
+    voltage = voltages[0]
     total = values.get(_Key("Current.Import", None))
     if phases == 1:
         if total is None and power_w is not None and voltage:

@@ -121,7 +121,7 @@ class ChargingProfiles(Block):
             if (one := memory.transactions.running_on(evse_id)) is not None
         }
         supplies = {evse_id: Supply(phases=evse_phases(inventory, evse_id) or ALL_PHASES) for evse_id in inventory.evse_connectors}
-        voltage_v = min((memory.draw(evse_id).voltage_v for evse_id in supplies), default=NOMINAL_VOLTAGE_V)
+        voltage_v = min(map(self._link.voltage_v, supplies), default=NOMINAL_VOLTAGE_V)
         return situation(held, running, supplies, voltage_v)
 
     async def get_composite_schedule(self, evse_id: int, duration_s: int, unit: str | None = None) -> CompositeSchedule:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ..composite import NOMINAL_VOLTAGE_V
 from ..errors import StationOfflineError
 from ..events import ClockChecked, InventoryRead, StationEvent
 from ..fields import written
 from ..frames import Payload
-from ..inventory import with_values
+from ..inventory import is_direct, with_values
 from ..memory import Memory, StationClock
 from ..reports import Reports
 from ..upkeep import Retries
@@ -51,6 +52,10 @@ class Link:
     def inventory(self) -> Inventory:
         """What was read of the device model; the standard's defaults before that."""
         return self.memory.inventory or Inventory()
+
+    def voltage_v(self, evse_id: int) -> float:
+        """Return the voltage by which watts and amps of the grid's phases are reckoned at an EVSE: never the battery's that it may measure."""
+        return NOMINAL_VOLTAGE_V if is_direct(self.inventory, evse_id) else self.memory.draw(evse_id).voltage_v
 
     def station_time(self, at: datetime) -> str:
         """Write `by_its_clock`."""

@@ -57,7 +57,7 @@ class Negotiation(Block):
         evse_id = optional_whole(payload, "evseId")
         limit = record(payload, "chargingLimit")
         source = text(limit, "chargingLimitSource")
-        told, voltage_v = records(payload, "chargingSchedule"), self._link.memory.draw(evse_id or 0).voltage_v
+        told, voltage_v = records(payload, "chargingSchedule"), self._link.voltage_v(evse_id or 0)
         ahead = schedules.limits_over_time(told, self._link.by_its_clock(self._link.now()), voltage_v)
         behind = timedelta(seconds=self._link.clock.offset_s)
         self._link.emit(

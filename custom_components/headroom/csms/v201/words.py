@@ -30,7 +30,7 @@ class Words:
         return abilities(self._link.inventory, known_of(self._link.memory.info).habits)
 
     def _of(self, evse_id: int, phases: int | None) -> Wording:
-        inventory, draw, dialect = self._link.inventory, self._link.memory.draw(evse_id), self.dialect
+        inventory, dialect = self._link.inventory, self.dialect
         direct = is_direct(inventory, evse_id)
         unit = unit_of(dialect, self.can)
         if direct and dialect.unit is None and "W" in inventory.smart_charging.rate_units:
@@ -38,7 +38,7 @@ class Words:
         rated = profiles.rate(
             unit,
             phases=phases,
-            voltage_v=draw.voltage_v,
+            voltage_v=self._link.voltage_v(evse_id),
             direct=direct,
             decimals=dialect.decimals,
             phases_sent=dialect.phases_sent,
