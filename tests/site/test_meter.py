@@ -68,6 +68,43 @@ def test_the_building_may_go_to_its_worst_case_behind_a_silent_meter() -> None:
     run(story())
 
 
+def test_a_meter_may_be_silent_for_no_longer_than_the_breaker_carries_what_may_come() -> None:
+    """The cars draw 43 A by leases of 12 s, for the building may draw 40 A: together 1.3 times the fuse, which trips within half a minute."""
+
+    async def story() -> None:
+        building = steps((0.0, 17.0), (300.5, 40.0), (420.0, 17.0))
+        async with scenario(*[Place()] * 4, worst_case_a=40.0, building=building, over_limit_s=18.0) as s:
+            await s.until(300)
+            assert sum(s.draws_a()) > 40
+            s.meters_silent.add("main")
+            await s.until(309)
+            assert s.site.snapshot.circuits["main"].meter == "ok" and max(s.main_a()) > 80
+            await s.until(400)
+            assert s.site.snapshot.circuits["main"].meter == "lost" and max(s.main_a()) <= 61, "until it is read again"
+            s.meters_silent.clear()
+            await s.until(450)
+            assert s.site.snapshot.circuits["main"].meter == "ok" and sum(s.draws_a()) > 40
+
+    run(story())
+
+
+def test_a_slow_meter_has_the_cars_leave_room_for_what_comes_between_its_readings() -> None:
+    async def story() -> None:
+        building = steps((0.0, 17.0), (300.0, 3.0), (600.5, 40.0))
+        async with scenario(*[Place()] * 4, worst_case_a=40.0, building=building, over_limit_s=30.0) as s:
+            s.on_second.append(lambda time_s: s.meters_silent.add("main") if int(time_s) % 20 else s.meters_silent.clear())
+            health: set[str] = set()
+            await s.until(100)
+            s.on_turn.append(lambda: health.add(str(s.site.snapshot.circuits["main"].meter)))
+            await s.until(600)
+            assert 34 < sum(s.draws_a()) < 40, "less than by leases of 12 s, which are for faster meters"
+            assert health == {"ok", "stale"}, "never lost"
+            await s.until(700)
+            assert max(s.main_a()) <= 61
+
+    run(story())
+
+
 def test_a_site_whose_meter_never_spoke_charges_beside_the_worst_case() -> None:
     async def story() -> None:
         async with scenario(*[Place()] * 2, over_limit_s=0.0) as s:

@@ -164,6 +164,19 @@ def lease_s(
     return max(least_s, length_s)
 
 
+def blind_s(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> dict[str, float]:
+    """Return, by circuit, for how many seconds its breaker carries what is installed there beside the worst case, and the time a cut takes.
+
+    While we lead, a lease is renewed, and what ends it is that we see too much: nobody may be blind to a circuit for longer than this.
+    """
+    leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
+    result = {}
+    for circuit_id, circuit in circuits.items():
+        loads_a = (circuit.unmanaged_worst_a[phase] + leased[circuit_id][phase] for phase in circuit.phases)
+        result[circuit_id] = SAFETY * carried_s(max(loads_a, default=0.0) / circuit.fuse_a, _preload(circuit)) - RESPONSE_S
+    return result
+
+
 def _rises(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> dict[str, list[tuple[float, PerPhase]]]:
     """Return, by circuit, when cars on it and below it may draw more than their limits, and how much more, the soonest first."""
     result: dict[str, list[tuple[float, PerPhase]]] = {}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 import logging
+import math
 
 from ..engine.model import NONE_A, Circuit, PerPhase
 from ..engine.unmanaged import Unmanaged, add
@@ -16,6 +17,10 @@ _LOGGER = logging.getLogger(__name__)
 
 EARLY_S = 1e-3
 """The loop turns just when an age is reached: a clock's last digits must not put off by a whole turn what follows from it."""
+EVERY_SLACK = 1.2
+"""A meter that is read every so often may be late by a fifth of that."""
+EVERY_EASES = 0.98
+"""By so much less counts a long time between two readings with each that follows sooner."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,6 +33,10 @@ class CircuitState:
     reading: Reading | None = None
     arrived_at: float | None = None
     """When the reading came in; None once a turn has used it."""
+    every_s: float = 0.0
+    """How far apart its readings come."""
+    bears_s: float = math.inf
+    """So long its breaker carries the building's worst beside what the cars may draw: no older may a reading be that they are led by."""
     meter_error: Trouble | None = None
     unmanaged: Unmanaged | None = None
     reckon_anew: bool = False
@@ -48,8 +57,15 @@ class CircuitState:
             self.forget_meter(now)
         self.circuit = circuit
 
+    def take(self, reading: Reading, config: SiteConfig, now: float) -> None:
+        """Take in a reading."""
+        if self.reading is not None and (apart_s := reading.taken_at - self.reading.taken_at) <= config.meter_lost_after_s:
+            self.every_s = max(apart_s, EVERY_EASES * self.every_s)
+        self.reading, self.meter_error, self.arrived_at = reading, None, now
+
     def forget_meter(self, now: float) -> None:
         """Forget all that its meter said."""
+        self.every_s = 0.0
         self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
         self.credibility = Credibility()
 
@@ -57,12 +73,26 @@ class CircuitState:
         """Return how old the reading is."""
         return None if self.reading is None else max(0.0, now - self.reading.taken_at)
 
+    @property
+    def may_be_blind_s(self) -> float:
+        """How long its meter may be silent between two readings as it is, for which its breaker has to carry whatever comes."""
+        return EVERY_SLACK * self.every_s
+
+    def lost_after_s(self, config: SiteConfig) -> float:
+        """Return how old its reading may be before its meter counts as lost: as long as its breaker bears that, if that is shorter."""
+        return min(config.meter_lost_after_s, max(config.meter_stale_after_s, self.bears_s))
+
+    def bears(self, bears_s: float) -> None:
+        """Take over how long its breaker bears what cars may draw now; of a lost one nothing new until it is read again."""
+        if self.health is not MeterHealth.LOST:
+            self.bears_s = bears_s
+
     def judge(self, config: SiteConfig, now: float) -> None:
         """Update how far the meter is to be believed; a lost one takes what was reckoned from it along."""
         age_s = self.age_s(now)
         if not self.circuit.metered:
             self.health = MeterHealth.NONE
-        elif self.credibility.trouble is not None or (now - self.since if age_s is None else age_s) > config.meter_lost_after_s - EARLY_S:
+        elif self.credibility.trouble is not None or (now - self.since if age_s is None else age_s) > self.lost_after_s(config) - EARLY_S:
             self.health = MeterHealth.LOST
             self.unmanaged = None
         elif age_s is None or age_s > config.meter_stale_after_s - EARLY_S:

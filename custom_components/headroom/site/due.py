@@ -33,5 +33,5 @@ def of_circuits(circuits: Iterable[CircuitState], config: SiteConfig, now: float
     for state in circuits:
         due.append(state.strain.next_change)
         taken_at = state.since if state.reading is None else state.reading.taken_at
-        due += [taken_at + age_s for age_s in (config.meter_stale_after_s, config.meter_lost_after_s) if taken_at + age_s > now]
+        due += [taken_at + age_s for age_s in (config.meter_stale_after_s, state.lost_after_s(config)) if taken_at + age_s > now]
     return due

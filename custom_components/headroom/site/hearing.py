@@ -43,12 +43,12 @@ class Hearing(Grounds):
             if self.resources.update_reading(measured_id, reading, self.config.voltage_v):
                 self.request_turn("resource")
             return
-        state.reading, state.meter_error = reading, None
+        now = self._clock.monotonic()
+        state.take(reading, self.config, now)
         if large(state.circuit, reading.current_a):
             self._alarm.set()
-        state.arrived_at = self._clock.monotonic()
         if measured_id == self.config.root.circuit_id:
-            self.peak.read(reading, self.config, state.arrived_at, self._posix_zero_s())
+            self.peak.read(reading, self.config, now, self._posix_zero_s())
         self.request_turn("reading")
 
     def meter_health(self, measured_id: str, error: MeterError | None) -> None:

@@ -168,7 +168,7 @@ def headrooms(
         left_a = subtract(limit_a(circuit, outside), unmanaged_a)
         if state.strain.urgency is Urgency.PASSING and outside.per_phase is None:
             left_a = highest(left_a, state.strain.cars_a)  # as it is, until that is seen to last
-        leasable_a = subtract(lease_room(circuit, arriving_a[circuit_id], least_s), rising_a[circuit_id])
+        leasable_a = subtract(lease_room(circuit, arriving_a[circuit_id], max(least_s, state.may_be_blind_s)), rising_a[circuit_id])
         l1, l2, l3 = subtract(lowest(left_a, leasable_a), reserved[circuit_id])
         ceilings = [
             *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),

@@ -215,6 +215,8 @@ class Site(Wishes, Access, Hearing, Showing):
         else:
             turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now, peak)
         self._lengths_s = {evse.key: turn.length_s(evse) for evse in evses}
+        for circuit_id, state in self._circuits.items():
+            state.bears(turn.blind_s[circuit_id])
         switch_phases(evses, turn, self._inventory_of, self.authorization.keeps_phases, self.mode, now)
         mode, wanted = self.mode, limits_wanted(evses)
         for evse in evses:

@@ -6,7 +6,7 @@ import math
 
 from ..demand_response.limits import ExternalLimits
 from ..engine.circumstances import Limits, with_circumstances
-from ..engine.deadman import LEASE_MAX_S, LOW_LEASE_S, lease_s
+from ..engine.deadman import LEASE_MAX_S, LOW_LEASE_S, blind_s, lease_s
 from ..engine.model import Allocation, Headroom, PerPhase, Reason, Request
 from ..engine.share import share
 from ..engine.stability import Holding, steady
@@ -52,6 +52,8 @@ class Turn:
     """By which policy and plan it was shared."""
     limits_a: Mapping[str, PerPhase]
     """What each circuit is kept at or below now, limits from outside included."""
+    blind_s: Mapping[str, float]
+    """So long each circuit's breaker bears that nobody measures it."""
 
     def length_s(self, evse: EvseState) -> float:
         """Return how long a lease of an EVSE runs."""
@@ -164,6 +166,7 @@ def decide(
         may_lapse=may_lapse,
         sharing=sharing,
         limits_a=limits_a,
+        blind_s=blind_s(circuits, holding.values()),
     )
 
 
