@@ -11,6 +11,7 @@ from homeassistant.helpers.storage import Store
 from .const import DOMAIN
 from .csms.events import Booted, StationEvent
 from .csms.upkeep import FirmwareState, FirmwareStatus
+from .site.taking_up import known_fields, taking_up
 
 STORAGE_VERSION = 1
 SAVE_DELAY_S = 1.0
@@ -47,7 +48,9 @@ class Upgrades:
     async def async_load(self) -> None:
         """Recall what was offered."""
         kept: Mapping[str, Any] = await self._store.async_load() or {}
-        self._offers = {identity: Offer(**offer) for identity, offer in kept.items()}
+        for identity, offer in kept.items():
+            with taking_up(f"the firmware offered to {identity}"):
+                self._offers[identity] = Offer(**known_fields(Offer, offer))
 
     async def async_save(self) -> None:
         """Write what is offered now."""

@@ -24,6 +24,7 @@ from ..csms.values import Inventory, TransactionPhase
 from .config import AuthorizationPolicy, EvseKey, KnownToken
 from .evse import EvseState
 from .reservations import Reservation, Reservations, closed_to
+from .taking_up import taking_up
 from .tokens import REMEMBERED_FOR, Stranger, TokenBook, read, written
 
 MASTER_PASS_GROUP = "HEADROOM-MASTER-PASS"
@@ -332,10 +333,13 @@ class Authorization:
 
     def recall(self, document: Mapping[str, Any]) -> None:
         """Take over what `document` gave."""
-        self.book.recall(document.get("tokens", {}))
-        self.reservations.recall(document.get("reservations", ()))
+        with taking_up("tokens"):
+            self.book.recall(document.get("tokens", {}))
+        with taking_up("reservations"):
+            self.reservations.recall(document.get("reservations", ()))
         for row in document.get("running", ()):
-            self._running[row["station"], row["transaction_id"]] = read(row)
+            with taking_up("who charges"):
+                self._running[row["station"], row["transaction_id"]] = read(row)
 
 
 def _group(known: KnownToken) -> str | None:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from .taking_up import known_fields
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
@@ -34,5 +36,5 @@ class Comparison:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Return what `document` gave."""
-        circuits = {circuit_id: Compared(**each) for circuit_id, each in document["circuits"].items()}
-        return cls(**{**document, "since": datetime.fromisoformat(document["since"]), "circuits": circuits})
+        circuits = {circuit_id: Compared(**known_fields(Compared, each)) for circuit_id, each in document["circuits"].items()}
+        return cls(**known_fields(cls, document) | {"since": datetime.fromisoformat(document["since"]), "circuits": circuits})

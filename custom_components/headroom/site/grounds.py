@@ -30,6 +30,7 @@ from .resources import Resources
 from .shadow import Shadow
 from .standing import StandingLimits
 from .stations import StationState
+from .taking_up import taking_up
 from .visits import Visits
 from .wish import Wish
 
@@ -54,9 +55,12 @@ class Grounds(ABC):
         self._on_memory = on_memory
         memory = memory or SiteMemory()
         self._remembered = dict(memory.evses)
-        kept = memory.writes_today
-        self._writes_day = date.fromisoformat(kept["day"]) if "day" in kept else None
-        self._remembered_writes: dict[str, int] = dict(kept.get("stations", {}))
+        self._writes_day: date | None = None
+        self._remembered_writes: dict[str, int] = {}
+        with taking_up("the day's writes"):
+            kept = memory.writes_today
+            self._writes_day = date.fromisoformat(kept["day"]) if "day" in kept else None
+            self._remembered_writes = dict(kept.get("stations", {}))
         self._chosen_mode = memory.mode
         self.policy = memory.policy
         self._planning = Planning(run_plan, lambda: self.request_turn("plan"))
@@ -66,24 +70,31 @@ class Grounds(ABC):
         self._installers: dict[str, Installer] = {}
         self._installing: dict[str, asyncio.Task[None]] = {}
         self._external = OutsideLimits()
-        self._external.recall(memory.outside, self._posix_zero_s())
+        with taking_up("limits from outside"):
+            self._external.recall(memory.outside, self._posix_zero_s())
         self.resources = Resources()
         self._triggers: set[str] = set()
         self._woken = asyncio.Event()
         self._confirmation = asyncio.Event()
         self.authorization = Authorization(evses=self._evses, inventory_of=self._inventory_of, now=self._clock.utcnow)
-        self.authorization.recall(memory.authorization)
+        with taking_up("who may charge"):
+            self.authorization.recall(memory.authorization)
         self._visits = Visits(self.authorization.token_of, self.authorization.driver_key)
-        self._visits.recall(memory.visits)
+        with taking_up("visits"):
+            self._visits.recall(memory.visits)
         self._shadow = Shadow(memory.shadow)
         self.peak = Peak()
-        self.peak.recall(memory.peak)
+        with taking_up("peak demand"):
+            self.peak.recall(memory.peak)
         self._phase_maps = PhaseMaps()
-        self._phase_maps.recall(memory.phase_maps)
+        with taking_up("how EVSEs are wired"):
+            self._phase_maps.recall(memory.phase_maps)
         self.last_resort = LastResort(station, lambda: self._on_memory())
-        self.last_resort.recall(memory.last_resort)
+        with taking_up("what was done to relieve breakers"):
+            self.last_resort.recall(memory.last_resort)
         self.standing = StandingLimits()
-        self.standing.recall(memory.standing)
+        with taking_up("people's limits"):
+            self.standing.recall(memory.standing)
         self._keeper = Keeper(self.authorization.offline, self._guarded, self._tokens_health)
         self._turning: asyncio.Task[None] | None = None
 
@@ -238,24 +249,32 @@ class Grounds(ABC):
 
     def _recall(self, evse: EvseState) -> None:
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:
-            evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
-            evse.fallback_one_phase = kept.fallback_one_phase
-            evse.user_max_a = kept.user_max_a
-            evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, disproved=kept.phase_switch_failed)
-            evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
-            evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
-            evse.word = None if kept.word is None else CarsWord.from_document(kept.word)
-            evse.profile = None if kept.profile is None else LimitsOverTime.from_document(kept.profile, self._posix_zero_s())
-            if kept.writes is not None:
-                evse.budget = WriteBudget.from_document(kept.writes, self._posix_zero_s())
-            if kept.lease_a > 0:
-                # It may hold beside what has begun meanwhile.
-                ends_at = math.inf if kept.lease_until is None else kept.lease_until - self._posix_zero_s()
-                evse.recalled = Lease(transaction_id="", limit_a=kept.lease_a, expires_at=ends_at)
-            if kept.first_lease_a > 0:
-                # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
-                ends_at = kept.first_lease_until - self._posix_zero_s()
-                evse.first_lease = FirstLease(remote_start_id=None, limit_a=kept.first_lease_a, expires_at=ends_at)
+            with taking_up(f"what {evse.key} holds"):
+                self._recall_limits(evse, kept)
+            with taking_up(f"what was said of {evse.key}"):
+                evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
+            with taking_up(f"what the car at {evse.key} said"):
+                evse.word = None if kept.word is None else CarsWord.from_document(kept.word)
+            with taking_up(f"the schedule of {evse.key}"):
+                evse.profile = None if kept.profile is None else LimitsOverTime.from_document(kept.profile, self._posix_zero_s())
+            with taking_up(f"the flash of {evse.key}"):
+                if kept.writes is not None:
+                    evse.budget = WriteBudget.from_document(kept.writes, self._posix_zero_s())
+
+    def _recall_limits(self, evse: EvseState, kept: EvseMemory) -> None:
+        evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
+        evse.fallback_one_phase = kept.fallback_one_phase
+        evse.user_max_a = kept.user_max_a
+        evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, disproved=kept.phase_switch_failed)
+        evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
+        if kept.lease_a > 0:
+            # It may hold beside what has begun meanwhile.
+            ends_at = math.inf if kept.lease_until is None else kept.lease_until - self._posix_zero_s()
+            evse.recalled = Lease(transaction_id="", limit_a=kept.lease_a, expires_at=ends_at)
+        if kept.first_lease_a > 0:
+            # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
+            ends_at = kept.first_lease_until - self._posix_zero_s()
+            evse.first_lease = FirstLease(remote_start_id=None, limit_a=kept.first_lease_a, expires_at=ends_at)
 
     def _today(self) -> date:
         """Return the day by the clocks of those who live there."""

@@ -24,6 +24,7 @@ from .circuit import CircuitState
 from .config import EvseKey
 from .evse import EvseState
 from .measure import Measure, Stage
+from .taking_up import taking_up
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,8 +75,9 @@ class LastResort:
     def recall(self, document: Mapping[str, Any]) -> None:
         """Take over what `document` gave."""
         for name, measure in document.items():
-            station, _, evse_id = name.rpartition("/")
-            self._measures[EvseKey(station, int(evse_id))] = Measure.from_document(measure)
+            with taking_up(f"what was done to {name} to relieve a breaker"):
+                station, _, evse_id = name.rpartition("/")
+                self._measures[EvseKey(station, int(evse_id))] = Measure.from_document(measure)
 
     async def stop(self) -> None:
         """Let go of the calls under way."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from ..engine.share import Policy
 from .comparison import Comparison
 from .config import Mode
+from .taking_up import known_fields, taking_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,40 +89,44 @@ class SiteMemory:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> SiteMemory:
-        """Return what `document` gave."""
-        mode, policy = document.get("mode"), document.get("policy")
+        """Return what `document` gave; what is not of its kind is left out."""
+        shadow: Comparison | None = None
+        with taking_up("shadow mode"):
+            shadow = None if (compared := document.get("shadow")) is None else Comparison.from_document(compared)
         return cls(
-            mode=Mode(mode) if mode in set(Mode) else None,
-            policy=Policy(policy) if policy in set(Policy) else Policy.MOST_CARS_READY,
-            evses={
-                key: EvseMemory(
-                    fallback_a=evse.get("fallback_a"),
-                    allowed=evse.get("allowed", True),
-                    user_max_a=evse["user_max_a"],
-                    first_lease_a=evse.get("first_lease_a", 0.0),
-                    first_lease_until=evse.get("first_lease_until", 0.0),
-                    lease_a=evse.get("lease_a", 0.0),
-                    lease_until=evse.get("lease_until", 0.0),
-                    one_phase=evse.get("one_phase", False),
-                    fallback_one_phase=evse.get("fallback_one_phase", False),
-                    phase_switch_failed=evse.get("phase_switch_failed", False),
-                    never_pause=evse.get("never_pause", False),
-                    did_not_wake=evse.get("did_not_wake", False),
-                    wish=evse.get("wish"),
-                    word=evse.get("word"),
-                    profile=evse.get("profile"),
-                    writes=evse.get("writes"),
-                )
-                for key, evse in document.get("evses", {}).items()
-                if "user_max_a" in evse
-            },
-            standing=document.get("standing", ()),
-            authorization=document.get("authorization", {}),
-            visits=document.get("visits", {}),
-            last_resort=document.get("last_resort", {}),
-            shadow=None if document.get("shadow") is None else Comparison.from_document(document["shadow"]),
-            peak=document.get("peak", {}),
-            phase_maps=document.get("phase_maps", {}),
-            outside=document.get("outside", ()),
-            writes_today=document.get("writes_today", {}),
+            mode=_one_of(Mode, document.get("mode")),
+            policy=_one_of(Policy, document.get("policy")) or Policy.MOST_CARS_READY,
+            evses=_evses(_object(document, "evses")),
+            standing=_rows(document, "standing"),
+            authorization=_object(document, "authorization"),
+            visits=_object(document, "visits"),
+            last_resort=_object(document, "last_resort"),
+            shadow=shadow,
+            peak=_object(document, "peak"),
+            phase_maps=_object(document, "phase_maps"),
+            outside=_rows(document, "outside"),
+            writes_today=_object(document, "writes_today"),
         )
+
+
+def _one_of[KindT: StrEnum](kinds: type[KindT], kept: Any) -> KindT | None:
+    return next((kind for kind in kinds if kind == kept), None)
+
+
+def _object(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _rows(document: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    found = document.get(name)
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list | tuple) else ()
+
+
+def _evses(kept: Mapping[str, Any]) -> dict[str, EvseMemory]:
+    defaults = {"fallback_a": None, "allowed": True}
+    return {
+        key: EvseMemory(**defaults | known_fields(EvseMemory, evse))
+        for key, evse in kept.items()
+        if isinstance(evse, dict) and isinstance(evse.get("user_max_a"), int | float)
+    }

@@ -7,6 +7,7 @@ from typing import Any, override
 
 from ..demand_response.limits import ExternalLimit, ExternalLimits, Failsafe
 from .snapshot import Silence
+from .taking_up import known_fields, taking_up
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -92,9 +93,11 @@ class OutsideLimits(ExternalLimits):
     def recall(self, documents: Sequence[Mapping[str, Any]], posix_zero_s: float) -> None:
         """Take over what `documents` gave: what was allowed before holds on, and its source's silence goes on."""
         for document in documents:
-            failsafe = document.get("failsafe")
-            limit = ExternalLimit(**{**document, "failsafe": None if failsafe is None else Failsafe(**failsafe)})
-            self.set(_moved(limit, -posix_zero_s))
+            with taking_up("a limit from outside"):
+                failsafe = document.get("failsafe")
+                told = None if failsafe is None else Failsafe(**known_fields(Failsafe, failsafe))
+                limit = ExternalLimit(**known_fields(ExternalLimit, document) | {"failsafe": told})
+                self.set(_moved(limit, -posix_zero_s))
 
 
 def _moved(limit: ExternalLimit, by_s: float) -> ExternalLimit:

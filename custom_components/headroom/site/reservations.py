@@ -10,6 +10,7 @@ from ..csms.authorization import IdToken
 from ..csms.errors import CallRejectedError
 from ..csms.inventory import lacks_connector
 from ..csms.station import Station
+from .taking_up import taking_up
 from .tokens import read, written
 
 
@@ -92,17 +93,18 @@ class Reservations:
     def recall(self, document: Iterable[Mapping[str, Any]]) -> None:
         """Take over what `document` gave."""
         for row in document:
-            self.add(
-                Reservation(
-                    reservation_id=row["id"],
-                    station=row["station"],
-                    evse_id=row["evse_id"],
-                    token=read(row),
-                    group=row["group"],
-                    expires_at=datetime.fromisoformat(row["until"]),
-                    excluded=frozenset(row.get("excluded", ())),
+            with taking_up("a reservation"):
+                self.add(
+                    Reservation(
+                        reservation_id=row["id"],
+                        station=row["station"],
+                        evse_id=row["evse_id"],
+                        token=read(row),
+                        group=row["group"],
+                        expires_at=datetime.fromisoformat(row["until"]),
+                        excluded=frozenset(row.get("excluded", ())),
+                    )
                 )
-            )
 
 
 def closed_to(

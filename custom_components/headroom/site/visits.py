@@ -12,6 +12,7 @@ from .habits import VERSION, Habits, Stay, Usual
 from .needs import WORDS, Needed, needed
 from .punctuality import Punctuality
 from .session import JUST_NOW, Session, energy_of
+from .taking_up import taking_up
 from .wish import kept
 
 BROKEN_OFF = frozenset({"EmergencyStop", "DeAuthorized", "ImmediateReset", "PowerLoss", "PowerQuality", "Reboot", "GroundFault"})
@@ -142,6 +143,7 @@ class Visits:
 
     def recall(self, document: Mapping[str, Any]) -> None:
         """Take over what `document` gave."""
-        self.habits.recall(document)
+        with taking_up("habits"):
+            self.habits.recall(document)
         if document.get("version") == VERSION:
             self.punctuality.recall(document.get("departure_errors_s", {}))
