@@ -212,6 +212,57 @@ async def test_a_cut_does_not_wait_for_something_else_that_failed(failing: str) 
     assert station.leases_a == [6.0]
 
 
+class RefusesOne(Deaf):
+    """It refuses either its leases or its fallbacks for now, and takes the others."""
+
+    def __init__(self, refused: str) -> None:
+        super().__init__()
+        self.refused = refused
+        self.taken: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        async def command(*args: Any, **more: Any) -> None:
+            if name == self.refused:
+                self.asked += 1
+                raise CallTimeoutError("SetChargingProfile")
+            self.taken.append(name)
+
+        return command
+
+
+@pytest.mark.parametrize(
+    ("refused", "urgent", "goes_on"),
+    [("install_fallback", False, "install_lease"), ("install_lease", True, "install_fallback"), ("install_lease", True, "trigger")],
+)
+async def test_what_fails_at_an_evse_holds_up_nothing_else_there(refused: str, urgent: bool, goes_on: str) -> None:
+    """A lease is renewed though its fallback is not taken, a fallback is lowered though a cut is not, and what its car draws is asked."""
+    installer, station = Installer("CP1", Now(), Silent()), RefusesOne(refused)
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
+    evse.fallback_a, evse.fallback_current = 10.0, True
+    evse.wanted_fallback_a = 10.0 if goes_on == "trigger" else 6.0
+    evse.sample_at = 90.0 if goes_on == "trigger" else 200.0
+    evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=6.0, length_s=60.0, urgent=urgent)
+    installer.evses, installer.station = [evse], cast(Station, station)
+    running = asyncio.create_task(installer.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    running.cancel()
+    assert (station.asked, station.taken) == (1, [goes_on])
+
+
+async def test_a_lease_is_not_cleared_before_the_fallback_below_it_is_taken() -> None:
+    installer, station = Installer("CP1", Now(), Silent()), RefusesOne("install_fallback")
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a, evse.wanted_clear = 20.0, True, 6.0, True
+    evse.withdraw = [(Handle.DEFAULT, False)]
+    installer.evses, installer.station = [evse], cast(Station, station)
+    running = asyncio.create_task(installer.run())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    running.cancel()
+    assert (station.asked, station.taken) == (1, [])
+
+
 @pytest.mark.parametrize("step", ["fallback", "clear"])
 async def test_a_station_that_answers_again_is_not_said_to_refuse_its_limits_any_more(step: str) -> None:
     installer = Installer("CP1", Now(), Silent())

@@ -1,7 +1,7 @@
 """What is to be done next at one station, by what the loop wants and the station is known to hold, and each step that does it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 import logging
@@ -61,6 +61,10 @@ class Step:
         return None if self.evse is None else self.evse.key, self.name
 
 
+def _urgency(step: Step) -> int:
+    return step.urgency
+
+
 class Steps:
     """What is known of one station's limits, and what follows for it: cuts first, the newest wish wins."""
 
@@ -107,17 +111,20 @@ class Steps:
     def next_step(self, now: float) -> Step | None:
         """Return the most urgent step that is not held back for having failed; None where there is none."""
         if self.quiet:
-            fallbacks = (Step(1, "fallback", evse, partial(self._install_fallback, evse)) for evse in self.evses if evse.fallback_differs)
-            return next((step for step in fallbacks if not self._backoff.holds_back(step.place, now)), None)
+            return self._first((self._fallback_step(evse) for evse in self.evses if evse.fallback_differs), now)
         if self.survey.due(now):
             return Step(0, "survey", None, self._ask_what_it_holds)
-        steps = [step for evse in self.evses if (step := self._evse_step(evse, now)) is not None]
-        if self.survey.under_way(now):
-            steps = [step for step in steps if step.urgency in (0, 6)]
-        else:
-            steps = [*self._station_steps(), *steps]
-        ready = (step for step in steps if not self._backoff.holds_back(step.place, now))
-        return min(ready, key=lambda step: step.urgency, default=None)
+        surveyed = self.survey.under_way(now)
+        steps = [] if surveyed else [step for step in self._station_steps() if not self._backoff.holds_back(step.place, now)]
+        for evse in self.evses:
+            step = self._first(self._evse_steps(evse, now), now)
+            if step is not None and (not surveyed or step.urgency in (0, 6)):
+                steps.append(step)
+        return min(steps, key=_urgency, default=None)
+
+    def _first(self, steps: Iterable[Step], now: float) -> Step | None:
+        """Return the first step that is not held back for having failed."""
+        return next((step for step in steps if not self._backoff.holds_back(step.place, now)), None)
 
     def _station_steps(self) -> list[Step]:
         steps = []
@@ -161,35 +168,37 @@ class Steps:
 
     def next_limit(self, now: float) -> Step | None:
         """Return the most urgent lease or fallback alone, whatever else there is to be done."""
-        limits = (step for evse in self.evses if (step := self._limit_step(evse)) is not None)
-        return min((step for step in limits if not self._backoff.holds_back(step.place, now)), key=lambda step: step.urgency, default=None)
+        limits = (self._first(self._limit_steps(evse), now) for evse in self.evses)
+        return min((step for step in limits if step is not None), key=_urgency, default=None)
 
-    def _limit_step(self, evse: EvseState) -> Step | None:
+    def _limit_steps(self, evse: EvseState) -> Iterator[Step]:
         order = evse.wanted_lease
         if order is not None and order.urgent:
-            return Step(0, "lease", evse, partial(self._install_lease, evse))
+            yield Step(0, "lease", evse, partial(self._install_lease, evse))
         if evse.fallback_differs:
-            return Step(1, "fallback", evse, partial(self._install_fallback, evse))
-        if order is not None:
-            return Step(3, "lease", evse, partial(self._install_lease, evse))
-        return None
+            yield self._fallback_step(evse)
+        if order is not None and not order.urgent:
+            yield Step(3, "lease", evse, partial(self._install_lease, evse))
 
-    def _evse_step(self, evse: EvseState, now: float) -> Step | None:
-        if (limit := self._limit_step(evse)) is not None:
-            return limit
-        if evse.wanted_clear:
-            return Step(4, "clear", evse, partial(self._clear, evse))
-        if evse.withdraw and evse.fallback_current:
-            return Step(4, "withdraw", evse, partial(self._withdraw, evse))
-        if self.obedience.wants_proof(evse, now):
-            return Step(5, "proof", evse, partial(self._prove, evse))
+    def _fallback_step(self, evse: EvseState) -> Step:
+        return Step(1, "fallback", evse, partial(self._install_fallback, evse))
+
+    def _evse_steps(self, evse: EvseState, now: float) -> Iterator[Step]:
+        """Yield what is to be done at an EVSE, in turn: the next one where one has failed and waits."""
+        yield from self._limit_steps(evse)
+        if evse.wanted_lease is None and not evse.fallback_differs:
+            if evse.wanted_clear:
+                yield Step(4, "clear", evse, partial(self._clear, evse))
+            if evse.withdraw and evse.fallback_current:
+                yield Step(4, "withdraw", evse, partial(self._withdraw, evse))
+            if self.obedience.wants_proof(evse, now):
+                yield Step(5, "proof", evse, partial(self._prove, evse))
         if evse.sample_at <= now and evse.session is not None:
-            return Step(6, "sample", evse, partial(self._sample, evse))
+            yield Step(6, "sample", evse, partial(self._sample, evse))
         if evse.status_unknown:
-            return Step(6, "status", evse, partial(self._ask_status, evse))
+            yield Step(6, "status", evse, partial(self._ask_status, evse))
         if evse.transaction_unknown and not evse.heard:
-            return Step(6, "transaction", evse, partial(self._ask_transaction, evse))
-        return None
+            yield Step(6, "transaction", evse, partial(self._ask_transaction, evse))
 
     async def _ask_what_it_holds(self, station: Station) -> None:
         self._ceiling_told = False
