@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.engine.deadman import LOW_LEASE_S
 from custom_components.headroom.engine.model import NONE_A, Circuit
 from custom_components.headroom.site.circuit import CircuitState
-from custom_components.headroom.site.config import EvseConfig, EvseKey
+from custom_components.headroom.site.config import EvseConfig, EvseKey, Mode
 from custom_components.headroom.site.dead_man import DeadManWatch, installed, may_begin
 from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.evse_facts import Problem
 from custom_components.headroom.site.limits import Lease
+from custom_components.headroom.site.orders import order_lease
 from custom_components.headroom.site.session import Session
 from custom_components.headroom.site.snapshot import UNMENDED_S
 from simulator.blocks.block import CallRefusedError
@@ -213,5 +216,23 @@ def test_a_car_that_takes_less_than_its_fallback_never_rises_to_it_beside_the_ot
             await s.vanish()
             await s.until(2600)
             assert max(s.main_a()) <= 40, s.story()
+
+    run(story())
+
+
+def test_what_a_car_in_doubt_is_told_above_its_fallback_ends_with_the_others_leases() -> None:
+    """By the turn it is told nothing, which may run for long; it is told the least all the same, and that may not."""
+
+    async def story() -> None:
+        async with scenario(Place(), Place(), worst_case_a=60.0, dead_man_from_s=None) as s:
+            await s.until(60)
+            evse, turn = s.site._evses[s.key(1)], s.site._newest
+            assert turn is not None and evse.fallback_a == 0.0 and evse.lease is not None
+            evse.problem = Problem.DISOBEDIENT
+            low = replace(turn, told_a={**turn.told_a, str(evse.key): 0.0}, longer_s={str(evse.key): LOW_LEASE_S})
+            order_lease(evse, low, Mode.DYNAMIC, None, s.time_s)
+            assert evse.wanted_lease is not None and evse.wanted_lease.limit_a == 6.0
+            assert evse.wanted_lease.length_s == turn.lease_s < LOW_LEASE_S
+            evse.problem = evse.wanted_lease = None
 
     run(story())

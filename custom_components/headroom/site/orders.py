@@ -53,7 +53,11 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
     if lapses and lease is not None and lease.limit_a <= told_a and lease.expires_at <= now + TRIAL_S:
         evse.wanted_lease = None
         return
-    length_s = min(turn.length_s(evse), TRIAL_S) if lapses else turn.length_s(evse)
+    length_s = turn.length_s(evse)
+    if lapses:
+        length_s = min(length_s, TRIAL_S)
+    elif length_s > LEASE_MAX_S and not lowers_nothing(evse, told_a):
+        length_s = turn.lease_s  # in doubt it is told more than the turn came to
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
     too_long = not lowers_nothing(evse, told_a) and length_s + (0.0 if turn.tight else RENEW_MIN_S) < remaining_s < math.inf
     one_phase = evse.phase_switch.tells_one(now)
