@@ -112,6 +112,7 @@ class Grounds(ABC):
     def renewed(self, evse: EvseState, latency_s: float) -> None:
         """Take note of a lease that goes on with its limit."""
 
+    @abstractmethod
     def failed(self, evse: EvseState) -> None:
         """Take note that a limit could not be installed."""
 
