@@ -11,7 +11,6 @@ from homeassistant.core import HomeAssistant
 from .const import DOMAIN
 from .meter_settings import MeterSettings, meter_of
 from .metering.reading import MeterError, Reading
-from .metering.steady import SteadyMeter
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ class Meters:
 
     def _start(self, measured: str, settings: MeterSettings) -> asyncio.Task[None] | None:
         try:
-            meter = SteadyMeter(meter_of(self._hass, settings), settings.place.fuse_a)
+            meter = meter_of(self._hass, settings)
         except MeterError as error:
             _LOGGER.error("The meter can't be read as it is configured: %s", error)
             self._on_health(measured, error)

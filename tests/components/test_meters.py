@@ -11,6 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.metering import steady
 from custom_components.headroom.site.snapshot import CircuitSnapshot, SiteSnapshot
 
 pytestmark = pytest.mark.usefixtures("sites_are_stopped")
@@ -152,3 +153,20 @@ async def test_what_makes_no_meter_is_said(
     site = await until(entry, lambda site: garage(site).meter_error is not None)
     assert "3 phase(s), and 1 currents" in str(garage(site).meter_error)
     assert sum("can't be read as it is configured" in line for line in caplog.messages) == 1
+
+
+@pytest.mark.parametrize("meter_data", [{"type": "entities", "invert": False, "power_total": "sensor.main"}])
+async def test_what_a_second_reading_says_again_is_believed(
+    hass: HomeAssistant, init_integration: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two say it: no third is waited for, which of an overload beyond all measure would be a turn too late."""
+    monkeypatch.setattr(steady, "ANOTHER_AFTER_S", 0.0)
+
+    def told(power_w: float) -> None:
+        hass.states.async_set("sensor.main", str(power_w), {"device_class": "power", "unit_of_measurement": "W"})
+
+    told(3000)
+    await until(init_integration, lambda site: site.circuits["main"].power_w == 3000)
+    told(40_000)
+    told(40_001)
+    await until(init_integration, lambda site: site.circuits["main"].power_w == 40_001)
