@@ -1,10 +1,11 @@
 """How stations reach this Home Assistant: its names, and the address to enter at a station."""
 
+from ipaddress import ip_address
+
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 from yarl import URL
 
-from .const import DEFAULT_LISTEN_HOST
 from .csms.security.recognition import PASSWORD_OVER_TLS
 from .security_settings import SecuritySettings
 
@@ -28,9 +29,17 @@ def own_names(hass: HomeAssistant) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _anywhere(host: str) -> bool:
+    """Return whether this is no address to be reached at: whoever listens there listens on all of the machine's."""
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def station_address(hass: HomeAssistant, host: str, port: int) -> str:
     """Return the address to enter at a station that comes without TLS; the station puts its identity behind it."""
-    return str(URL.build(scheme="ws", host=own_host(hass) if host == DEFAULT_LISTEN_HOST else host, port=port, path="/"))
+    return str(URL.build(scheme="ws", host=own_host(hass) if _anywhere(host) else host, port=port, path="/"))
 
 
 def profile_address(hass: HomeAssistant, host: str, port: int, settings: SecuritySettings, profile: int) -> str:

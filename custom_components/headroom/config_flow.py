@@ -171,6 +171,7 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], P
         new = self.source != SOURCE_RECONFIGURE
         if user_input:
             listen = {key: value for key, value in fields.flat(user_input).items() if key in (CONF_HOST, CONF_PORT)}
+            listen[CONF_HOST] = listen[CONF_HOST].strip() or DEFAULT_LISTEN_HOST
             errors, cause = await self._listen_errors(listen[CONF_HOST], listen[CONF_PORT])
             if not errors:
                 self._data |= listen
@@ -200,11 +201,11 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], P
         if own is None or not keeps_port or own.data[CONF_HOST] != host:
             try:
                 server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, 0 if keeps_port else port)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # the latter of a name that no host can have
                 field, key = {
                     errno.EADDRINUSE: (CONF_PORT, "port_in_use"),
                     errno.EACCES: (CONF_PORT, "port_not_permitted"),
-                }.get(error.errno or 0, ("base", "cannot_listen"))
+                }.get(getattr(error, "errno", None) or 0, ("base", "cannot_listen"))
                 return {field: key}, str(error)
             server.close()
             await server.wait_closed()

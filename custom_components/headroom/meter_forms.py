@@ -45,6 +45,8 @@ from .const import (
 from .metering.maps import METERS
 
 SECRETS = (CONF_PASSWORD, CONF_TOKEN)
+NEEDED = (CONF_DEVICE, CONF_HOST, CONF_URL)
+"""What no meter can do without, and may be of blanks only all the same."""
 
 
 def meter_schema(kind: str, phases: int) -> vol.Schema:
@@ -135,7 +137,10 @@ def _numbers(phases: int, *, current: object, power: object, energy: object) -> 
 
 def kept(kind: str, user_input: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """Return a meter as it is stored. A secret that is left empty stays as it was, as long as the address does."""
-    meter = {key: value for key, value in fields.flat(user_input).items() if value not in ("", None)}
+    typed = {
+        key: value.strip() if isinstance(value, str) and key not in SECRETS else value for key, value in fields.flat(user_input).items()
+    }
+    meter = {key: value for key, value in typed.items() if value not in ("", None) or key in NEEDED}
     if kind == METER_REST and meter.get(CONF_URL) == known.get(CONF_URL):
         meter = {key: known[key] for key in SECRETS if known.get(key)} | meter
     return meter

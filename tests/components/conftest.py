@@ -1,9 +1,11 @@
 """What the tests of entities share: a site with fixed ids, and one in the middle of a busy evening."""
 
+import _socket
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+import socket
 from unittest.mock import patch
 
 from homeassistant.const import Platform
@@ -55,6 +57,12 @@ async def sites_are_stopped(hass: HomeAssistant) -> AsyncGenerator[None]:
     for entry in hass.config_entries.async_loaded_entries(DOMAIN):
         await hass.config_entries.async_unload(entry.entry_id)
     await hass.async_block_till_done()
+
+
+@pytest.fixture
+def names_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the system itself refuse what can be no host's name, which it does before it asks anybody; elsewhere tests look no name up."""
+    monkeypatch.setattr(socket, "getaddrinfo", _socket.getaddrinfo)
 
 
 @pytest.fixture

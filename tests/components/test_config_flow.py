@@ -81,6 +81,21 @@ async def test_an_address_of_another_machine_is_explained(hass: HomeAssistant, u
     assert form["description_placeholders"]["cause"]
 
 
+@pytest.mark.usefixtures("names_are_read")
+@pytest.mark.parametrize("host", ["192.168..1", f"{'a' * 64}.local"])
+async def test_what_is_no_address_is_explained(hass: HomeAssistant, unused_tcp_port: int, host: str) -> None:
+    form = await answer(hass, await to_meter(hass, "no_meter"), **listen(unused_tcp_port, free_charging=True, advanced={"host": host}))
+    assert form["errors"] == {"base": "cannot_listen"} and form["description_placeholders"]["cause"]
+
+
+@pytest.mark.parametrize(("host", "kept"), [("", "0.0.0.0"), (" 127.0.0.1 ", "127.0.0.1")])
+async def test_an_address_that_was_typed_untidily_is_kept_tidy(hass: HomeAssistant, unused_tcp_port: int, host: str, kept: str) -> None:
+    """An empty one is any."""
+    answers = listen(unused_tcp_port, free_charging=True, profile="0", advanced={"host": host})
+    result = await answer(hass, await to_meter(hass, "no_meter"), **answers)
+    assert result["type"] is FlowResultType.CREATE_ENTRY and result["data"]["host"] == kept
+
+
 async def test_a_privileged_port_is_explained(hass: HomeAssistant) -> None:
     # Whoever runs the tests may be allowed any port: the system's refusal is put in its place.
     form = await to_meter(hass, "no_meter")
@@ -176,7 +191,9 @@ async def test_change_who_may_charge(hass: HomeAssistant, entry: MockConfigEntry
 
 async def test_the_address_to_enter_at_a_station(hass: HomeAssistant) -> None:
     assert station_address(hass, "192.0.2.7", 9000) == "ws://192.0.2.7:9000/"
-    assert station_address(hass, "0.0.0.0", 9000) == "ws://homeassistant.local:9000/"
+    for anywhere in ("0.0.0.0", "::"):
+        assert station_address(hass, anywhere, 9000) == "ws://homeassistant.local:9000/"
+    assert station_address(hass, "2001:db8::7", 9000) == "ws://[2001:db8::7]:9000/"
     await async_process_ha_core_config(hass, {"internal_url": "http://192.0.2.8:8123"})
     assert station_address(hass, "0.0.0.0", 9000) == "ws://192.0.2.8:9000/"
 

@@ -1,11 +1,23 @@
 """A site's meter is chosen and changed: a real one on a real socket, or Home Assistant's entities."""
 
+from typing import Any
+
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from .flows import SITE, answer, change, choose, listen, measured, sdm630, shown, to_meter
+
+UNITS = {"current_unit": "A", "power_unit": "W", "energy_unit": "kWh", "invert": False}
+SERIAL = {
+    "model": "eastron_sdm630",
+    "device": "/dev/null",
+    "baud_rate": "9600",
+    "parity": "n",
+    "unit_id": 1,
+    "advanced": {"stop_bits": "1", "invert": False},
+}
 
 pytestmark = pytest.mark.usefixtures("sites_are_stopped")
 
@@ -40,6 +52,13 @@ async def test_a_meter_that_can_not_be_read_is_not_accepted(hass: HomeAssistant,
     assert form["description_placeholders"]["cause"]
     assert shown(form, "port") == unused_tcp_port
     assert (await answer(hass, form, **sdm630(meter_port)))["step_id"] == "meter_live"
+
+
+@pytest.mark.usefixtures("names_are_read")
+@pytest.mark.parametrize("model", ["eastron_sdm630", "auto"])
+async def test_a_host_that_can_be_none_is_explained(hass: HomeAssistant, model: str) -> None:
+    form = await answer(hass, await to_meter(hass, "modbus"), **sdm630(502, host="192.168..1", model=model))
+    assert (form["step_id"], form["errors"]) == ("modbus", {"base": "meter_failed"})
 
 
 async def test_a_meter_that_does_not_answer_is_not_waited_for(
@@ -140,3 +159,28 @@ async def test_change_the_meter(hass: HomeAssistant, entry: MockConfigEntry, met
     assert (shown(form, "port"), shown(form, "host")) == (meter_port, "127.0.0.1")
     result = await choose(hass, await change(hass, entry, "meter"), "no_meter")
     assert entry.data == before
+
+
+@pytest.mark.usefixtures("names_are_read")
+async def test_an_address_that_can_be_none_is_explained(hass: HomeAssistant) -> None:
+    answers = {"url": "http://192.168..1/x", "power_total": "$.power", "advanced": UNITS}
+    form = await answer(hass, await to_meter(hass, "rest"), **answers)
+    assert (form["step_id"], form["errors"]) == ("rest", {"base": "meter_failed"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "answers"),
+    [
+        ("modbus", sdm630(502, host=" ")),
+        ("modbus", sdm630(502, host=" ", model="auto")),
+        ("serial", SERIAL | {"device": " "}),
+        ("rest", {"url": " ", "power_total": "$.power", "advanced": UNITS}),
+    ],
+)
+async def test_blanks_are_no_meter(hass: HomeAssistant, kind: str, answers: dict[str, Any]) -> None:
+    form = await answer(hass, await to_meter(hass, kind), **answers)
+    assert (form["step_id"], form["errors"]) == (kind, {"base": "meter_failed"})
+
+
+async def test_blanks_round_a_host_are_none_of_it(hass: HomeAssistant, meter_port: int) -> None:
+    assert (await answer(hass, await to_meter(hass, "modbus"), **sdm630(meter_port, host=" 127.0.0.1 ")))["step_id"] == "meter_live"

@@ -143,7 +143,7 @@ class Connection:
         try:
             async with asyncio.timeout(timeout_s):
                 connected = await client.connect()
-        except TimeoutError, OSError:
+        except TimeoutError, OSError, ValueError:  # the last of a name that no host can have
             connected = False
         except asyncio.CancelledError:
             client.close()
