@@ -10,8 +10,11 @@ import pytest
 from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.engine.peak_demand import PeakLimits
 from custom_components.headroom.metering.reading import Reading
-from custom_components.headroom.site.config import SiteConfig
+from custom_components.headroom.site.circuit import CircuitState
+from custom_components.headroom.site.config import EvseConfig, EvseKey, SiteConfig
+from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.peak import REGISTER_STEP_WH, Peak
+from custom_components.headroom.site.session import Session
 from simulator.building import StepLoad
 from simulator.virtual import run
 
@@ -225,3 +228,14 @@ def test_the_register_tells_what_went_by_unmeasured_and_the_meter_itself_what_it
     peak.tell(window_average_w=4000.0, month_peak_w=None, utcnow=start + timedelta(seconds=905), zone=UTC)
     read(905.0, None)
     assert peak.running(zero_s + 905, config).used_wh < 600, "told by a meter whose clock is a little late, of the window before"
+
+
+@pytest.mark.parametrize("told_v", [(4.0, 3.0, 5.0), (780.0, 780.0, 780.0)])
+def test_amps_are_made_of_the_peak_by_no_voltage_but_a_phases(told_v: tuple[float, float, float]) -> None:
+    main = Circuit(circuit_id="main", name="Main", fuse_a=63.0, metered=True)
+    config = SiteConfig(circuits=(main,), peak=PeakLimits(goal_w=5000.0))
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1), circuit_id="main", voltage_v=told_v)
+    began = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+    evse.session = Session(transaction_id="T1", record_id="T1", started_at=began, since=0.0, queued_at=0.0, last_at=began)
+    ceiling = Peak().turn(CircuitState(circuit=main, since=0.0), [evse], config, began.timestamp())
+    assert ceiling is not None and ceiling.voltage_v == 230, "an open contactor's, or a battery's"

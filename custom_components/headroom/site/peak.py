@@ -6,6 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from math import fsum
 from typing import Any
 
+from ..csms.composite import is_phase_voltage
 from ..engine.model import Circuit
 from ..engine.peak_demand import WINDOW_S, PeakLimits, Window, ceiling_w, count, held, opened, smoothed
 from ..metering.reading import Reading
@@ -129,7 +130,9 @@ class Peak:
     def turn(self, state: CircuitState, evses: Iterable[EvseState], config: SiteConfig, now: float) -> PeakCeiling | None:
         """Return what the running window allows now (POSIX time); None where nobody set a goal."""
         window = self.running(now, config)
-        volts = [volt for evse in evses if evse.session is not None for volt in evse.voltage_v if volt]
+        volts = [
+            volt for evse in evses if evse.session is not None for volt in evse.voltage_v if volt is not None and is_phase_voltage(volt)
+        ]
         voltage_v = fsum(volts) / len(volts) if volts else config.voltage_v
         building_w = fsum(state.unmanaged_a()) * config.voltage_v
         if state.unmanaged is None:
