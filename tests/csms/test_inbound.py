@@ -108,6 +108,15 @@ async def test_limits_of_others_come_and_go(house: House) -> None:
         assert house.of(ChargingLimit)[-1] == ChargingLimit(source="EMS", evse_id=1, cleared=True)
 
 
+async def test_a_limit_of_a_source_that_ocpp_does_not_know_goes_as_it_came(house: House) -> None:
+    async with station(house.port) as client:
+        limit = {"chargingLimit": {"chargingLimitSource": "SolarManager"}, "evseId": 1, "chargingSchedule": [SCHEDULE]}
+        assert await client.call("NotifyChargingLimit", limit) == {}
+        assert await client.call("ClearedChargingLimit", {"chargingLimitSource": "SolarManager", "evseId": 1}) == {}
+        came, gone = house.of(ChargingLimit)
+        assert came.limit_a == 16 and gone.cleared and came.source == gone.source
+
+
 async def test_what_an_ev_needs_and_plans_is_answered_truly(house: House) -> None:
     started = {
         "eventType": "Started",

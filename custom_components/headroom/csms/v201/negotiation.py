@@ -56,7 +56,7 @@ class Negotiation(Block):
     async def _on_charging_limit(self, payload: Payload) -> Payload:
         evse_id = optional_whole(payload, "evseId")
         limit = record(payload, "chargingLimit")
-        source = text(limit, "chargingLimitSource")
+        source = _source(text(limit, "chargingLimitSource"))
         told, voltage_v = records(payload, "chargingSchedule"), self._link.voltage_v(evse_id or 0)
         ahead = schedules.limits_over_time(told, self._link.by_its_clock(self._link.now()), voltage_v)
         behind = timedelta(seconds=self._link.clock.offset_s)
