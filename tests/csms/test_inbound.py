@@ -16,6 +16,7 @@ from custom_components.headroom.csms.events import (
     StatusChanged,
     TransactionEvent,
 )
+from custom_components.headroom.csms.schedules import MOST_PERIODS, limits_over_time
 from custom_components.headroom.csms.upkeep import DataTransfer, FirmwarePublished, FirmwareStatus, LogStatus
 
 from .client import Client, stamp, station
@@ -182,3 +183,22 @@ async def test_a_wrong_clock_is_told_once_it_stays_wrong(house: House) -> None:
         assert wrong.offset_s == pytest.approx(-300, abs=1)
         await tell(client, 1)
         assert [event.wrong for event in house.of(ClockChecked)] == [True, False]
+
+
+class Counted(dict[str, Any]):
+    """A period that counts how often it is read."""
+
+    read = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        Counted.read += 1
+        return super().get(key, default)
+
+
+def test_a_long_schedule_is_read_once() -> None:
+    periods = [Counted(startPeriod=60 * number, limit=float(number % 32)) for number in range(5000)]
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    schedule = {"id": 1, "chargingRateUnit": "A", "chargingSchedulePeriod": periods}
+    course = limits_over_time([schedule] * 3, now, 230)
+    assert course[:2] == [(now, 0), (now + timedelta(minutes=1), 1)] and len(course) == MOST_PERIODS
+    assert Counted.read <= 10 * len(periods), "or the loop stands still meanwhile"

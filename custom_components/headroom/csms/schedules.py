@@ -1,50 +1,55 @@
-"""What charging schedules that others made come to in amps per phase: limits from outside (K11–K14), and what an EV plans (K16)."""
+"""What charging schedules that others made come to in amps per phase: limits from outside (K11–K14)."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from .fields import optional_moment, optional_number, optional_seconds, optional_whole, records
 from .frames import Payload
 
+MOST_SCHEDULES, MOST_PERIODS = 16, 1024
+"""Of one limit, and of one schedule (2.0.1 Part 2: ChargingScheduleType); what comes beyond is not read."""
 
-def limit_now_a(schedules: Sequence[Payload], now: datetime, voltage_v: float, start: datetime | None = None) -> float | None:
-    """Return the lowest current per phase that schedules of the station's own allow at `now`; None where they say nothing.
-
-    A schedule without startSchedule began at `start`, or just now. Watts are shared among numberPhases, 3 unless told (K01.FR.49).
-    """
-    found: list[float] = []
-    for schedule in schedules:
-        begun = optional_moment(schedule, "startSchedule") or start or now
-        elapsed_s = max(0.0, (now - begun).total_seconds())
-        current: Payload = {}
-        for period in records(schedule, "chargingSchedulePeriod"):
-            if (optional_seconds(period, "startPeriod") or 0) <= elapsed_s:
-                current = period
-        limit = optional_number(current, "limit")
-        duration_s = optional_seconds(schedule, "duration")
-        if limit is None or (duration_s is not None and elapsed_s >= duration_s):
-            continue
-        watts = schedule.get("chargingRateUnit") == "W"
-        found.append(limit / (voltage_v * (optional_whole(current, "numberPhases") or 3)) if watts else limit)
-    return min(found, default=None)
+type Course = Sequence[tuple[datetime, float | None]]
+"""From each moment on the lowest current per phase; None: nothing is said (any more)."""
 
 
-def limits_over_time(schedules: Sequence[Payload], now: datetime, voltage_v: float) -> Sequence[tuple[datetime, float | None]]:
+def limits_over_time(schedules: Sequence[Payload], now: datetime, voltage_v: float) -> Course:
     """Return every moment from `now` on at which schedules begin to say something else, with the lowest current per phase then.
 
-    None: they say nothing (any more). A schedule without startSchedule begins now.
+    A schedule without startSchedule begins now. Watts are shared among numberPhases, 3 unless told (K01.FR.49).
     """
-    points = {now}
-    for schedule in schedules:
-        begun = optional_moment(schedule, "startSchedule") or now
-        seconds = [optional_seconds(period, "startPeriod") for period in records(schedule, "chargingSchedulePeriod")]
-        seconds.append(optional_seconds(schedule, "duration"))
-        points |= {begun + timedelta(seconds=second) for second in seconds if second is not None and second >= 0}
-        points.add(begun)
+    courses = [_course(schedule, now, voltage_v) for schedule in schedules[:MOST_SCHEDULES]]
     found: list[tuple[datetime, float | None]] = []
-    for at in sorted(point for point in points if point >= now):
-        running = [one for one in schedules if (optional_moment(one, "startSchedule") or now) <= at]
-        limit_a = limit_now_a(running, at, voltage_v, now)
+    for at in sorted({now, *(at for course in courses for at, _ in course if at >= now)}):
+        told = [limit_a for course in courses if (limit_a := _limit_at(course, at)) is not None]
+        limit_a = min(told, default=None)
         if not found or found[-1][1] != limit_a:
             found.append((at, limit_a))
     return found
+
+
+def _course(schedule: Payload, now: datetime, voltage_v: float) -> Course:
+    begun, duration_s = optional_moment(schedule, "startSchedule") or now, optional_seconds(schedule, "duration")
+    watts = schedule.get("chargingRateUnit") == "W"
+    course: list[tuple[datetime, float | None]] = []
+    for period in islice(records(schedule, "chargingSchedulePeriod"), MOST_PERIODS):
+        start_s, limit = max(0.0, optional_seconds(period, "startPeriod") or 0.0), optional_number(period, "limit")
+        if duration_s is not None and start_s >= duration_s:
+            continue
+        if limit is not None and watts:
+            limit /= voltage_v * (optional_whole(period, "numberPhases") or 3)
+        course.append((begun + timedelta(seconds=start_s), limit))
+    if duration_s is not None:
+        course.append((begun + timedelta(seconds=max(0.0, duration_s)), None))
+    return sorted(course, key=_moment)
+
+
+def _limit_at(course: Course, at: datetime) -> float | None:
+    index = bisect_right(course, at, key=_moment)
+    return course[index - 1][1] if index else None
+
+
+def _moment(step: tuple[datetime, float | None]) -> datetime:
+    return step[0]
