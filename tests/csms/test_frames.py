@@ -8,7 +8,7 @@ import pytest
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus
 from custom_components.headroom.csms.errors import CallError
-from custom_components.headroom.csms.events import Metered, StatusChanged
+from custom_components.headroom.csms.events import Metered, StationEvent, StatusChanged
 from custom_components.headroom.csms.frames import Failure, MalformedFrame, Result, parse
 
 from .client import station
@@ -161,9 +161,42 @@ async def test_a_listener_that_raises_does_not_harm_the_connection(house: House,
         assert await client.call("MeterValues", {"evseId": 1, "meterValue": []}) == {}
         house.listener_error = None
         assert await client.call("StatusNotification", STATUS) == {}
-        assert len(house.of(StatusChanged)) == 2 and len(house.of(Metered)) == 1
+        assert await client.call("MeterValues", {"evseId": 1, "meterValue": []}) == {}
+        assert len(house.of(StatusChanged)) == 2 and len(house.of(Metered)) == 2
     assert sum("failed" in record.message for record in caplog.records) == 1  # once, not for each event
     assert sum("taken in again" in record.message for record in caplog.records) == 1
+
+
+async def test_a_listener_that_raises_over_one_stations_samples_alone_is_told_of_once(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear = house.on_event
+
+    def on_event(identity: str, event: StationEvent) -> None:
+        house.listener_error = RuntimeError("broken") if (identity, type(event)) == ("CP1", Metered) else None
+        hear(identity, event)
+
+    monkeypatch.setattr(house.system, "_on_event", on_event)
+    async with station(house.port) as client, station(house.port, "CP2") as other:
+        for _ in range(3):
+            assert await client.call("MeterValues", {"evseId": 1, "meterValue": []}) == {}
+            assert await client.call("StatusNotification", STATUS) == {}
+            assert await other.call("MeterValues", {"evseId": 1, "meterValue": []}) == {}
+    assert sum("failed" in record.message for record in caplog.records) == 1
+    assert not any("taken in again" in record.message for record in caplog.records)
+
+
+async def test_a_handler_that_fails_each_time_is_told_of_once(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    async with station(house.port) as client:
+        token = {"idToken": {"idToken": "A", "type": "Central"}}
+        for _ in range(3):
+            assert await client.error("Authorize", token) == "InternalError"
+            assert "currentTime" in await client.call("Heartbeat", {})
+        house.tokens["A"] = AuthorizationStatus.ACCEPTED
+        for _ in range(2):
+            assert (await client.call("Authorize", token))["idTokenInfo"]["status"] == "Accepted"
+    assert sum("Authorize of CP1 failed" in record.message for record in caplog.records) == 1
+    assert sum("Authorize of CP1 is handled again" in record.message for record in caplog.records) == 1
 
 
 async def test_a_response_that_is_no_object_is_an_error_of_the_call(house: House) -> None:

@@ -116,6 +116,8 @@ class Rpc:
         self._life = secrets.token_hex(4)
         """No message id is used twice for a station, whatever connection it comes by (Part 4, 4.1.4): a late answer finds nobody else's."""
         self._ids = count(1)
+        self._failing: set[str] = set()
+        """Actions of requests whose handling failed the last time."""
         self._closed = False
 
     async def run(self) -> str:
@@ -224,8 +226,14 @@ class Rpc:
         except CallFailure as failure:
             text = error_text(call.message_id, failure.code, failure.description)
         except Exception:
-            _LOGGER.exception("Handling %s of %s failed", call.action, self._name)
+            if call.action not in self._failing:
+                _LOGGER.exception("Handling %s of %s failed", call.action, self._name)
+            self._failing.add(call.action)
             text = error_text(call.message_id, "InternalError")
+        else:
+            if call.action in self._failing:
+                _LOGGER.info("%s of %s is handled again", call.action, self._name)
+                self._failing.discard(call.action)
         await self._send(text)
         if then is None or self._closed:
             return

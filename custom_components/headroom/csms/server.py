@@ -8,6 +8,7 @@ from datetime import datetime
 from http import HTTPStatus
 import logging
 import ssl
+import traceback
 
 from .authorization import IdToken, IdTokenInfo
 from .events import Connected, Disconnected, Ready, StationEvent
@@ -82,7 +83,8 @@ class CentralSystem:
         self._pace = Pace()
         self._strangers_pace = Pace(STRANGERS_AT_ONCE)
         self._lost: set[str] = set()
-        self._listener_failing = False
+        self._failing: dict[tuple[str, str], str] = {}
+        """What could not be taken in the last time, by station and kind of event: the error, and where it was raised."""
         self._access = access or Access(monotonic=lambda: asyncio.get_running_loop().time(), sleep=asyncio.sleep)
         self._desk = desk or NoDesk()
         self._doors = Doors(self._access, self._judge, self._serve_peer)
@@ -159,7 +161,7 @@ class CentralSystem:
             del self._sessions[identity]
             self._emit(identity, Disconnected(reason=reason))
             if not self._accepts(identity):
-                self._memories.pop(identity, None)  # whoever comes by is not remembered
+                self.forget(identity)  # whoever comes by is not remembered
             session.over.set()
 
     async def approve(self, identity: str) -> None:
@@ -182,6 +184,7 @@ class CentralSystem:
         """Let go of what is known of a station that is not served any more."""
         self._memories.pop(identity, None)
         self._lost.discard(identity)
+        self._failing = {what: fault for what, fault in self._failing.items() if what[0] != identity}
 
     def _memory(self, identity: str) -> Memory:
         memory = self._memories.setdefault(identity, Memory())
@@ -201,16 +204,19 @@ class CentralSystem:
                 _LOGGER.info("Station %s is back", identity)
             case _:
                 pass
+        what = identity, type(event).__name__
         try:
             self._on_event(identity, event)
-        except Exception:
-            if not self._listener_failing:
-                _LOGGER.exception("Taking in %s of %s failed", type(event).__name__, identity)
-            self._listener_failing = True
+        except Exception as error:
+            frame, line = [*traceback.walk_tb(error.__traceback__)][-1]
+            fault = f"{type(error).__name__} at {frame.f_code.co_filename}:{line}"
+            if fault not in self._failing.values():
+                _LOGGER.exception("Taking in %s of %s failed", what[1], identity)
+            self._failing[what] = fault
         else:
-            if self._listener_failing:
-                _LOGGER.info("Events are taken in again")
-            self._listener_failing = False
+            if (healed := self._failing.get(what)) is not None:
+                self._failing = {other: fault for other, fault in self._failing.items() if fault != healed}
+                _LOGGER.info("%s of %s is taken in again", what[1], identity)
 
     async def _make_room(self, identity: str) -> bool:
         """Return whether a new connection may take this identity; one that does not answer any more is closed for it."""
