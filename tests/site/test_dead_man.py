@@ -236,3 +236,29 @@ def test_what_a_car_in_doubt_is_told_above_its_fallback_ends_with_the_others_lea
             evse.problem = evse.wanted_lease = None
 
     run(story())
+
+
+@pytest.mark.parametrize(("fuse_a", "worst_case_a"), [(40.0, 0.0), (63.0, 25.0)])
+@pytest.mark.parametrize("fault", [None, "offline:CP4"])
+def test_room_is_made_for_a_higher_fallback_where_nobody_charges_though_the_others_take_all_there_is(
+    fuse_a: float, worst_case_a: float, fault: str | None
+) -> None:
+    async def story() -> None:
+        places = (Place(), Place(), Place(car=None), Place(car=None))
+        async with scenario(*places, fuse_a=fuse_a, worst_case_a=worst_case_a, building=steps((0.0, 0.0)), step_s=0.5) as s:
+            await s.until(60)
+            for number in (3, 4):
+                s.site.set_allowed(s.key(number), False)
+            await s.until(400)
+            idle, other = s.site._evses[s.key(3)], s.site._evses[s.key(4)]
+            assert idle.fallback_a == other.fallback_a == 0.0 and min(s.draws_a()[:2]) > 18, s.story()
+            if fault is not None:
+                await s.fault(fault)
+                await s.wait(90)
+            for number in (3, 4):
+                s.site.set_allowed(s.key(number), True)
+            await s.wait(30)
+            assert idle.fallback_a >= 9.0 and min(s.draws_a()[:2]) > 14, s.story()
+            assert other.fallback_a == (0.0 if fault else idle.fallback_a), "it is raised once its station is there"
+
+    run(story())

@@ -99,13 +99,17 @@ def may_begin(evse: EvseState, now: float, arrival_s: float = ARRIVAL_S) -> bool
     return (evse.ready and evse.heard) or (now - evse.idle_at < arrival_s and evse.fallback_a is not None and not evse.lease)
 
 
-def arrivals_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: float) -> dict[str, PerPhase]:
-    """Return, for each circuit, the most that one more car may put on each of its conductors, at whichever idle EVSE it comes next."""
+def arrivals_a(circuits: Mapping[str, Circuit], evses: Iterable[EvseState], now: float, *, awaited: bool = True) -> dict[str, PerPhase]:
+    """Return, for each circuit, the most that one more car may put on each of its conductors, at whichever idle EVSE it comes next.
+
+    `awaited`: a higher fallback counts that waits until the leases bear it.
+    """
     kinds: dict[tuple[str, tuple[Phase, ...]], float] = {}
     for evse in evses:
         if may_begin(evse, now) and evse.fallback_a is not None:
             kind = (evse.circuit_id, evse.rated_phases)
-            kinds[kind] = max(evse.held_fallback_a, kinds.get(kind, 0.0))
+            begins_a = max(evse.held_fallback_a, evse.awaited_fallback_a) if awaited else evse.held_fallback_a
+            kinds[kind] = max(begins_a, kinds.get(kind, 0.0))
     most = dict.fromkeys(circuits, NONE_A)
     for (circuit_id, phases), begins_a in kinds.items():
         l1, l2, l3 = (begins_a if phase in phases else 0.0 for phase in ALL_PHASES)
@@ -140,7 +144,7 @@ def broken(
     """
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
     holding = [installed(evse, now, told_a.get(str(evse.key)), told_s.get(str(evse.key), math.inf)) for evse in evses]
-    return violations(circuits, holding, arrivals_a(circuits, evses, now) if arriving else {})
+    return violations(circuits, holding, arrivals_a(circuits, evses, now, awaited=False) if arriving else {})
 
 
 def _answered(evse: EvseState, now: float) -> EvseState:

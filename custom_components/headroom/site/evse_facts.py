@@ -196,6 +196,8 @@ class EvseFacts:
     """Those on its whole station, all EVSEs together."""
 
     wanted_fallback_a: float | None = None
+    awaited_fallback_a: float = 0.0
+    """A higher one that waits until the leases that run bear it."""
     wanted_one_phase: bool = False
     """The fallback is to be for the first terminal alone."""
     wanted_lease: LeaseOrder | None = None

@@ -10,7 +10,7 @@ from ..engine.stability import EPSILON_A
 from .asking import ceilings_set
 from .circuit import CircuitState
 from .config import EvseKey, Mode
-from .dead_man import bears, lowers_nothing
+from .dead_man import bears, lowers_nothing, may_begin
 from .evse import EvseState
 from .installer import Installer
 from .lapse import TRIAL_S
@@ -97,16 +97,17 @@ def order_lasting(
 ) -> None:
     """Write down which fallbacks and station ceilings are wanted.
 
-    Higher fallbacks wait until the leases that run bear them. A fallback has as many phases as the lease above it, so that the lease's end switches nothing under current. Where nothing is to be
-    sent there is one thing yet: a fallback for one phase whose session is over is put back.
+    Higher fallbacks wait until the leases that run bear them. A fallback has as many phases as the lease above it, so that the lease's
+    end switches nothing under current. Where nothing is to be sent there is one thing yet: a fallback for one phase whose session is
+    over is put back.
     """
     contract_voltage_v = voltage_v if mode is Mode.STATIC else None
     told = {} if mode.silent else fallbacks(circuits, evses, contract_voltage_v=contract_voltage_v)
-    raised = {
-        evse.key: told[str(evse.key)] for evse in evses if evse.fallback_a is not None and told.get(str(evse.key), 0.0) > evse.fallback_a
-    }
-    if raised and mode is Mode.DYNAMIC and not bears(circuits, evses, raised, now):
-        told |= {str(evse.key): evse.fallback_a for evse in evses if evse.key in raised and evse.fallback_a is not None}
+    waiting = _waiting(circuits, evses, told, now) if mode is Mode.DYNAMIC else {}
+    for evse in evses:
+        evse.awaited_fallback_a = waiting.get(evse.key, 0.0)
+        if evse.key in waiting and evse.fallback_a is not None:
+            told[str(evse.key)] = evse.fallback_a
     for evse in evses:
         left = mode.silent and evse.session is None and evse.fallback_one_phase is not False
         evse.wanted_fallback_a = evse.fallback_a if left else told.get(str(evse.key))
@@ -121,6 +122,20 @@ def order_lasting(
         # EVSEs on different conductors may each draw what the circuit carries.
         same = len(of_station) == 1 or len({evse.rated_phases for evse in of_station}) == 1
         installer.wanted_station_a = min(carried_a[of_station[0].circuit_id], rated_a) if same else rated_a
+
+
+def _waiting(
+    circuits: Mapping[str, CircuitState], evses: Sequence[EvseState], told_a: Mapping[str, float], now: float
+) -> dict[EvseKey, float]:
+    """Return which higher fallbacks wait until the leases that run bear them, and until their stations are there."""
+    raised = {evse.key: limit_a for evse in evses if evse.fallback_a is not None and (limit_a := told_a[str(evse.key)]) > evse.fallback_a}
+    if not raised:
+        return {}
+    here = {evse.key: raised[evse.key] for evse in evses if evse.key in raised and evse.ready}
+    idle = {evse.key: raised[evse.key] for evse in evses if evse.key in here and may_begin(evse, now)}
+    asked = [here] if len(idle) in (0, len(here)) else [here, idle]
+    may_rise = next((each for each in asked if each and bears(circuits, evses, each, now)), {})
+    return {key: limit_a for key, limit_a in raised.items() if key not in may_rise}
 
 
 def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: float) -> None:
