@@ -15,6 +15,7 @@ from .const import CONF_MAX_A, CONF_PEAK_GOAL_KW, PEAK_LEAST_KW, PEAK_MOST_KW
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .engine.model import LEAST_CURRENT_A
 from .entity import HeadroomEntity, Row, Rows, async_follow
+from .errors import invalid
 from .peak_settings import async_set_peak
 from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
 from .subjects import EvseSubject, SiteSubject, StationSubject, Subject, evse_settings, subentries_by_subject
@@ -96,6 +97,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, asy
     async_follow(entry, async_add_entities, _entity, ROWS)
 
 
+def number(value: float) -> float:
+    """Return what was set; raises ServiceValidationError for what is no number, which Home Assistant takes for one inside any limits."""
+    if not isfinite(value):
+        raise invalid("not_a_number")
+    return value
+
+
 def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: NumberRow[Any]) -> NumberEntity:
     match row:
         case VariableNumberRow():
@@ -134,7 +142,7 @@ class MaximumCurrentNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Set the ceiling."""
-        self.coordinator.site.set_user_max(self.snapshot.key, value)
+        self.coordinator.site.set_user_max(self.snapshot.key, number(value))
 
 
 class PeakGoalNumber(HeadroomEntity[SiteSnapshot], NumberEntity):
@@ -152,7 +160,7 @@ class PeakGoalNumber(HeadroomEntity[SiteSnapshot], NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Store it."""
-        async_set_peak(self.hass, self.coordinator.config_entry, **{CONF_PEAK_GOAL_KW: value})
+        async_set_peak(self.hass, self.coordinator.config_entry, **{CONF_PEAK_GOAL_KW: number(value)})
 
 
 class EnergyNeededNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
@@ -170,7 +178,7 @@ class EnergyNeededNumber(HeadroomEntity[EvseSnapshot], NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Take it down, for the session that runs or the next one."""
-        if value > 0:
+        if number(value) > 0:
             set_need(self.coordinator, self.snapshot.key, energy_wh=value * 1000)
         else:
             self.coordinator.site.clear_need(self.snapshot.key, energy_only=True)
@@ -221,4 +229,4 @@ class VariableNumber(VariableEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Have the station take it."""
-        await self.async_set(f"{value:.0f}" if self.native_step == 1 else f"{value:.1f}")
+        await self.async_set(f"{number(value):.0f}" if self.native_step == 1 else f"{number(value):.1f}")

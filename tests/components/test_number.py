@@ -31,12 +31,22 @@ async def test_set(hass: HomeAssistant) -> None:
 
 
 @pytest.mark.usefixtures("init_integration")
-@pytest.mark.parametrize("value", [5, 33])
+@pytest.mark.parametrize("value", [5, 33, float("nan")])
 async def test_outside_of_what_the_evse_gives(hass: HomeAssistant, value: float) -> None:
     """Less than a car can charge with, and more than the EVSE is rated for, is refused."""
     with pytest.raises(ServiceValidationError):
         await _set(hass, value)
     assert hass.states.get(ENTITY).state == "32.0"
+
+
+@pytest.mark.usefixtures("init_integration")
+async def test_an_energy_that_is_no_number(hass: HomeAssistant) -> None:
+    with pytest.raises(ServiceValidationError) as refused:
+        await hass.services.async_call(
+            "number", "set_value", {ATTR_ENTITY_ID: "number.left_evse_1_energy_needed", "value": float("nan")}, blocking=True
+        )
+    assert refused.value.translation_key == "not_a_number"
+    assert hass.states.get("number.left_evse_1_energy_needed").state == "0.0"
 
 
 async def test_the_rating_follows_the_configuration(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
