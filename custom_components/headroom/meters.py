@@ -10,9 +10,12 @@ from homeassistant.core import HomeAssistant
 
 from .const import DOMAIN
 from .meter_settings import MeterSettings, meter_of
-from .metering.reading import MeterError, Reading
+from .metering.reading import Meter, MeterError, Reading
 
 _LOGGER = logging.getLogger(__name__)
+
+ANEW_S = 5.0
+"""After so long a meter is read anew over which something of ours failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,26 @@ class Meters:
             return None
         return self._entry.async_create_background_task(
             self._hass,
-            meter.run(lambda reading: self._on_reading(measured, reading), lambda error: self._on_health(measured, error)),
+            self._read(measured, meter),
             f"{DOMAIN} meter {measured}",
         )
+
+    async def _read(self, measured: str, meter: Meter) -> None:
+        """Read a meter until cancelled; a mistake of ours over one reading, or over its device, is told once and ends nothing."""
+        failing = False
+
+        def heard(reading: Reading) -> None:
+            nonlocal failing
+            self._on_reading(measured, reading)
+            if failing:
+                failing = False
+                _LOGGER.info("The meter of %s is read again", measured)
+
+        while True:
+            try:
+                await meter.run(heard, lambda error: self._on_health(measured, error))
+            except Exception:
+                if not failing:
+                    _LOGGER.exception("Reading the meter of %s failed", measured)
+                failing = True
+                await asyncio.sleep(ANEW_S)

@@ -10,8 +10,11 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom import meters
 from custom_components.headroom.const import DOMAIN
+from custom_components.headroom.meter_settings import settings_by_measured
 from custom_components.headroom.metering import steady
+from custom_components.headroom.metering.reading import Reading
 from custom_components.headroom.site.snapshot import CircuitSnapshot, SiteSnapshot
 
 pytestmark = pytest.mark.usefixtures("sites_are_stopped")
@@ -170,3 +173,39 @@ async def test_what_a_second_reading_says_again_is_believed(
     told(40_000)
     told(40_001)
     await until(init_integration, lambda site: site.circuits["main"].power_w == 40_001)
+
+
+async def test_a_mistake_of_ours_over_one_reading_ends_no_meter(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry, heard, broken, news = mock_config_entry, [], True, asyncio.Event()
+    monkeypatch.setattr(meters, "ANEW_S", 0.0)
+
+    def on_reading(measured: str, reading: Reading) -> None:
+        heard.append(reading.current_a[0])
+        news.set()
+        if broken:
+            raise ZeroDivisionError
+
+    async def told(value: str) -> None:
+        news.clear()
+        measure(hass, "main", value)
+        async with asyncio.timeout(10):
+            while not heard or heard[-1] != float(value):
+                await news.wait()
+                news.clear()
+
+    measure(hass, "main", "10")
+    entry.add_to_hass(hass)
+    found = meters.Meters(hass, entry, on_reading=on_reading, on_health=lambda measured, error: None, on_change=lambda measured: None)
+    found.async_apply({"main": settings_by_measured(entry)["main"]})
+    try:
+        for value in ("11", "12"):
+            await told(value)
+        broken = False
+        for value in ("13", "14"):
+            await told(value)
+    finally:
+        await found.async_stop()
+    assert sum("Reading the meter of main failed" in line for line in caplog.messages) == 1
+    assert sum("The meter of main is read again" in line for line in caplog.messages) == 1
