@@ -125,6 +125,8 @@ async def test_the_credentials_are_sent(session: ClientSession, device: Device) 
         ({"url": "http://meter/x", "total_power": "$.total["}, "is no JSON path"),
         ({"url": "http://meter/x"}, "needs the currents"),
         ({"url": "http://meter/x", "currents": PATHS[:2]}, "2 currents are given"),
+        ({"url": "http://meter/x", "currents": PATHS, "username": "a:b", "password": "c"}, "can't be sent"),
+        ({"url": "http://meter/x", "currents": PATHS, "token": "a\nb"}, "can't be sent"),
     ],
 )
 async def test_a_setting_that_makes_no_meter_is_refused(session: ClientSession, config: dict[str, Any], said: str) -> None:

@@ -34,6 +34,7 @@ class Fault(StrEnum):
     # A document over HTTP.
     NO_ADDRESS = "{url} is no address"
     NO_HTTP_ADDRESS = "{url} is no address that begins with http or https"
+    CREDENTIALS_UNFIT = "{source}: a user name with a colon, or a token with a line break, can't be sent"
     CREDENTIALS_REFUSED = "{source}: refuses the credentials (status {status})"
     HTTP_STATUS = "{source}: answers with status {status}"
     TOO_MUCH = "{source}: sends more than {most} KiB"

@@ -69,6 +69,7 @@ class RestMeter:
         self._config = config
         # What follows the path, or stands before the host, may be secret.
         self._source = str(self._url.origin().with_path(self._url.path))
+        self._headers = {"Accept": "application/json", **_authorization(config, self._source)}
 
     async def probe(self) -> Reading:
         """Take one reading; raises MeterError."""
@@ -106,17 +107,12 @@ class RestMeter:
 
     async def _fetch(self) -> bytes:
         config = self._config
-        headers = {"Accept": "application/json"}
-        if config.token is not None:
-            headers["Authorization"] = f"Bearer {config.token}"
-        elif config.username is not None:
-            headers["Authorization"] = encode_basic_auth(config.username, config.password or "", encoding="utf-8")
         try:
             async with (
                 asyncio.timeout(config.timeout_s),
                 self._session.get(
                     self._url,
-                    headers=headers,
+                    headers=self._headers,
                     allow_redirects=False,  # not with credentials, and not to where nobody pointed
                     timeout=ClientTimeout(total=None),
                 ) as response,
@@ -167,6 +163,20 @@ class RestMeter:
         config = self._config
         unit = {"A": config.current_unit, "W": config.power_unit, "Wh": config.energy_unit}[kind]
         return number * _UNITS[unit]
+
+
+def _authorization(config: RestMeterConfig, source: str) -> dict[str, str]:
+    """Return the header that shows who asks; raises MeterError where what was given makes none."""
+    if config.token is not None:
+        if not config.token.isprintable():
+            raise MeterError(Fault.CREDENTIALS_UNFIT, source=source)
+        return {"Authorization": f"Bearer {config.token}"}
+    if config.username is None:
+        return {}
+    try:
+        return {"Authorization": encode_basic_auth(config.username, config.password or "", encoding="utf-8")}
+    except ValueError as error:
+        raise MeterError(Fault.CREDENTIALS_UNFIT, source=source) from error
 
 
 def _compiled(path: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
