@@ -42,6 +42,8 @@ from .storage import SiteKeeper, ledger_path
 
 _LOGGER = logging.getLogger(__name__)
 
+OPEN_AGAIN_S = 60.0
+"""So often it is tried to open the records where that failed."""
 READINGS_SHOWN_EVERY_S = 1.0
 """A fast meter is read four times a second: entities, and what records them, need not follow each of its readings."""
 
@@ -93,13 +95,13 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         memories = await self._memories.async_load(self._approved())
         await self.upgrades.async_load()
         await self.hass.async_add_executor_job(self.logs.clear)
-        journal: Ledger | None = self._ledger
+        self._begun.push_async_callback(self._close_ledger)
         try:
             await self._ledger.open()
         except LedgerError as error:
-            journal = None
             self._on_ledger_health(error)
-        self._begun.push_async_callback(self._close_ledger)
+            opening = entry.async_create_background_task(self.hass, self._async_open_ledger(), f"{DOMAIN} records")
+            self._begun.callback(opening.cancel)
         self.central_system = CentralSystem(
             admit=lambda identity: self.site.admit(identity),
             authorize=lambda identity, evse_id, token: self.site.authorize(identity, evse_id, token),
@@ -116,7 +118,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             site_config(entry),
             station=lambda identity: self.central_system.stations.get(identity),
             memory=None if kept is None else SiteMemory.from_document(kept),
-            journal=journal,
+            journal=self._ledger,
             on_turn=self._on_turn,
             on_memory=self._keeper.async_changed,
             on_judgement=self._on_judgement,
@@ -244,6 +246,18 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
     async def async_stop(self) -> None:
         """Let go of everything, the last begun first; what is installed on the stations stays until it lapses."""
         await self._begun.aclose()
+
+    async def _async_open_ledger(self) -> None:
+        """Open the records once that can be; what is recorded until then waits in memory."""
+        while True:
+            await asyncio.sleep(OPEN_AGAIN_S)
+            try:
+                await self._ledger.open()
+            except LedgerError as error:
+                self._on_ledger_health(error)
+            else:
+                self._on_ledger_health(None)
+                return
 
     async def _close_ledger(self) -> None:
         try:

@@ -15,6 +15,7 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom import coordinator
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.values import Inventory, StationInfo
 from custom_components.headroom.engine.deadman import Violation
@@ -34,6 +35,8 @@ from custom_components.headroom.site.snapshot import (
     StationSnapshot,
 )
 from tests.csms.client import BOOT, Client, station, variable
+
+from .raw_station import raw_station, until
 
 NOW = datetime(2026, 10, 1, tzinfo=UTC)
 MAIN = CircuitSnapshot(
@@ -307,6 +310,32 @@ async def test_records_that_can_be_written_again_after_a_reload(hass: HomeAssist
         database.rmdir()
     assert await hass.config_entries.async_reload(entry.entry_id)
     assert "ledger_failed" not in issues(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_records_that_could_not_be_opened_are_written_once_they_can(
+    hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to reload anything, and what was recorded meanwhile is there."""
+    monkeypatch.setattr(coordinator, "OPEN_AGAIN_S", 0.05)
+    database = Path(hass.config.path(f"{DOMAIN}_{entry.entry_id}.db"))
+    database.mkdir()
+    try:
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        assert "ledger_failed" in issues(hass)
+        async with raw_station(entry, "CP1") as station:
+            await station.boot()
+            await station.status("Occupied")
+            await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=0)
+            await until(hass, "sensor.left_evse_1_status", "charging")
+    finally:
+        database.rmdir()
+    ledger = entry.runtime_data._ledger
+    async with asyncio.timeout(10):
+        while "ledger_failed" in issues(hass):
+            await asyncio.sleep(0)
+    await ledger.flush()
+    assert [session.station for session in await ledger.open_sessions()] == ["CP1"]
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -9,7 +9,7 @@ import math
 from ..csms.events import ChargingLimit, EventsLost, Metered, StatusChanged, TransactionEvent
 from ..csms.needs import EvNeeds
 from ..csms.values import ChargingState, ConnectorStatus, MeterSample, TransactionPhase
-from ..ledger.records import DecisionRecord, SessionRecord
+from ..ledger.records import DecisionRecord, LedgerError, SessionRecord
 from .clock import Clock
 from .config import EvseKey
 from .evse import EvseState
@@ -248,6 +248,14 @@ class Intake:
                 energy_end_wh=session.energy_end_wh,
                 energy_wh=energy_of(session, session.energy_end_wh),
                 stopped_reason=session.stopped_reason,
-                id_token_hash=None if session.id_token is None else self._journal.id_token_hash(session.id_token.value),
+                id_token_hash=None if session.id_token is None else _hash(self._journal, session.id_token.value),
             )
         )
+
+
+def _hash(journal: Journal, id_token: str) -> str | None:
+    """Return what is kept in place of a token; where it is not known yet, a later word of the session brings it."""
+    try:
+        return journal.id_token_hash(id_token)
+    except LedgerError:
+        return None

@@ -42,4 +42,4 @@ class Journal(Protocol):
         """Keep a decision."""
 
     def id_token_hash(self, id_token: str) -> str:
-        """Return what is kept in place of a token."""
+        """Return what is kept in place of a token; raises LedgerError where that is not known yet."""
