@@ -235,6 +235,23 @@ def test_a_limit_that_somebody_else_set_at_a_station_holds_by_its_schedule_and_s
     run(story())
 
 
+@pytest.mark.parametrize("evse_id", [1, None])
+def test_a_limit_that_somebody_else_set_holds_while_its_station_is_away_and_goes_when_it_boots(evse_id: int | None) -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place()) as s:
+            await s.until(60)
+            await _told(s, (0.0, 10.0), evse_id=evse_id)
+            await s.wait(20)
+            await s.fault("drop:CP1")
+            await s.wait(20)
+            assert 9 < s.draw_a(1) <= 10, "it was running all the time: the limit is as it was"
+            await s.fault("reboot:CP1")  # what held before it may be gone, and nobody would say so
+            await s.wait(120)
+            assert s.draw_a(1) > 24 and s.reason(1) != "external"
+
+    run(story())
+
+
 def test_what_the_ladder_came_to_is_kept_over_a_restart_in_the_middle_of_a_transaction() -> None:
     async def story() -> None:
         async with scenario(Place(quirks=KINDS["ignores_tx_profile"].quirks), Place()) as s:

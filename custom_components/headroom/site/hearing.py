@@ -114,7 +114,10 @@ class Hearing(Grounds):
 
     def _rebooted(self, identity: str, state: StationState) -> None:
         state.booted = True
+        # Who set limits there tells them anew (K11, K12); one that went meanwhile is told of by nobody.
+        state.external.clear()
         for evse in self._of(identity):
+            evse.external.clear()
             # TxProfiles need not survive a reboot (K01.FR.27): the lease may hold or not.
             if evse.lease is not None:
                 evse.doubt(evse.lease.limit_a, evse.lease.expires_at)
