@@ -9,7 +9,7 @@ from custom_components.headroom.csms.events import Disconnected, EventsLost, Met
 from custom_components.headroom.csms.v201.recovery import MOST_ASKINGS
 from custom_components.headroom.csms.values import ChargingState, TransactionPhase
 
-from .client import stamp, station
+from .client import BOOT, stamp, station
 from .conftest import PATIENT, House, running
 
 TOKEN = {"idToken": "CARD", "type": "ISO14443"}
@@ -182,3 +182,21 @@ async def test_a_station_that_tells_of_no_transaction_has_lost_what_is_missing()
         await client.call("TransactionEvent", event("Started", 0, stamp(), evse={"id": 1}))
         await client.call("TransactionEvent", event("Updated", 2, stamp()))
         assert (await house.until(EventsLost)).gaps == ((1, 1),)
+
+
+async def test_a_transaction_that_a_station_denied_and_goes_on_with_runs_again(house: House) -> None:
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        await client.call("TransactionEvent", event("Started", 0, "2026-01-01T10:00:00Z", evse={"id": 1}))
+        client.answers["GetTransactionStatus"] = {"ongoingIndicator": False, "messagesInQueue": False}
+        await client.call("BootNotification", BOOT | {"reason": "RemoteReset"})
+        presumed = await house.until(TransactionEvent, times=2)
+        transactions = found._link.memory.transactions
+        assert presumed.presumed and transactions.running_on(1) is None
+        await client.call("TransactionEvent", event("Updated", 2, "2026-01-01T09:59:00Z", offline=True))
+        assert transactions.running_on(1) is None, "that was before"
+        await client.call("TransactionEvent", event("Updated", 3, "2026-01-01T10:05:00Z"))
+        assert transactions.running_on(1) is not None
+        await client.call("TransactionEvent", event("Ended", 4, "2026-01-01T10:06:00Z"))
+        await client.call("TransactionEvent", event("Updated", 5, "2026-01-01T10:06:30Z"))
+        assert transactions.running_on(1) is None, "it said so itself"

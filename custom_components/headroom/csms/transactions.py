@@ -44,6 +44,8 @@ class KnownTransaction:
     last_at: datetime | None = None
     """The newest of its events' times."""
     ended: bool = False
+    denied: bool = False
+    """Its end was not told: asked for it, the station knew it no more. It runs again where the station goes on with it all the same."""
     anew: bool = False
     """Another transaction had its id before."""
     energy_start_wh: float | None = None
@@ -100,6 +102,7 @@ class KnownTransaction:
             "started_at": None if self.started_at is None else self.started_at.isoformat(),
             "last_at": None if self.last_at is None else self.last_at.isoformat(),
             "ended": self.ended,
+            "denied": self.denied,
             "anew": self.anew,
             "energy_start_wh": self.energy_start_wh,
             "seen": [list(numbers) for numbers in self.seen],
@@ -118,6 +121,7 @@ class KnownTransaction:
             started_at=None if started_at is None else datetime.fromisoformat(started_at),
             last_at=None if last_at is None else datetime.fromisoformat(last_at),
             ended=document["ended"],
+            denied=document.get("denied", False),
             anew=document.get("anew", False),
             energy_start_wh=document.get("energy_start_wh"),
             seen=[(int(first), int(last)) for first, last in document["seen"]],
@@ -182,6 +186,8 @@ class KnownTransactions:
         known.resume(event.seq_no)
         known.recent.append((event.seq_no, str(event.phase), event.at))
         known.note(event.seq_no)
+        if known.denied and known.last_at is not None and event.at > known.last_at and not event.offline:
+            known.ended = known.denied = False
         known.last_at = event.at if known.last_at is None else max(known.last_at, event.at)
         known.evse_id = known.evse_id if event.evse_id is None else event.evse_id
         known.connector_id = known.connector_id if event.connector_id is None else event.connector_id

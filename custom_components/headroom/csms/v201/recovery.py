@@ -146,7 +146,7 @@ class Recovery:
 
     def _presume_ended(self, known: KnownTransaction) -> None:
         """The station knows no such transaction any more and has nothing to tell of it: its end was lost."""
-        known.ended = True
+        known.ended = known.denied = True
         self._link.memory.changed()
         _LOGGER.info("%s has forgotten transaction %r: its end was not told", self._link.identity, known.transaction_id)
         last = known.seen[-1][1] if known.seen else 0
