@@ -369,3 +369,13 @@ def test_the_clocks_offset_is_that_of_the_least_delayed_message_of_late() -> Non
     assert clock.offset_s == -30
     clock.forget()
     assert clock.offset_s == 0
+
+
+def test_messages_that_are_all_late_by_the_same_tell_that_a_clock_was_set_back() -> None:
+    clock, now = StationClock(), datetime(2026, 1, 1, tzinfo=UTC)
+    clock.observe(now, now)
+    set_by_s = [clock.observe(now - timedelta(seconds=30 + number / 10), now) for number in range(6)]
+    assert set_by_s == [0.0, 0.0, 0.0, 0.0, 0.0, pytest.approx(-30.5)] and clock.offset_s == pytest.approx(-30.5)
+    for delay_s in (3, 9, 4, 12, 5, 8, 3, 20):
+        assert clock.observe(now - timedelta(seconds=30.5 + delay_s), now) == 0, "these are only late"
+    assert clock.offset_s == pytest.approx(-30.5)

@@ -9,6 +9,7 @@ from custom_components.headroom.csms.authorization import ReservationEnded
 from custom_components.headroom.csms.events import (
     ChargingLimit,
     ClockChecked,
+    ClockSet,
     InventoryRead,
     Metered,
     Monitored,
@@ -159,6 +160,50 @@ async def test_the_stations_clock_is_measured_and_reckoned_with(house: House) ->
         assert (datetime.fromisoformat(profile["validTo"]) - valid_to).total_seconds() == pytest.approx(-120, abs=1)
         start = datetime.fromisoformat(profile["chargingSchedule"][0]["startSchedule"])
         assert (start - late).total_seconds() == pytest.approx(-60, abs=2)
+
+
+async def _tell_time(client: Client, at: datetime) -> None:
+    await client.call("NotifyEvent", {"generatedAt": stamp(at), "seqNo": 0, "eventData": [{}]})
+
+
+@pytest.mark.parametrize("jump_s", [30, -30, 3600, -3600])
+async def test_a_jump_of_our_own_clock_is_reckoned_with_before_the_station_says_anything(house: House, jump_s: float) -> None:
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        for _ in range(3):
+            await _tell_time(client, datetime.now(UTC) - timedelta(seconds=5))
+        before = len(house.of(ClockSet))
+        house.ahead = timedelta(seconds=jump_s)
+        assert found.clock_offset_s == pytest.approx(-5 - jump_s, abs=1)
+        valid_to = datetime.now(UTC) + house.ahead + timedelta(seconds=60)
+        await found.install_lease(1, "T1", 16, valid_to)
+        profile = (await client.until("SetChargingProfile"))["chargingProfile"]
+        assert (datetime.fromisoformat(profile["validTo"]) - datetime.now(UTC)).total_seconds() == pytest.approx(55, abs=1)
+        await _tell_time(client, datetime.now(UTC) - timedelta(seconds=5))
+        assert found.clock_offset_s == pytest.approx(-5 - jump_s, abs=1)
+        assert len(house.of(ClockSet)) == before, "its clock is what it was"
+
+
+async def test_a_station_that_goes_along_with_a_jump_of_our_clock_is_found_out_by_its_next_message(house: House) -> None:
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        await _tell_time(client, datetime.now(UTC))
+        house.ahead = timedelta(seconds=-30)
+        told = await client.call("Heartbeat", {})
+        assert (datetime.fromisoformat(told["currentTime"]) - datetime.now(UTC)).total_seconds() == pytest.approx(-30, abs=1)
+        assert found.clock_offset_s == pytest.approx(30, abs=1), "nobody knows yet"
+        await _tell_time(client, datetime.now(UTC) - timedelta(seconds=30))
+        assert found.clock_offset_s == pytest.approx(0, abs=1)
+        assert [event.by_s for event in house.of(ClockSet)] == [pytest.approx(-30, abs=1)]
+
+
+async def test_the_clock_of_a_station_that_connects_again_is_known_already(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+        await _tell_time(client, datetime.now(UTC) - timedelta(seconds=50))
+    async with station(house.port) as client:
+        await client.call("Heartbeat", {})
+        assert house.station().clock_offset_s == pytest.approx(-50, abs=1)
 
 
 async def test_a_wrong_clock_is_told_once_it_stays_wrong(house: House) -> None:

@@ -157,6 +157,13 @@ class ClockChecked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSet:
+    """The station's clock was set by so much, back where it is below 0; or turned out to be another than was reckoned with."""
+
+    by_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed:
     """Something for the log or an event entity: NotifyEvent, SecurityEventNotification, FirmwareStatusNotification and the like."""
 
@@ -178,6 +185,7 @@ type StationEvent = (
     | EvNeeds
     | Monitored
     | ClockChecked
+    | ClockSet
     | ReservationEnded
     | UpkeepEvent
     | Noticed

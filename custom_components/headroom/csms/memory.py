@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 import logging
 from typing import Any
 
@@ -22,6 +22,12 @@ _LOGGER = logging.getLogger(__name__)
 OBSERVATIONS = 16
 CLOCK_STEP_S = 60.0
 """No message is so late: a clock was set."""
+CLOCK_SET_S = 2.0
+"""Where it goes by this less, leases told before end so much later than was reckoned: more than messages are late by."""
+ALIKE = 6
+"""So many messages in a row that are late by the same are not late: a clock was set…"""
+ALIKE_S = 1.0
+"""…where they are as near to each other as this."""
 WRONG_CLOCK_S = 60.0
 """So far off a clock is wrong."""
 CLOCK_PATIENCE_S = 60.0
@@ -31,7 +37,7 @@ FLOWING_A = 1.0
 
 
 class StationClock:
-    """How far a station's clock is from ours.
+    """How far a station's clock is from a clock of ours that never jumps: ours of the wall may, and theirs does not go with it.
 
     A timestamp is always older than its message's arrival, so each shows the offset less a delay: the largest of the last ones is
     the nearest to the truth and never above it. A lease's end reckoned with it comes too early rather than too late.
@@ -40,34 +46,51 @@ class StationClock:
     def __init__(self) -> None:
         """Know nothing."""
         self._observed_s: deque[float] = deque(maxlen=OBSERVATIONS)
+        self.told_s: float | None = None
+        """What the wall clock was ahead by when the station was last told the time; None: it was not yet."""
+        self._known = self._doubted = False
         self._wrong_since: datetime | None = None
 
-    def observe(self, station: datetime, ours: datetime) -> None:
-        """Take the timestamp of a message that was sent as it arose."""
-        observed_s = (station - ours).total_seconds()
-        if abs(observed_s - self.offset_s) > CLOCK_STEP_S:
+    def observe(self, station: datetime, ours: datetime, *, ahead_s: float = 0.0) -> float:
+        """Take the timestamp of a message that was sent as it arose; returns by how much the clock was set, below 0 where it was set back.
+
+        `ours` is the time of the clock that never jumps, and that of the wall is `ahead_s` more.
+        """
+        observed_s, before_s, first = (station - ours).total_seconds(), self.offset_s, not self._known
+        late = [*list(self._observed_s)[1 - ALIKE :], observed_s]
+        alike = len(late) == ALIKE and max(late) - min(late) <= ALIKE_S and max(late) < before_s - CLOCK_SET_S
+        stepped = not self._observed_s or self._doubted or alike or abs(observed_s - before_s) > CLOCK_STEP_S
+        if stepped:
             self._observed_s.clear()
+        self._known, self._doubted = True, False
         self._observed_s.append(observed_s)
-        if abs(self.offset_s) <= WRONG_CLOCK_S:
+        if abs(self.offset_s - ahead_s) <= WRONG_CLOCK_S:
             self._wrong_since = None
         elif self._wrong_since is None:
-            self._wrong_since = ours
+            self._wrong_since = ours + timedelta(seconds=ahead_s)
+        return self.offset_s - before_s if stepped and not first and abs(self.offset_s - before_s) > CLOCK_SET_S else 0.0
 
-    def forget(self) -> None:
-        """Start anew: a station sets its clock by the answer to its boot."""
+    def forget(self, *, ahead_s: float = 0.0) -> None:
+        """Start anew: a station sets its clock by the answer to its boot, which tells the wall's time."""
         self._observed_s.clear()
+        self.told_s, self._doubted = ahead_s, False
         self._wrong_since = None
 
+    def told(self, ahead_s: float) -> None:
+        """Take note that it was told the wall's time; where that has jumped since, the next message alone shows whether it went along."""
+        self._doubted = self._doubted or (self.told_s is not None and abs(ahead_s - self.told_s) > CLOCK_SET_S)
+        self.told_s = ahead_s
+
     def wrong(self, ours: datetime) -> bool | None:
-        """Say whether it is wrong; None while that is not settled."""
+        """Say whether it is wrong by our wall clock, which shows `ours`; None while that is not settled."""
         if self._wrong_since is None:
             return False if self._observed_s else None
         return True if (ours - self._wrong_since).total_seconds() >= CLOCK_PATIENCE_S else None
 
     @property
     def offset_s(self) -> float:
-        """Station's clock minus ours; 0 where nothing was seen."""
-        return max(self._observed_s, default=0.0)
+        """Station's clock minus ours that never jumps; as it was told the time where nothing was seen."""
+        return max(self._observed_s, default=self.told_s or 0.0)
 
 
 @dataclass(slots=True)
@@ -106,6 +129,8 @@ class Memory:
     configured: dict[str, str] | None = None
     """What was set of its measurands and intervals, by variable; None where that is still to be done."""
     transactions: KnownTransactions = field(default_factory=KnownTransactions)
+    clock: StationClock = field(default_factory=StationClock, repr=False, compare=False)
+    """How far its clock is from ours."""
     draws: dict[int, Draw] = field(default_factory=dict)
     needs: dict[int, EvNeeds] = field(default_factory=dict)
     """What the EV at each EVSE said it needs, with the transaction it is about."""

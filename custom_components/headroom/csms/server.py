@@ -146,6 +146,7 @@ class CentralSystem:
             takes_vendor=lambda vendor_id: self._takes_vendor(identity, vendor_id),
             emit=lambda event: self._emit(identity, event),
             now=self._now,
+            monotonic=self._access.monotonic,
             timing=self._timing,
             desk=StationDesk(self._desk, identity, profile),
             pace=lambda: self._pace if self._accepts(identity) else self._strangers_pace,

@@ -94,6 +94,19 @@ class EvseState(EvseHoldings):
         self.sample_at = now + SAMPLE_AFTER_S if self.sample_at > now else self.sample_at
         self.followed = self.session is None or self._within(limit_a)
 
+    def set_clock_back(self, by_s: float) -> None:
+        """Take note that its station's clock was set back: what was told before begins and ends so much later, and is told anew."""
+        self.clock_set_back_s += by_s
+        self.fallback_current = self.fallback_current and by_s < self.dialect.backdate_s
+        self.lease, self.former, self.found_lease, self.recalled = (
+            None if lease is None else replace(lease, expires_at=lease.expires_at + by_s)
+            for lease in (self.lease, self.former, self.found_lease, self.recalled)
+        )
+        if self.first_lease is not None:
+            self.first_lease = replace(self.first_lease, expires_at=self.first_lease.expires_at + by_s)
+        self.unanswered_until += by_s
+        self.resend = self.session is not None and (self.lease is not None or self.unanswered_lease_a > 0)
+
     def supersede(self, *, outlasts: bool, dialect: Dialect) -> None:
         """Take note that limits are told in another dialect from now on. `outlasts`: what was told so far does not end by itself."""
         if outlasts and self.lease is not None:

@@ -140,6 +140,8 @@ class EvseFacts:
     """So long its car may take to follow a limit, as learnt."""
     followed_s: float | None = None
     """How long its car took to follow the last cut, until that is learnt."""
+    clock_set_back_s: float = 0.0
+    """By so much its station's clock was set back since the start, all times together."""
     resend: bool = False
     """Its limit is to be told again, changed or not."""
     resumed_at: float | None = None

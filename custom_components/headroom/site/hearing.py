@@ -8,6 +8,7 @@ from ..csms.authorization import ReservationEnded
 from ..csms.events import (
     Booted,
     ChargingLimit,
+    ClockSet,
     Connected,
     Disconnected,
     EventsLost,
@@ -104,6 +105,8 @@ class Hearing(Grounds):
             case EvNeeds():
                 self._intake.needs(identity, event)
                 self._on_memory()
+            case ClockSet(by_s=by_s) if by_s < 0:
+                self._clock_set_back(identity, -by_s)
             case EventsLost():
                 self._intake.lost(identity, event)
             case ReservationEnded():
@@ -111,6 +114,15 @@ class Hearing(Grounds):
             case _:
                 return
         self.request_turn("station")
+
+    def _clock_set_back(self, identity: str, by_s: float) -> None:
+        """Reckon with leases that end later by so much, and have all told anew that begins only now by the station's clock."""
+        for evse in self._of(identity):
+            evse.set_clock_back(by_s)
+        if (installer := self._installers.get(identity)) is not None and by_s >= min(
+            (evse.dialect.backdate_s for evse in self._of(identity)), default=0.0
+        ):
+            installer.station_current = False
 
     def _rebooted(self, identity: str, state: StationState) -> None:
         state.booted = True

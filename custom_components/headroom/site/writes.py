@@ -47,7 +47,7 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
     before_a, doubt_a = max(evse.installed_a(now), evse.inherited_a), evse.unanswered_lease_a
     doubt_until, ends_at = evse.unanswered_until, now + order.length_s if dialect.holds_leases else math.inf
     evse.doubt(order.limit_a, ends_at)
-    evse.told = True
+    evse.told, set_back_s = True, evse.clock_set_back_s
     valid_to = clock.utcnow() + timedelta(seconds=order.length_s)
     evse.in_flight_a, evse.budget = order.limit_a, evse.budget.spend()
     try:
@@ -66,14 +66,16 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
         evse.in_flight_a = None
     if evse.session is None or evse.session.transaction_id != order.transaction_id or evse.dialect != dialect:
         return False
+    set_back_s = evse.clock_set_back_s - set_back_s  # since it was told
+    ends_at += set_back_s
     changes = evse.lease is None or evse.lease.limit_a != order.limit_a
     evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at, one_phase=order.one_phase)
     evse.unanswered_lease_a, evse.inherited_a, evse.recalled = 0.0, 0.0, None
-    evse.resend, evse.just_proven = False, evse.just_proven and not changes
+    evse.resend, evse.just_proven = set_back_s > 0, evse.just_proven and not changes
     evse.taken_away(dialect.handle)
     wanted = evse.wanted_lease
     told = (order.limit_a, order.transaction_id, order.one_phase)
-    if wanted is not None and (wanted.limit_a, wanted.transaction_id, wanted.one_phase) == told:
+    if wanted is not None and not evse.resend and (wanted.limit_a, wanted.transaction_id, wanted.one_phase) == told:
         evse.wanted_lease = None
     evse.change(before_a, clock.monotonic())
     return True

@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..composite import NOMINAL_VOLTAGE_V
 from ..errors import StationOfflineError
-from ..events import ClockChecked, InventoryRead, StationEvent
+from ..events import ClockChecked, ClockSet, InventoryRead, StationEvent
 from ..fields import written
 from ..frames import Payload
 from ..inventory import is_direct, with_values
-from ..memory import Memory, StationClock
+from ..memory import Memory
 from ..reports import Reports
 from ..upkeep import Retries
 from ..validation import Schemas
@@ -20,6 +20,10 @@ from ..variables import AttributeType, VariableKey
 from .calls import Calls
 
 SCHEMAS = Schemas("v201")
+STEADY_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""Where the clock that never jumps begins: anywhere, for only differences count."""
+JUMP_S = 0.1
+"""By less than this no clock jumps: the two are not read at the very same moment."""
 
 type Handler = Callable[[Payload], Awaitable[Payload]]
 """Answers a request's payload with the response's. Raises CallFailure."""
@@ -33,13 +37,19 @@ class Link:
     calls: Calls
     """For what may be sent at any time; commands go through `ready_calls`."""
     memory: Memory
-    clock: StationClock
     reports: Reports
     emit: Callable[[StationEvent], None]
     now: Callable[[], datetime]
-    """Our time in UTC."""
+    """Our wall clock's time in UTC, which may jump."""
+    monotonic: Callable[[], float]
+    """Seconds that never jump."""
     ready: bool = False
     """Whether commands may be sent."""
+
+    def __post_init__(self) -> None:
+        """Take a clock that was never told the time for one that is right."""
+        if self.memory.clock.told_s is None:
+            self.memory.clock.forget(ahead_s=self._ahead_s)
 
     @property
     def ready_calls(self) -> Calls:
@@ -63,16 +73,39 @@ class Link:
 
     def by_its_clock(self, at: datetime) -> datetime:
         """Return a moment of ours as the station's clock will show it."""
-        return at + timedelta(seconds=self.clock.offset_s)
+        return at + timedelta(seconds=self.clock_offset_s)
+
+    @property
+    def clock_offset_s(self) -> float:
+        """The station's clock minus our wall clock, at most (StationClock); right at once where ours jumps."""
+        return self.memory.clock.offset_s - self._ahead_s
+
+    @property
+    def _steady_now(self) -> datetime:
+        return STEADY_EPOCH + timedelta(seconds=self.monotonic())
+
+    @property
+    def _ahead_s(self) -> float:
+        """How far the wall clock is ahead of the one that never jumps: as it was told last, unless it has jumped since."""
+        ahead_s, told_s = (self.now() - self._steady_now).total_seconds(), self.memory.clock.told_s
+        return told_s if told_s is not None and abs(ahead_s - told_s) < JUMP_S else ahead_s
+
+    def told_time(self, *, at_boot: bool = False) -> str:
+        """Write our time for the answer by which a station may set its clock: at its boot it does."""
+        if at_boot:
+            self.memory.clock.forget(ahead_s=self._ahead_s)
+        else:
+            self.memory.clock.told(self._ahead_s)
+        return written(self.now())
 
     def observe_clock(self, told: datetime) -> None:
-        """Take the time that a message which was sent as it arose tells, and tell where the clock turns out wrong, or right again."""
-        ours = self.now()
-        self.clock.observe(told, ours)
-        wrong = self.clock.wrong(ours)
+        """Take the time that a message which was sent as it arose tells; tell where the clock was set, turns out wrong, or right again."""
+        if set_by_s := self.memory.clock.observe(told, self._steady_now, ahead_s=self._ahead_s):
+            self.emit(ClockSet(by_s=set_by_s))
+        wrong = self.memory.clock.wrong(self.now())
         if wrong is not None and wrong is not self.memory.clock_wrong:
             self.memory.clock_wrong = wrong
-            self.emit(ClockChecked(offset_s=self.clock.offset_s, wrong=wrong))
+            self.emit(ClockChecked(offset_s=self.clock_offset_s, wrong=wrong))
 
     def inventory_changed(self) -> None:
         """Tell that the inventory is another one now."""

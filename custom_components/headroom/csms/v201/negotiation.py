@@ -59,7 +59,7 @@ class Negotiation(Block):
         source = _source(text(limit, "chargingLimitSource"))
         told, voltage_v = records(payload, "chargingSchedule"), self._link.voltage_v(evse_id or 0)
         ahead = schedules.limits_over_time(told, self._link.by_its_clock(self._link.now()), voltage_v)
-        behind = timedelta(seconds=self._link.clock.offset_s)
+        behind = timedelta(seconds=self._link.clock_offset_s)
         self._link.emit(
             ChargingLimit(
                 source=source,

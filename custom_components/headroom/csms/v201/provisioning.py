@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, override
 
 from ..errors import CallError
-from ..fields import optional_moment, records, written
+from ..fields import optional_moment, records
 from ..frames import Payload
 from ..inventory import from_report, merged, name, reference
 from ..validation import PayloadError
@@ -134,7 +134,7 @@ class Provisioning(Block):
         await self._link.ready_calls.command("Reset", payload, ("Accepted", "Scheduled"))
 
     async def _on_heartbeat(self, payload: Payload) -> Payload:
-        return {"currentTime": written(self._link.now())}
+        return {"currentTime": self._link.told_time()}
 
     async def _on_report(self, payload: Payload) -> Payload:
         if (generated := optional_moment(payload, "generatedAt")) is not None:

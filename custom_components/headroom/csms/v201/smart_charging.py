@@ -43,7 +43,7 @@ class SmartCharging(ChargingProfiles):
     @property
     def clock_offset_s(self) -> float:
         """The station's clock minus ours, at most (StationClock)."""
-        return self._link.clock.offset_s
+        return self._link.clock_offset_s
 
     @property
     def learnt(self) -> Learnt:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import StationError, StationOfflineError
 from ..events import Booted, Ready
-from ..fields import record, short_text, written
+from ..fields import record, short_text
 from ..frames import Payload
 from ..pace import Pace
 from ..rpc import Answer
@@ -98,7 +98,6 @@ class Startup:
             memory.changed()
         self._boot_heard.set()
         self._heard.set()
-        self._link.clock.forget()
         known = memory.configured is not None and memory.inventory is not None
         accepted = self._admitted() and (known or (triggered and not another))
         self._boot_asked = False
@@ -107,7 +106,11 @@ class Startup:
         self._link.ready = False
         interval_s = self._care.liveness.heartbeat_interval_s if accepted else self._timing.pending_interval_s + round(self._pace().wait_s)
         self._care.liveness.told_s = interval_s
-        response = {"currentTime": written(self._link.now()), "interval": interval_s, "status": "Accepted" if accepted else "Pending"}
+        response = {
+            "currentTime": self._link.told_time(at_boot=True),
+            "interval": interval_s,
+            "status": "Accepted" if accepted else "Pending",
+        }
 
         def answered() -> None:
             self._link.emit(Booted(info=self._link.memory.info, accepted=accepted))

@@ -8,7 +8,7 @@ import logging
 from ..authorization import IdToken, IdTokenInfo
 from ..events import StationEvent
 from ..frames import CallFailure, Payload
-from ..memory import Memory, StationClock
+from ..memory import Memory
 from ..pace import Pace
 from ..reports import Reports
 from ..rpc import Answer, Rpc, Transport
@@ -47,6 +47,7 @@ class V201Station(Provisioning, Transactions, SmartCharging):
         takes_vendor: Callable[[str], bool],
         emit: Callable[[StationEvent], None],
         now: Callable[[], datetime],
+        monotonic: Callable[[], float],
         timing: Timing,
         desk: StationDesk,
         pace: Callable[[], Pace],
@@ -57,10 +58,10 @@ class V201Station(Provisioning, Transactions, SmartCharging):
             identity=identity,
             calls=Calls(self._rpc),
             memory=memory,
-            clock=StationClock(),
             reports=Reports(int(now().timestamp()) % 1_000_000_000, timing.report_idle_s),
             emit=emit,
             now=now,
+            monotonic=monotonic,
         )
         self.authorization = Authorization(link, self._authorize_in_time)
         self.certificates = Certificates(link, desk)
