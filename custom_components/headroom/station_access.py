@@ -69,6 +69,7 @@ async def async_set_new_password(hass: HomeAssistant, entry: HeadroomConfigEntry
         kept = kept.with_sent_password(hashed).owing_its_password(False)
     if entry.state is ConfigEntryState.LOADED:
         entry.runtime_data.security.access.keep(identity, kept)
+        entry.runtime_data.security.watch.begin_anew(identity)
         if at_once:
             await entry.runtime_data.central_system.disconnect(identity, "its password was changed")
     elif (subentry := station_subentry(entry, identity)) is not None:

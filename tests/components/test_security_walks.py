@@ -152,6 +152,8 @@ async def test_a_station_that_can_not_log_in_is_told_repaired_and_cleared(hass: 
     form = await answer(hass, form, at_once=True)
     password = shown(form, "password")
     assert (await answer(hass, form))["type"] is FlowResultType.CREATE_ENTRY
+    entry.runtime_data.async_update_listeners()
+    assert issue(hass, entry, "station_login_failing", "CP9") is None, "the new one has not been tried"
     assert await status(entry, "CP9", "x" * 20) == 401
     clock.now += 61
     assert await status(entry, "CP9", password) == 101

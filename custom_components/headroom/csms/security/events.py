@@ -118,6 +118,10 @@ class SecurityWatch:
         """Return the address from which an identity was refused last."""
         return self._failing.get(identity, (0, None))[1]
 
+    def begin_anew(self, identity: str) -> None:
+        """Count an identity's failures anew: what it is recognised by was changed, and the new has not been tried."""
+        self._failing.pop(identity, None)
+
     def let_in(self, identity: str, remote: str) -> None:
         """Take note that a station was let in: what was amiss with it may be told, and logged, anew."""
         if identity not in self._failing:
