@@ -157,6 +157,7 @@ class HeadroomConfigFlow(MeterSteps[ConfigFlowContext, ConfigFlowResult, str], P
         if stored := self._stored:
             suggested = user_input or {
                 **stored,
+                CONF_NAME: self._get_reconfigure_entry().title,  # which may have been changed elsewhere
                 CONF_PHASES: str(stored[CONF_PHASES]),
                 SECTION_ADVANCED: stored,
             }

@@ -20,15 +20,19 @@ def async_follow_devices(hass: HomeAssistant, entry: HeadroomConfigEntry) -> Non
     """
     coordinator = entry.runtime_data
     registry = dr.async_get(hass)
-    site_device = registry.async_get_or_create(
-        config_entry_id=entry.entry_id,
-        entry_type=dr.DeviceEntryType.SERVICE,
-        identifiers={SiteSubject().identifier(entry)},
-        manufacturer="Headroom",
-        model="Charging site",
-        name=entry.title,
-    )
-    registered: dict[Subject[Any], object] = {}
+    registered: dict[Subject[Any], object] = {SiteSubject(): entry.title}
+
+    def register_site() -> dr.DeviceEntry:
+        return registry.async_get_or_create(
+            config_entry_id=entry.entry_id,
+            entry_type=dr.DeviceEntryType.SERVICE,
+            identifiers={SiteSubject().identifier(entry)},
+            manufacturer="Headroom",
+            model="Charging site",
+            name=entry.title,
+        )
+
+    site_device = register_site()
 
     def register(subject: Subject[Any], subentry: ConfigSubentry, info: StationInfo) -> None:
         if isinstance(subject, EvseSubject):
@@ -55,6 +59,9 @@ def async_follow_devices(hass: HomeAssistant, entry: HeadroomConfigEntry) -> Non
         site = coordinator.data
         subentries = subentries_by_subject(entry)
         present = set(subjects(site))
+        if registered.get(SiteSubject()) != entry.title:
+            registered[SiteSubject()] = entry.title
+            register_site()
         for subject in subjects(site):
             owner = subject.owner()
             if owner is None or (subentry := subentries.get(owner)) is None:

@@ -128,6 +128,14 @@ async def test_change_the_connection(hass: HomeAssistant, entry: MockConfigEntry
     }
 
 
+async def test_a_site_that_was_renamed_keeps_its_name(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    hass.config_entries.async_update_entry(entry, title="Villa")
+    form = await change(hass, entry, "site")
+    assert shown(form, "name") == "Villa"
+    await answer(hass, form, **SITE | {"name": shown(form, "name")})
+    assert entry.title == "Villa"
+
+
 async def test_a_site_is_kept_within_more_than_its_fuse(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     advanced = {"voltage_v": 231, "limit_kw": 17.3, "imbalance": "20"}
     await answer(hass, await change(hass, entry, "site"), **SITE | {"advanced": advanced})

@@ -181,6 +181,15 @@ async def test_a_renamed_station(hass: HomeAssistant, init_integration: MockConf
     assert device.name == "Carport"
 
 
+async def test_a_renamed_site(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Its device takes the new name at once, as those of its parts do."""
+    registry, entry_id = dr.async_get(hass), init_integration.entry_id
+    hass.config_entries.async_update_entry(init_integration, title="Villa")
+    await hass.async_block_till_done()
+    site = registry.async_get_device_by_identifier((DOMAIN, entry_id), entry_id)
+    assert site is not None and site.name == "Villa"
+
+
 async def test_a_fast_meter_writes_its_states_once_a_second(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
     """Four readings a second move the loop four times; what is shown, and recorded, follows by the second, and ends at the newest."""
     coordinator = init_integration.runtime_data
