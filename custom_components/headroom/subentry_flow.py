@@ -44,10 +44,10 @@ class StationFlow(StationSecuritySteps[SubentryFlowContext, SubentryFlowResult, 
         return await self._ask(user_input)
 
     async def _ask(self, user_input: dict[str, Any] | None) -> SubentryFlowResult:
-        schema = self.draft.station_schema()
         errors = self.draft.submit_station(user_input) if user_input else {}
         if user_input and not errors:
             return await self.async_step_evse()
+        schema = self.draft.station_schema()
         changing = self.source == SOURCE_RECONFIGURE
         return self.async_show_form(
             step_id="station" if changing else "user",

@@ -254,6 +254,25 @@ async def test_a_station_is_approved(hass: HomeAssistant, init_integration: Mock
     assert (config.name, config.circuit_id, [evse.max_a for evse in config.evses]) == ("Gate", "garage", [32, 16])
 
 
+async def test_a_station_is_changed_though_its_site_stops_meanwhile(
+    hass: HomeAssistant, init_integration: MockConfigEntry, waiting: Client
+) -> None:
+    """It told how many EVSEs it has when the form was shown, which therefore did not ask."""
+    entry = init_integration
+    form = await answer(hass, await fix(hass, entry), circuit="main")
+    for _ in range(2):
+        form = await answer(hass, form, phases="3", rotation="unknown", max_a=32)
+    await answer(hass, form, authentication="none")
+    await told(hass, entry, lambda site: "CP9" in site.stations and site.stations["CP9"].ready)
+    subentry = next(one for one in entry.subentries.values() if one.unique_id == "CP9")
+    manager = hass.config_entries.subentries
+    menu = await entry.start_subentry_reconfigure_flow(hass, subentry.subentry_id)
+    form = await manager.async_configure(menu["flow_id"], {"next_step_id": "station"})
+    await hass.config_entries.async_unload(entry.entry_id)
+    form = await manager.async_configure(form["flow_id"], {"name": "Gate", "circuit": "garage"})
+    assert (form["step_id"], form["description_placeholders"]["count"]) == ("evse", "2")
+
+
 async def test_a_station_that_went_away_can_not_be_approved(
     hass: HomeAssistant, init_integration: MockConfigEntry, waiting: Client
 ) -> None:
