@@ -118,6 +118,8 @@ async def test_a_station_that_tells_ever_new_things_fills_no_memory(house: House
             await client.call("StatusNotification", status | {"evseId": 1})
             await client.call("MeterValues", {"evseId": number, "meterValue": meter})
             await client.call("NotifyChargingLimit", {"chargingLimit": {"chargingLimitSource": f"S{number}"}})
+            began = {"eventType": "Started", "timestamp": stamp(), "triggerReason": "CablePluggedIn", "seqNo": 0, "evse": {"id": number}}
+            await client.call("TransactionEvent", began | {"transactionInfo": {"transactionId": f"T{number}"}})
         for number in range(5):
             item = {
                 "component": {"name": f"{long}{number}"},
@@ -130,6 +132,7 @@ async def test_a_station_that_tells_ever_new_things_fills_no_memory(house: House
             event = {"eventType": "Updated", "timestamp": stamp(), "triggerReason": "Trigger", "seqNo": 1}
             assert await client.error("TransactionEvent", event | {"transactionInfo": {"transactionId": f"{long}{number}"}})
         assert len(found.inventory.evse_connectors) == inventory.MOST_EVSES
+        assert len(house.system.memories["CP1"].draws) <= inventory.MOST_EVSES + 1
         await client.call("BootNotification", BOOT | {"chargingStation": {"vendorName": long, "model": long}})
         memory = house.system.memories["CP1"]
         assert len(orjson.dumps(memory.document())) < LARGEST_MEMORY_BYTES

@@ -11,7 +11,6 @@ from ..events import Metered, StatusChanged, TransactionEvent
 from ..fields import LONGEST_KEPT, moment, optional_record, optional_text, optional_whole, record, records, text, unknown_value, whole
 from ..frames import CallFailure, Payload
 from ..inventory import evse_phases, with_connector
-from ..memory import Draw
 from ..profiles import Placed
 from ..quirks import known_of
 from ..sampled_values import samples
@@ -198,7 +197,7 @@ class Transactions(Block):
         if (evse_id := event.evse_id) is None:
             return
         if event.phase is TransactionPhase.STARTED:
-            self._link.memory.draws[evse_id] = Draw(voltage_v=self._link.memory.draw(evse_id).voltage_v)
+            self._link.memory.draw(evse_id).phases = None
         self._link.memory.draw(evse_id).observe(event.samples, event.phases_used)
 
     async def _on_meter_values(self, payload: Payload) -> Payload:
