@@ -42,11 +42,11 @@ async def left(init_integration: MockConfigEntry) -> AsyncGenerator[RawStation]:
         yield station
 
 
-async def goes_off(station: RawStation, monitor_id: int, *, cleared: bool = False, at: str | None = None) -> None:
+async def goes_off(station: RawStation, monitor_id: int, *, cleared: bool = False) -> None:
     """Have a monitor go off, or be quiet again."""
     event = MONITORED | {
         "eventId": monitor_id,
-        "timestamp": at or now(),
+        "timestamp": now(),
         "trigger": "Alerting",
         "actualValue": "71",
         "techInfo": "fan stuck",
@@ -54,7 +54,7 @@ async def goes_off(station: RawStation, monitor_id: int, *, cleared: bool = Fals
         "eventNotificationType": "HardWiredMonitor",
         "variableMonitoringId": monitor_id,
     }
-    await station.call("NotifyEvent", {"generatedAt": at or now(), "seqNo": 0, "eventData": [event]})
+    await station.call("NotifyEvent", {"generatedAt": now(), "seqNo": 0, "eventData": [event]})
 
 
 def repairs(hass: HomeAssistant) -> list[str]:
@@ -143,14 +143,17 @@ async def test_vendor_messages_are_taken_by_the_event(
 
 async def test_a_wrong_clock_is_a_repair_until_it_is_right(hass: HomeAssistant, left: RawStation, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the times that the station itself tells."""
-    told = told_by(hass, MONITOR)
-    await goes_off(left, 6)
-    await asyncio.wait_for(told.get(), 10)
+
+    async def answers(behind: timedelta = timedelta()) -> None:
+        page = {"data": "x", "seqNo": 0, "generatedAt": (datetime.now(UTC) - behind).isoformat(), "requestId": 1}
+        assert await left.call("NotifyCustomerInformation", page) == {}
+
+    await answers()
     assert repairs(hass) == []
     monkeypatch.setattr(memory, "CLOCK_PATIENCE_S", 0.0)
-    await goes_off(left, 6, at=(datetime.now(UTC) - timedelta(minutes=5)).isoformat())
+    await answers(timedelta(minutes=5))
     [issue] = ir.async_get(hass).issues.values()
     assert issue.translation_key == "station_clock"
     assert issue.translation_placeholders["offset_s"] == "-300"
-    await goes_off(left, 6)
+    await answers()
     assert repairs(hass) == []

@@ -147,12 +147,29 @@ async def test_what_an_ev_needs_and_plans_is_answered_truly(house: House) -> Non
         assert len(house.of(TransactionEvent)) == 2
 
 
+def told_at(generated: datetime) -> dict[str, Any]:
+    """A page of an answer, which no station keeps back."""
+    return {"data": "x", "seqNo": 0, "generatedAt": stamp(generated), "requestId": 1}
+
+
+async def test_an_event_that_waited_while_its_station_was_away_tells_nothing_of_its_clock(house: House) -> None:
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        then = datetime.now(UTC) - timedelta(hours=1)
+        await client.call("NotifyEvent", {"generatedAt": stamp(then), "seqNo": 0, "eventData": [{"timestamp": stamp(then)}]})
+        assert found.clock_offset_s == 0
+        valid_to = datetime.now(UTC) + timedelta(seconds=300)
+        await found.install_lease(1, "T1", 16, valid_to)
+        profile = (await client.until("SetChargingProfile"))["chargingProfile"]
+        assert abs(datetime.fromisoformat(profile["validTo"]) - valid_to) < timedelta(seconds=1), "it would be over before it came"
+
+
 async def test_the_stations_clock_is_measured_and_reckoned_with(house: House) -> None:
     async with station(house.port) as client:
         found = await house.boot(client)
         assert found.clock_offset_s == 0
         late = datetime.now(UTC) - timedelta(seconds=120)
-        await client.call("NotifyEvent", {"generatedAt": stamp(late), "seqNo": 0, "eventData": [{}]})
+        await client.call("NotifyCustomerInformation", told_at(late))
         assert found.clock_offset_s == pytest.approx(-120, abs=1)
         valid_to = datetime.now(UTC) + timedelta(seconds=30)
         await found.install_lease(1, "T1", 16, valid_to)
@@ -211,7 +228,7 @@ async def test_a_wrong_clock_is_told_once_it_stays_wrong(house: House) -> None:
 
     async def tell(client: Client, offset_s: float) -> None:
         generated = datetime.now(UTC) + house.ahead + timedelta(seconds=offset_s)
-        await client.call("NotifyEvent", {"generatedAt": stamp(generated), "seqNo": 0, "eventData": [{}]})
+        await client.call("NotifyCustomerInformation", told_at(generated))
 
     async with station(house.port) as client:
         await house.boot(client)

@@ -142,7 +142,7 @@ class Diagnostics(Block):
         return {}
 
     async def _on_event(self, payload: Payload) -> Payload:
-        self._observe_clock(payload)
+        # It tells nothing of the clock: what happened while the station was away waits there, and its generatedAt is of then.
         events = records(payload, "eventData")
         if self._learning is not None or (self._link.ready and not self._asked_for_monitors and self._unknown(events)):
             # 2.0.1 tells a monitor's severity with the monitor alone, never with its event.
