@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken
@@ -200,3 +201,16 @@ async def test_a_transaction_that_a_station_denied_and_goes_on_with_runs_again(h
         await client.call("TransactionEvent", event("Ended", 4, "2026-01-01T10:06:00Z"))
         await client.call("TransactionEvent", event("Updated", 5, "2026-01-01T10:06:30Z"))
         assert transactions.running_on(1) is None, "it said so itself"
+
+
+async def test_an_event_that_is_repeated_tells_nothing_of_the_clock(house: House) -> None:
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        started = event("Started", 0, stamp(), evse={"id": 1})
+        await client.call("TransactionEvent", started)
+        assert abs(found.clock_offset_s) < 5
+        house.ahead += timedelta(hours=1)  # it had no answer to it, and sends it once more
+        await client.call("TransactionEvent", started)
+        assert abs(found.clock_offset_s) < 5
+        await client.call("TransactionEvent", event("Updated", 1, stamp(datetime.now(UTC) + house.ahead)))
+        assert abs(found.clock_offset_s) < 5

@@ -138,10 +138,10 @@ class Transactions(Block):
 
     async def _on_transaction(self, payload: Payload) -> Payload:
         event = self.on_told(self._transaction(payload))
-        if not event.offline:
-            self._link.observe_clock(event.at)
         transactions = self._link.memory.transactions
         if transactions.take(event):
+            if not event.offline:  # nor a repeated one, which may be as old
+                self._link.observe_clock(event.at)
             if not transactions.is_of_former(event):
                 self._keep(event)
             self._link.emit(transactions.told(event))
