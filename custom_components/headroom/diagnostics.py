@@ -16,7 +16,7 @@ from yarl import URL
 
 from .const import CONF_ID_TOKENS, CONF_METER, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
-from .csms.frame_log import Line
+from .csms.frame_log import SECRET_VARIABLE, Line
 from .csms.log_text import tail
 from .csms.url_secrets import without_url_secrets
 from .csms.values import Inventory
@@ -40,8 +40,8 @@ TO_REDACT = {
 }
 """Keys whose values are left out wherever they are found."""
 
-SECRET_VARIABLE = re.compile(r"password|identity|serial|iccid|imsi|address|url|ssid|apn", re.IGNORECASE)
-"""Variables of a station's device model that name it, its network or its secrets."""
+NETWORK_VARIABLE = re.compile(r"address|url|ssid|apn", re.IGNORECASE)
+"""Variables of a station's device model that name its network: left out beside its secrets."""
 
 
 def as_json(value: Any) -> Any:
@@ -69,6 +69,10 @@ def as_json(value: Any) -> Any:
             return str(value)
 
 
+def _is_secret(variable: str) -> bool:
+    return (SECRET_VARIABLE.search(variable) or NETWORK_VARIABLE.search(variable)) is not None
+
+
 def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
     """Redact by key, by a variable's name, and wherever a text repeats an address or a token (an error's, a source's)."""
     site = entry.runtime_data.data
@@ -85,9 +89,7 @@ def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
             case str():
                 return secret.sub(REDACTED, without_url_secrets(value))
             case dict():
-                return {
-                    key: REDACTED if item and "." in key and SECRET_VARIABLE.search(key) else scrub(item) for key, item in value.items()
-                }
+                return {key: REDACTED if item and "." in key and _is_secret(key) else scrub(item) for key, item in value.items()}
             case list():
                 return [scrub(item) for item in value]
             case _:

@@ -32,7 +32,12 @@ async def test_no_secret_leaves(hass: HomeAssistant, init_integration: MockConfi
         await station.hears("SetChargingProfile")
         await station.transaction("Started", 0, "Charging", trigger="Authorized", energy_wh=0)
         await until(hass, "sensor.left_evse_1_status", "charging")
-        signed = {"FileCtrlr.Where": "https://files.example/fw.bin?sig=SIGNED-SECRET"}
+        signed = {
+            "FileCtrlr.Where": "https://files.example/fw.bin?sig=SIGNED-SECRET",
+            "ConnectedEV.VehicleId": "VEHICLE-SECRET",
+            "WifiCtrlr.Passphrase": "WIFI-SECRET",
+            "CloudCtrlr.ApiKey": "CLOUD-SECRET",
+        }
         await hass.services.async_call(
             DOMAIN, "set_variables", {"device_id": device_id(hass, init_integration, "CP1"), "values": signed}, blocking=True
         )
@@ -44,7 +49,7 @@ async def test_no_secret_leaves(hass: HomeAssistant, init_integration: MockConfi
         assert left is not None
         device = await async_get_device_diagnostics(hass, init_integration, left)
     for text in (json.dumps(site), json.dumps(device)):
-        for secret in (TOKEN, "04SECRET", "127.0.0.1", "SN-4711", "SIGNED-SECRET"):
+        for secret in (TOKEN, "04SECRET", "127.0.0.1", "SN-4711", "SIGNED-SECRET", "VEHICLE-SECRET", "WIFI-SECRET", "CLOUD-SECRET"):
             assert secret not in text, secret
         assert "Wallbox 2" in text
         assert "1.2.3" in text

@@ -53,9 +53,11 @@ LEFT_OUT = frozenset(
 )
 """Members that are secrets, name a driver, or hold what nobody but their maker can read."""
 SECRET_VARIABLE = re.compile(
-    r"password|authorizationkey|secret|token|identity|serial|iccid|imsi|simpin|evccid|vehicleid|vehiclecertificate", re.IGNORECASE
+    r"password|passphrase|psk|presharedkey|authorizationkey|apikey|networkkey|privatekey|vpnkey|wifikey|wpakey|credential|secret|token"
+    r"|identity|serial|iccid|imsi|simpin|evccid|vehicleid|vehiclecertificate",
+    re.IGNORECASE,
 )
-"""Variables whose values are left out."""
+"""Variables whose values are left out, the standard's and those that makers add."""
 VALUES = frozenset({"actualValue", "attributeValue", "value"})
 """Members beside a variable's name that hold its value."""
 WORD = re.compile(r"[A-Za-z0-9]{1,50}")
