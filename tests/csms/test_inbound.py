@@ -180,7 +180,7 @@ async def test_the_stations_clock_is_measured_and_reckoned_with(house: House) ->
 
 
 async def _tell_time(client: Client, at: datetime) -> None:
-    await client.call("NotifyEvent", {"generatedAt": stamp(at), "seqNo": 0, "eventData": [{}]})
+    await client.call("NotifyCustomerInformation", told_at(at))
 
 
 @pytest.mark.parametrize("jump_s", [30, -30, 3600, -3600])
