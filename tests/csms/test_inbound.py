@@ -84,6 +84,35 @@ async def test_status_of_a_connector_nobody_knew_makes_the_inventory_grow(house:
         assert house.station().inventory.smart_charging.periods_per_schedule == 24
 
 
+async def test_a_connectors_state_may_come_as_an_event_of_the_device_model(house: House) -> None:
+    def became(value: str, at: datetime, **component: Any) -> dict[str, Any]:
+        event = {
+            "eventId": 1,
+            "timestamp": stamp(at),
+            "trigger": "Delta",
+            "actualValue": value,
+            "eventNotificationType": "PreconfiguredMonitor",
+            "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}} | component,
+            "variable": {"name": "AvailabilityState"},
+        }
+        return {"generatedAt": stamp(at), "seqNo": 0, "eventData": [event]}
+
+    now = datetime.now(UTC)
+    async with station(house.port) as client:
+        await house.boot(client)
+        await client.call("NotifyEvent", became("Occupied", now))
+        await client.call("NotifyEvent", became("Available", now - timedelta(minutes=10)))  # it waited in the station's queue
+        await client.call("NotifyEvent", became("Rented", now))
+        await client.call("NotifyEvent", became("Faulted", now, evse={"id": 1}))
+        await client.call("NotifyEvent", became("Faulted", now, name="EVSE"))
+        await client.call("NotifyEvent", became("Unavailable", now))
+        assert [(event.evse_id, event.connector_id, event.status) for event in house.of(StatusChanged)] == [
+            (1, 1, "occupied"),
+            (1, 1, "unavailable"),
+        ]
+        assert len(house.of(Monitored)) == 6
+
+
 async def test_meter_values_are_told(house: House) -> None:
     sampled = [{"value": 6.5, "measurand": "Current.Import", "phase": f"L{number}"} for number in (1, 2, 3)]
     async with station(house.port) as client:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from itertools import batched
 import logging
 from typing import Any, override
@@ -14,6 +15,7 @@ from ..frames import Payload
 from ..inventory import name, reference
 from ..upkeep import Customer, LogRequest, LogState, LogStatus, Monitor, MonitorResult, Retries
 from .link import Block, Handler, Link, retried, without_none
+from .transactions import status_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ LOG_STATES = {
 }
 MONITORS_PER_MESSAGE = 8
 """How many monitors a message holds at a station that does not say how many it takes."""
+FRESH = timedelta(seconds=60)
+"""An older event was kept back, and tells nothing of how it is now."""
 MOST_HELD_BACK = 256
 """So many events may wait for their monitors to be asked for; more are told without a severity."""
 
@@ -144,6 +148,10 @@ class Diagnostics(Block):
     async def _on_event(self, payload: Payload) -> Payload:
         # It tells nothing of the clock: what happened while the station was away waits there, and its generatedAt is of then.
         events = records(payload, "eventData")
+        since = self._link.by_its_clock(self._link.now()) - FRESH
+        for event in events:
+            if (status := status_of(event, since)) is not None:
+                self._link.emit(status)
         if self._learning is not None or (self._link.ready and not self._asked_for_monitors and self._unknown(events)):
             # 2.0.1 tells a monitor's severity with the monitor alone, never with its event.
             self._held_back += events

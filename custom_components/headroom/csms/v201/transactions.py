@@ -8,7 +8,19 @@ from typing import Any, override
 from ..authorization import IdToken
 from ..errors import CallError, CallRejectedError
 from ..events import Metered, StatusChanged, TransactionEvent
-from ..fields import LONGEST_KEPT, moment, optional_record, optional_text, optional_whole, record, records, text, unknown_value, whole
+from ..fields import (
+    LONGEST_KEPT,
+    moment,
+    optional_moment,
+    optional_record,
+    optional_text,
+    optional_whole,
+    record,
+    records,
+    text,
+    unknown_value,
+    whole,
+)
 from ..frames import CallFailure, Payload
 from ..inventory import evse_phases, with_connector
 from ..profiles import Placed
@@ -207,3 +219,18 @@ class Transactions(Block):
             self._link.memory.draw(evse_id).observe(found)
         self._link.emit(Metered(evse_id=evse_id, samples=found))
         return {}
+
+
+def status_of(event: Payload, since: datetime) -> StatusChanged | None:
+    """Return the state of a connector that an eventData tells (Connector.AvailabilityState): some stations say it so, and in no other way.
+
+    None where it is about something else, or from before `since` (by the station's clock): what waited in a queue is not how it is.
+    """
+    component, at = optional_record(event, "component"), optional_moment(event, "timestamp")
+    evse, status = optional_record(component, "evse"), CONNECTOR_STATUSES.get(optional_text(event, "actualValue") or "")
+    evse_id, connector_id = optional_whole(evse, "id"), optional_whole(evse, "connectorId")
+    if (component.get("name"), optional_record(event, "variable").get("name")) != ("Connector", "AvailabilityState"):
+        return None
+    if status is None or not evse_id or not connector_id or at is None or at < since:
+        return None
+    return StatusChanged(evse_id=evse_id, connector_id=connector_id, status=status)
