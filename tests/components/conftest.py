@@ -140,6 +140,7 @@ def busy(site: SiteSnapshot) -> SiteSnapshot:
         site,
         charging_power_w=7250.0,
         reaction_s=0.412,
+        departure_error_s=1080.0,
         circuits={
             "main": replace(
                 main,

@@ -42,6 +42,15 @@ def test_another_day_tells_nothing_and_who_was_not_here_for_the_longest_time_is_
     assert len(known.errors_s) == MOST_NAMES and SITE in known.errors_s and "driver 0" not in known.errors_s
 
 
+def test_what_is_shown_is_what_is_usual_for_the_site_in_either_direction() -> None:
+    known = Punctuality()
+    for number in range(LEAST_ERRORS - 1):
+        known.learn([], 600.0 if number % 2 else -600.0)
+    assert known.median_s() is None, "too few to tell"
+    known.learn([], -80_000.0)
+    assert known.median_s() == 600.0, "an odd one counts for nothing"
+
+
 def test_it_outlives_a_restart() -> None:
     known = Punctuality()
     for number in range(LEAST_ERRORS):
@@ -76,5 +85,6 @@ def test_a_site_learns_that_a_driver_leaves_sooner_than_was_said_and_plans_with_
             s.site.set_need(s.key(2), departs_at=START + timedelta(seconds=begins_s + 3600))
             await s.until(begins_s + 101)
             assert s.evse(2).needed.need.errors_s == pytest.approx((-900,) * 9, abs=60), "15 minutes sooner, wherever the car stands"
+            assert s.site.snapshot.departure_error_s == pytest.approx(900, abs=60)
 
     run(story())

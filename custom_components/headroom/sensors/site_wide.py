@@ -58,6 +58,13 @@ SITE: tuple[SensorRow[SiteSnapshot], ...] = (
         suggested_display_precision=0,
         value_fn=lambda site: site.reaction_s,
     ),
+    DurationRow(
+        key="departure_error",
+        translation_key="departure_error",
+        suggested_unit_of_measurement=UnitOfTime.MINUTES,
+        suggested_display_precision=0,
+        value_fn=lambda site: site.departure_error_s,
+    ),
     EnergyRow(
         key="shadow_energy",
         translation_key="shadow_energy",

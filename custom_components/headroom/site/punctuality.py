@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from ..engine.departures import LEAST_ERRORS, MOST_ERRORS, quantiles_of
@@ -35,6 +36,11 @@ class Punctuality:
     def usual_s(self, drivers: Iterable[str]) -> tuple[float, ...]:
         """Return the quantiles of what is usual for a driver, else for the site; nothing where too little is known, or all keep their word."""
         return self._of(next((name for name in drivers if len(self.errors_s.get(name, ())) >= LEAST_ERRORS), SITE))
+
+    def median_s(self) -> float | None:
+        """Return by how much cars leave sooner or later than was said in the median, in seconds; None where too little is known."""
+        errors_s = self.errors_s.get(SITE, ())
+        return median(map(abs, errors_s)) if len(errors_s) >= LEAST_ERRORS else None
 
     def _of(self, name: str) -> tuple[float, ...]:
         """Return the quantiles under a name: they are asked for at every turn, and change when a car has left."""

@@ -103,7 +103,13 @@ class Showing(Grounds):
             clock=self._clock,
             resources=self.resources.snapshots(self._clock.monotonic()),
         )
-        return replace(drawn, silences=self._external.silences, trigger=self._trigger, failing=self._fails_since)
+        return replace(
+            drawn,
+            silences=self._external.silences,
+            departure_error_s=self._visits.punctuality.median_s(),
+            trigger=self._trigger,
+            failing=self._fails_since,
+        )
 
     def documents(self, count: int) -> list[dict[str, Any]]:
         """Return the last decisions, the newest last, as JSON-able data."""

@@ -280,6 +280,8 @@ class SiteSnapshot:
     """Whether no breaker trips if this program vanishes now."""
     reaction_s: float | None = None
     """From the last reading that made a cut necessary to the last station's acknowledgement."""
+    departure_error_s: float | None = None
+    """By how much cars leave sooner or later than was said, in the median; None where too few have left to tell."""
     shadow: Comparison | None = None
     """What was, beside what would have been, in shadow mode."""
     failing: bool = False
