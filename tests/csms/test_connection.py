@@ -371,6 +371,23 @@ def test_the_clocks_offset_is_that_of_the_least_delayed_message_of_late() -> Non
     assert clock.offset_s == 0
 
 
+def test_what_waited_for_its_connection_sets_no_clock_unless_the_next_is_late_by_the_same() -> None:
+    clock, now = StationClock(), datetime(2026, 1, 1, tzinfo=UTC)
+    clock.observe(now, now)
+    opened = now + timedelta(minutes=10)
+    for number in range(20):  # unanswered before, told now one after the other
+        arrived = opened + timedelta(seconds=1 + number / 10)
+        assert clock.observe(now + timedelta(seconds=5 * number), arrived, since=opened) == 0
+    assert clock.offset_s == 0
+    live = opened + timedelta(seconds=10)
+    assert clock.observe(live, live, since=opened) == 0 and clock.offset_s == 0
+    back = timedelta(minutes=-20)  # it was set back while it was away: whatever it tells seems to have waited
+    assert clock.observe(live + back, live, since=opened) == 0
+    live += timedelta(seconds=5)
+    assert clock.observe(live + back, live, since=opened) == pytest.approx(-1200) and clock.offset_s == -1200
+    assert clock.observe(live, live, since=opened) == pytest.approx(1200), "forward at once"
+
+
 def test_messages_that_are_all_late_by_the_same_tell_that_a_clock_was_set_back() -> None:
     clock, now = StationClock(), datetime(2026, 1, 1, tzinfo=UTC)
     clock.observe(now, now)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken
-from custom_components.headroom.csms.events import Disconnected, EventsLost, Metered, TransactionEvent
+from custom_components.headroom.csms.events import ClockSet, Disconnected, EventsLost, Metered, TransactionEvent
+from custom_components.headroom.csms.security.access import Access
 from custom_components.headroom.csms.v201.recovery import MOST_ASKINGS
 from custom_components.headroom.csms.values import ChargingState, TransactionPhase
 
@@ -203,14 +204,35 @@ async def test_a_transaction_that_a_station_denied_and_goes_on_with_runs_again(h
         assert transactions.running_on(1) is None, "it said so itself"
 
 
-async def test_an_event_that_is_repeated_tells_nothing_of_the_clock(house: House) -> None:
-    async with station(house.port) as client:
+async def test_an_event_that_is_repeated_tells_nothing_of_the_clock() -> None:
+    later = timedelta()
+    access = Access(monotonic=lambda: asyncio.get_running_loop().time() + later.total_seconds(), sleep=asyncio.sleep)
+    async with running(House(access=access)) as house, station(house.port) as client:
         found = await house.boot(client)
         started = event("Started", 0, stamp(), evse={"id": 1})
         await client.call("TransactionEvent", started)
         assert abs(found.clock_offset_s) < 5
-        house.ahead += timedelta(hours=1)  # it had no answer to it, and sends it once more
+        later = house.ahead = timedelta(hours=1)  # it had no answer to it, and sends it once more
         await client.call("TransactionEvent", started)
         assert abs(found.clock_offset_s) < 5
-        await client.call("TransactionEvent", event("Updated", 1, stamp(datetime.now(UTC) + house.ahead)))
+        await client.call("TransactionEvent", event("Updated", 1, stamp(datetime.now(UTC) + later)))
         assert abs(found.clock_offset_s) < 5
+
+
+async def test_an_event_that_had_no_connection_to_go_by_tells_nothing_of_the_clock() -> None:
+    """It is not marked as offline: its station thought that it was connected."""
+    later = timedelta()
+    access = Access(monotonic=lambda: asyncio.get_running_loop().time() + later.total_seconds(), sleep=asyncio.sleep)
+    async with running(House(access=access)) as house:
+        async with station(house.port) as client:
+            await house.boot(client)
+            then = datetime.now(UTC)
+            await client.call("TransactionEvent", event("Started", 0, stamp(then), evse={"id": 1}))
+        await house.until(Disconnected)
+        later = house.ahead = timedelta(minutes=10)
+        async with station(house.port) as client:
+            await client.call("TransactionEvent", event("Updated", 1, stamp(then + timedelta(seconds=1))))
+            assert abs(house.station().clock_offset_s) < 5
+            await client.call("TransactionEvent", event("Updated", 2, stamp(datetime.now(UTC) + later)))
+            assert abs(house.station().clock_offset_s) < 5
+        assert not house.of(ClockSet)

@@ -21,7 +21,11 @@ _LOGGER = logging.getLogger(__name__)
 
 OBSERVATIONS = 16
 CLOCK_STEP_S = 60.0
-"""No message is so late: a clock was set."""
+"""No message is so late, but for one that waited until its station was connected: a clock was set."""
+WAITED_S = 60.0
+"""What waited comes so soon after the station is connected."""
+LIVE_S = 3.0
+"""Two messages so far apart that are late by the same did not wait: what did comes all at once."""
 CLOCK_SET_S = 2.0
 """Where it goes by this less, leases told before end so much later than was reckoned: more than messages are late by."""
 ALIKE = 6
@@ -49,14 +53,19 @@ class StationClock:
         self.told_s: float | None = None
         """What the wall clock was ahead by when the station was last told the time; None: it was not yet."""
         self._known = self._doubted = False
+        self._kept: tuple[float, datetime] | None = None
+        """What the first of those messages showed, and when, that may have waited for the connection."""
         self._wrong_since: datetime | None = None
 
-    def observe(self, station: datetime, ours: datetime, *, ahead_s: float = 0.0) -> float:
+    def observe(self, station: datetime, ours: datetime, *, ahead_s: float = 0.0, since: datetime | None = None) -> float:
         """Take the timestamp of a message that was sent as it arose; returns by how much the clock was set, below 0 where it was set back.
 
-        `ours` is the time of the clock that never jumps, and that of the wall is `ahead_s` more.
+        `ours` is the time of the clock that never jumps, and that of the wall is `ahead_s` more. `since` is when the connection came to
+        be, for a message that may have waited for it: one that did by all that is known counts only once a live one shows the same.
         """
         observed_s, before_s, first = (station - ours).total_seconds(), self.offset_s, not self._known
+        if since is not None and not self._doubted and self._may_have_waited(observed_s, ours, since):
+            return 0.0
         late = [*list(self._observed_s)[1 - ALIKE :], observed_s]
         alike = len(late) == ALIKE and max(late) - min(late) <= ALIKE_S and max(late) < before_s - CLOCK_SET_S
         stepped = not self._observed_s or self._doubted or alike or abs(observed_s - before_s) > CLOCK_STEP_S
@@ -69,6 +78,16 @@ class StationClock:
         elif self._wrong_since is None:
             self._wrong_since = ours + timedelta(seconds=ahead_s)
         return self.offset_s - before_s if stepped and not first and abs(self.offset_s - before_s) > CLOCK_SET_S else 0.0
+
+    def _may_have_waited(self, observed_s: float, ours: datetime, since: datetime) -> bool:
+        late_s = self.offset_s - observed_s
+        new = ours - since < timedelta(seconds=WAITED_S)
+        if not new or late_s <= CLOCK_STEP_S or ours - timedelta(seconds=late_s) >= since:
+            self._kept = None
+            return False
+        if self._kept is None or abs(observed_s - self._kept[0]) > ALIKE_S:
+            self._kept = observed_s, ours
+        return (ours - self._kept[1]).total_seconds() < LIVE_S
 
     def forget(self, *, ahead_s: float = 0.0) -> None:
         """Start anew: a station sets its clock by the answer to its boot, which tells the wall's time."""

@@ -1,7 +1,7 @@
 """What the functional blocks of one connection share, and what a block is."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,9 +45,12 @@ class Link:
     """Seconds that never jump."""
     ready: bool = False
     """Whether commands may be sent."""
+    opened_at: datetime = field(init=False)
+    """By the clock that never jumps."""
 
     def __post_init__(self) -> None:
         """Take a clock that was never told the time for one that is right."""
+        self.opened_at = self._steady_now
         if self.memory.clock.told_s is None:
             self.memory.clock.forget(ahead_s=self._ahead_s)
 
@@ -98,9 +101,13 @@ class Link:
             self.memory.clock.told(self._ahead_s)
         return written(self.now())
 
-    def observe_clock(self, told: datetime) -> None:
-        """Take the time that a message which was sent as it arose tells; tell where the clock was set, turns out wrong, or right again."""
-        if set_by_s := self.memory.clock.observe(told, self._steady_now, ahead_s=self._ahead_s):
+    def observe_clock(self, told: datetime, *, may_have_waited: bool = False) -> None:
+        """Take the time that a message which was sent as it arose tells; tell where the clock was set, turns out wrong, or right again.
+
+        `may_have_waited`: its station may have tried to send it before it was connected.
+        """
+        since = self.opened_at if may_have_waited else None
+        if set_by_s := self.memory.clock.observe(told, self._steady_now, ahead_s=self._ahead_s, since=since):
             self.emit(ClockSet(by_s=set_by_s))
         wrong = self.memory.clock.wrong(self.now())
         if wrong is not None and wrong is not self.memory.clock_wrong:

@@ -153,7 +153,7 @@ class Transactions(Block):
         transactions = self._link.memory.transactions
         if transactions.take(event):
             if not event.offline:  # nor a repeated one, which may be as old
-                self._link.observe_clock(event.at)
+                self._link.observe_clock(event.at, may_have_waited=True)
             if not transactions.is_of_former(event):
                 self._keep(event)
             self._link.emit(transactions.told(event))
