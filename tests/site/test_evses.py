@@ -1,7 +1,11 @@
 """Stations with several EVSEs: what one of them does is not held against the others."""
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from simulator.evse import Evse
 from simulator.virtual import run
 
 from .harness import Place, Scenario, car, scenario, steps
@@ -88,5 +92,30 @@ def test_an_evse_that_is_added_to_a_running_station_is_asked_how_it_is() -> None
             evse = s.site._evses[s.key(1, 2)]
             assert evse.idle(s.time_s) and evse.dialect == s.site._evses[s.key(1)].dialect
             assert s.evse(1, 2).status == "available"
+
+    run(story())
+
+
+def test_a_station_that_tells_no_power_draws_what_its_currents_carry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not shown as drawing nothing, in its first session or in a later one."""
+    sampled = Evse.sampled_values
+
+    def without_power(*args: Any, **options: Any) -> list[dict[str, Any]]:
+        return [value for value in sampled(*args, **options) if value["measurand"] != "Power.Active.Import"]
+
+    monkeypatch.setattr(Evse, "sampled_values", without_power)
+
+    async def story() -> None:
+        async with scenario(Place()) as s:
+            for begins_s in (0.0, 100.0):
+                await s.until(begins_s + 60)
+                expected_w = 3 * 230.0 * s.draw_a(1)
+                assert expected_w > 10_000
+                assert s.evse(1).power_w == pytest.approx(expected_w, rel=0.02)
+                assert s.site.snapshot.charging_power_w == pytest.approx(expected_w, rel=0.02)
+                s.unplug(1)
+                await s.until(begins_s + 90)
+                assert s.evse(1).power_w == 0.0
+                s.plug_in(1, car())
 
     run(story())

@@ -24,7 +24,8 @@ class EvseState(EvseHoldings):
     def measure(self, sample: MeterSample, now: float) -> None:
         """Take over what the EVSE's meter said."""
         self.voltage_v = sample.voltage_v if sample.voltage_v != UNKNOWN else self.voltage_v
-        self.power_w = sample.power_w if sample.power_w is not None else self.power_w
+        if sample.power_w is not None or sample.current_a != UNKNOWN:
+            self.power_w = sample.power_w  # the one before does not go with other currents
         self.energy_wh = sample.energy_wh if sample.energy_wh is not None else self.energy_wh
         self.soc_pct = sample.soc_pct if sample.soc_pct is not None else self.soc_pct
         if sample.current_a == UNKNOWN:

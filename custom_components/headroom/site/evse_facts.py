@@ -285,6 +285,15 @@ class EvseFacts:
             return max(l1, l2, l3)
         return max((current for current in self.current_a if current is not None), default=0.0)
 
+    def drawn_w(self, voltage_v: float) -> float | None:
+        """Return what its car draws: as its station tells, else what its currents carry at its voltages, or this one. None: nothing is known."""
+        if self.power_w is not None:
+            return self.power_w
+        if self.config.between_legs and self.current_a != UNKNOWN:
+            return 2 * voltage_v * self.draw_a  # the current of both legs is one
+        told = [(current, volts or voltage_v) for current, volts in zip(self.current_a, self.voltage_v, strict=True) if current is not None]
+        return sum(current * volts for current, volts in told) if told else None
+
     @property
     def session_energy_wh(self) -> float | None:
         """What the running transaction has taken so far, None where that is not known."""

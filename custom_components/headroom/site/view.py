@@ -108,8 +108,11 @@ def snapshot_of(
             if state.config is None and state.online and _introduced(state, clock.utcnow())
         },
         resources=resources,
-        evses={key: _evse(evse, turn, mode, names, authorization, last_resort.measure(key), local, now) for key, evse in evses.items()},
-        charging_power_w=sum(evse.power_w or 0.0 for evse in evses.values() if evse.session is not None),
+        evses={
+            key: _evse(evse, turn, mode, names, authorization, last_resort.measure(key), local, now, config.voltage_v)
+            for key, evse in evses.items()
+        },
+        charging_power_w=sum(evse.drawn_w(config.voltage_v) or 0.0 for evse in evses.values() if evse.session is not None),
         peak=peak,
         reaction_s=reaction_s,
         shadow=shadow,
@@ -186,6 +189,7 @@ def _evse(
     measure: Measure | None,
     local: Callable[[float], datetime],
     now: float,
+    voltage_v: float,
 ) -> EvseSnapshot:
     key = str(evse.key)
     reason = turn.reasons.get(key) if turn is not None else None
@@ -214,7 +218,7 @@ def _evse(
         circumstances={} if reason is None else reason_document(reason, names, local),
         current_a=evse.current_a,
         voltage_v=evse.voltage_v,
-        power_w=evse.power_w,
+        power_w=evse.drawn_w(voltage_v),
         energy_wh=evse.energy_wh,
         soc_pct=evse.soc_pct,
         needs=None if evse.session is None else evse.session.needs,
