@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
+import math
 from typing import Any, get_args
 
 from hypothesis import given, strategies as st
@@ -13,6 +14,7 @@ from custom_components.headroom.csms.dialect import Dialect, Handle, Kind, Lease
 from custom_components.headroom.csms.profile_rules import problems
 from custom_components.headroom.csms.profiles import Ours, Placed, Rate, Role, Wording
 from custom_components.headroom.csms.quirks import Habits
+from custom_components.headroom.csms.reconciliation import installed
 from custom_components.headroom.csms.v201.link import SCHEMAS
 from custom_components.headroom.csms.values import Inventory, SmartCharging
 
@@ -136,6 +138,17 @@ def test_a_lease_may_end_by_a_second_period_at_the_last_whole_second() -> None:
     assert lease.profile["validTo"] == "2026-01-01T12:02:00.500Z"
     over = profiles.lease(1, "T", 16, NOW - timedelta(hours=1), words(lease_end=LeaseEnd.PERIOD), fallback_a=6)
     assert len(periods(over)) == 1
+
+
+@pytest.mark.parametrize(("rate", "falls_to_a"), [(Rate(), 6.4), (Rate("W", 690.0), math.inf)])
+def test_what_the_second_period_of_a_lease_leads_to_is_read_with_it_and_may_be_anything_in_another_unit(
+    rate: Rate, falls_to_a: float
+) -> None:
+    lease = profiles.lease(1, "T", 16, ENDS, words(lease_end=LeaseEnd.PERIOD), fallback_a=6.4)
+    by = {number: words(rate, lease_end=LeaseEnd.PERIOD) for number in (0, 1)}
+    (held,) = installed([lease], by, by, by).leases
+    assert held.falls_to_a == falls_to_a and held.valid_to is not None
+    assert installed([profiles.lease(1, "T", 16, ENDS, words())], by, by, by).leases[0].falls_to_a == 0.0
 
 
 def test_a_relative_profile_has_no_start_and_the_station_maximum_is_never_one() -> None:

@@ -3,25 +3,28 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from custom_components.headroom.csms.authorization import IdToken
-from custom_components.headroom.csms.dialect import Handle
+from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
 from custom_components.headroom.csms.errors import CallError, CallRejectedError, CallTimeoutError, StationOfflineError
 from custom_components.headroom.csms.profiles import Placed
 from custom_components.headroom.csms.reconciliation import Held, Installed
 from custom_components.headroom.csms.station import Started, Station
-from custom_components.headroom.site.config import EvseConfig, EvseKey
+from custom_components.headroom.site.config import EvseConfig, EvseKey, Mode
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.evse_facts import Problem
 from custom_components.headroom.site.installer import Installer
 from custom_components.headroom.site.limits import Lease, LeaseOrder
+from custom_components.headroom.site.orders import order_lease
 from custom_components.headroom.site.reconcile import adopt
 from custom_components.headroom.site.remote_start import start, take_up
 from custom_components.headroom.site.session import Session
-from custom_components.headroom.site.writes import clear_lease, withdraw
+from custom_components.headroom.site.turn import Turn
+from custom_components.headroom.site.writes import clear_lease, install_fallback, install_lease, withdraw
 
 TURNS = 1000
 
@@ -357,3 +360,26 @@ async def test_a_fault_over_what_else_a_station_holds_costs_nobody_a_limit(caplo
     assert station.leases_a == [6.0, 0.0] and not running.done()
     running.cancel()
     assert len(caplog.records) == 1, "it is told once"
+
+
+async def test_a_lease_that_ends_by_a_second_period_counts_with_what_that_says_until_it_is_told_anew() -> None:
+    """The fallback that was lowered since does not lead at the lease's end: the lease's own second period does."""
+    station, clock = cast(Station, RefusesOne("nothing")), Now()
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session(), ready=True)
+    evse.dialect = Dialect(lease_end=LeaseEnd.PERIOD)
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 16.0, True, 16.0
+    order = LeaseOrder(transaction_id="2", limit_a=8.0, length_s=300.0, urgent=False)
+    evse.wanted_lease = order
+    await install_lease(evse, station, clock)
+    turn = cast(Turn, SimpleNamespace(told_a={str(evse.key): 8.0}, may_lapse=(), tight=False, lease_s=300.0, length_s=lambda _: 300.0))
+    order_lease(evse, turn, Mode.DYNAMIC, None, 100.0)
+    assert evse.wanted_lease is None
+    evse.wanted_fallback_a = 10.0
+    await install_fallback(evse, station, clock)
+    assert (evse.fallback_a, evse.held_fallback_a, evse.lasting_a) == (10.0, 16.0, 16.0)
+    order_lease(evse, turn, Mode.DYNAMIC, None, 100.0)
+    assert evse.wanted_lease == replace(order, urgent=True)
+    await install_lease(evse, station, clock)
+    assert (evse.held_fallback_a, evse.lasting_a) == (10.0, 10.0)
+    order_lease(evse, turn, Mode.DYNAMIC, None, 100.0)
+    assert evse.wanted_lease is None, "nothing is left to be told"

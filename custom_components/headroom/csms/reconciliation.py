@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+import math
 
 from .composite import NOMINAL_VOLTAGE_V
 from .dialect import Handle
@@ -33,6 +34,8 @@ class Held:
     """Only a TxProfile names its transaction."""
     valid_to: datetime | None = None
     """By our clock, as validTo or a second period says; None: it lasts."""
+    falls_to_a: float = 0.0
+    """What a second period of a lease leads to; infinite where that can't be read, 0 where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,8 @@ def installed(
 
 def _held(placed: Placed, what: Ours, words: Wording, clock_offset_s: float) -> Held:
     told = _limits(placed.profile)
-    limit_a = words.rate.amps(told[0]) if told and _unit(placed.profile) == words.rate.unit else _nominal_a(placed.profile, words)
+    readable = _unit(placed.profile) == words.rate.unit
+    limit_a = words.rate.amps(told[0]) if told and readable else _nominal_a(placed.profile, words)
     valid_to, transaction_id = _ends_at(placed.profile), optional_text(placed.profile, "transactionId")
     return Held(
         evse_id=what.evse_id,
@@ -109,6 +113,7 @@ def _held(placed: Placed, what: Ours, words: Wording, clock_offset_s: float) -> 
         handle=what.handle,
         transaction_id=transaction_id,
         valid_to=None if valid_to is None else valid_to - timedelta(seconds=clock_offset_s),
+        falls_to_a=0.0 if len(told) < 2 else words.rate.amps(told[1]) if readable else math.inf,
     )
 
 

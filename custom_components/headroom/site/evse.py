@@ -129,6 +129,7 @@ class EvseState(EvseHoldings):
             transaction_id=held[-1].transaction_id,
             limit_a=max(each.limit_a for each in held),
             expires_at=max(each.expires_at for each in held),
+            falls_to_a=max(each.falls_to_a for each in held),
         )
         self.leave(self.dialect.handle, fallback=False)
 

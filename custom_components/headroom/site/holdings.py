@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 import math
 
+from ..csms.dialect import LeaseEnd
 from .evse_facts import IDLE_A, UNSEEN_S, EvseFacts
 from .limits import Lease
 
@@ -42,10 +43,16 @@ class EvseHoldings(EvseFacts):
             and not self.foreign
         ):
             return min(self.rated_a, self.fallback_a)  # as it nearly always is where nobody charges
-        lasting_a = (lease.limit_a for lease in (self.lease, self.former) if lease is not None and lease.lasts)
+        leases = [lease for lease in (self.lease, self.former) if lease is not None]
+        lasting_a = (max(lease.limit_a if lease.lasts else 0.0, lease.falls_to_a) for lease in leases)
         foreign_a = self.foreign_a if self.foreign else 0.0
         doubt_a = self.unanswered_lease_a if not self.dialect.holds_leases else 0.0
         return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, foreign_a, *lasting_a))
+
+    @property
+    def second_period_a(self) -> float:
+        """What the second period of a lease that is told now leads to; 0 where it has none."""
+        return self.wanted_fallback_a or 0.0 if self.dialect.lease_end is LeaseEnd.PERIOD else 0.0
 
     @property
     def unproven_most_a(self) -> float:

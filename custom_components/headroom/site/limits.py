@@ -16,6 +16,8 @@ class Lease:
     """Infinite: it lasts until something takes its place."""
     one_phase: bool = False
     """It is for the first terminal alone."""
+    falls_to_a: float = 0.0
+    """What a second period of its own lets flow from its end on: the fallback as it was when it was told; 0 where it has none."""
 
     @property
     def lasts(self) -> bool:
@@ -31,11 +33,13 @@ class FirstLease:
     """None: it is of a start before a restart of ours."""
     limit_a: float
     expires_at: float
+    falls_to_a: float = 0.0
+    """As that of a lease."""
     confirmed: bool = False
 
     def of(self, transaction_id: str) -> Lease:
         """Return it as the lease of the transaction that began with it."""
-        return Lease(transaction_id=transaction_id, limit_a=self.limit_a, expires_at=self.expires_at)
+        return Lease(transaction_id=transaction_id, limit_a=self.limit_a, expires_at=self.expires_at, falls_to_a=self.falls_to_a)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,7 +62,9 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
     too_long = not lowers_nothing(evse, told_a) and length_s + (0.0 if turn.tight else RENEW_MIN_S) < remaining_s < math.inf
     one_phase = evse.phase_switch.tells_one(now)
     told = lease is not None and (lease.limit_a, lease.one_phase) == (told_a, one_phase)
-    certain = told and not evse.unanswered_lease_a and not evse.resend
+    # What leads at its end is more than the fallback that is wanted by now.
+    outdated = lease is not None and evse.wanted_fallback_a is not None and lease.falls_to_a > evse.wanted_fallback_a
+    certain = told and not evse.unanswered_lease_a and not evse.resend and not outdated
     if certain and remaining_s > renew_s(length_s, latency_s) and not too_long:
         evse.wanted_lease = None
         return
@@ -70,7 +72,7 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         transaction_id=session.transaction_id,
         limit_a=told_a,
         length_s=length_s,
-        urgent=told_a < evse.limit_a(now) or too_long or evse.resend,
+        urgent=told_a < evse.limit_a(now) or too_long or evse.resend or outdated,
         one_phase=one_phase,
     )
 

@@ -51,12 +51,18 @@ def _lease(held: Held, evse: EvseState, now: float, utcnow: datetime) -> Lease:
     transaction_id = held.transaction_id or ("" if evse.session is None else evse.session.transaction_id)
     ends_at = math.inf if held.valid_to is None else now + (held.valid_to - utcnow).total_seconds()
     limit_a = evse.rated_a if held.limit_a is None else min(held.limit_a, evse.rated_a)
-    return Lease(transaction_id=transaction_id, limit_a=limit_a, expires_at=ends_at, one_phase=held.one_phase)
+    falls_to_a, wanted_a = min(held.falls_to_a, evse.rated_a), evse.wanted_fallback_a
+    if wanted_a is not None and abs(falls_to_a - wanted_a) <= NEAR_A:
+        falls_to_a = wanted_a
+    return Lease(transaction_id=transaction_id, limit_a=limit_a, expires_at=ends_at, one_phase=held.one_phase, falls_to_a=falls_to_a)
 
 
 def _higher(one: Lease | None, other: Lease) -> Lease:
     if one is None:
         return other
     return Lease(
-        transaction_id=other.transaction_id, limit_a=max(one.limit_a, other.limit_a), expires_at=max(one.expires_at, other.expires_at)
+        transaction_id=other.transaction_id,
+        limit_a=max(one.limit_a, other.limit_a),
+        expires_at=max(one.expires_at, other.expires_at),
+        falls_to_a=max(one.falls_to_a, other.falls_to_a),
     )

@@ -91,7 +91,9 @@ async def start(
         await station.start_transaction(evse_id, id_token, remote_start_id, group=group)
         return
     now = clock.monotonic()
-    first = FirstLease(remote_start_id=remote_start_id, limit_a=order.limit_a, expires_at=now + order.length_s)
+    first = FirstLease(
+        remote_start_id=remote_start_id, limit_a=order.limit_a, expires_at=now + order.length_s, falls_to_a=evse.second_period_a
+    )
     evse.first_lease, evse.told = first, True
     on_change()
     try:

@@ -47,7 +47,7 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
     before_a, doubt_a = max(evse.installed_a(now), evse.inherited_a), evse.unanswered_lease_a
     doubt_until, ends_at = evse.unanswered_until, now + order.length_s if dialect.holds_leases else math.inf
     evse.doubt(order.limit_a, ends_at)
-    evse.told, set_back_s = True, evse.clock_set_back_s
+    evse.told, set_back_s, falls_to_a = True, evse.clock_set_back_s, evse.second_period_a
     valid_to = clock.utcnow() + timedelta(seconds=order.length_s)
     evse.in_flight_a, evse.budget = order.limit_a, evse.budget.spend()
     try:
@@ -69,7 +69,13 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
     set_back_s = evse.clock_set_back_s - set_back_s  # since it was told
     ends_at += set_back_s
     changes = evse.lease is None or evse.lease.limit_a != order.limit_a
-    evse.lease = Lease(transaction_id=order.transaction_id, limit_a=order.limit_a, expires_at=ends_at, one_phase=order.one_phase)
+    evse.lease = Lease(
+        transaction_id=order.transaction_id,
+        limit_a=order.limit_a,
+        expires_at=ends_at,
+        one_phase=order.one_phase,
+        falls_to_a=falls_to_a,
+    )
     evse.unanswered_lease_a, evse.inherited_a, evse.recalled = 0.0, 0.0, None
     evse.resend, evse.just_proven = set_back_s > 0, evse.just_proven and not changes
     evse.taken_away(dialect.handle)
