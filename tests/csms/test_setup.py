@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from custom_components.headroom.csms import inventory as device_model
+from custom_components.headroom.csms.errors import CallError
 from custom_components.headroom.csms.events import InventoryRead, Ready
 from custom_components.headroom.csms.variables import AttributeType
 
@@ -225,3 +226,18 @@ async def test_an_answer_that_is_a_callerror_of_two_words_counts(house: House) -
         client.answers["GetBaseReport"] = refuse
         client.answers["GetVariables"] = known_variables
         assert (await house.boot(client)).inventory.evse_connectors == {1: (1,), 2: (1, 2)}
+
+
+async def test_a_report_about_something_else_gives_no_station_its_smart_charging_back(house: House) -> None:
+    def page(component: str, name: str, value: str) -> dict[str, Any]:
+        return {"requestId": 99, "generatedAt": stamp(), "seqNo": 0, "reportData": [variable(component, name, value)]}
+
+    async with station(house.port) as client:
+        found = await house.boot(client)
+        client.errors["SetChargingProfile"] = "NotImplemented"
+        with pytest.raises(CallError):
+            await found.install_fallback(1, 6)
+        await client.call("NotifyReport", page("Fan", "Speed", "3"))
+        assert found.inventory.variables["Fan.Speed"] == "3" and not found.inventory.smart_charging.available
+        await client.call("NotifyReport", page("SmartChargingCtrlr", "Enabled", "true"))
+        assert found.inventory.smart_charging.available

@@ -109,7 +109,8 @@ def merged(known: Inventory | None, report_data: Iterable[Payload]) -> Inventory
     if known is None:
         return build(variables, evses, device)
     evses |= {(evse_id, connector_id) for evse_id, connectors in known.evse_connectors.items() for connector_id in connectors}
-    return replace(build(variables, evses, device), awaiting_reboot=known.awaiting_reboot)
+    found = replace(build(variables, evses, device), awaiting_reboot=known.awaiting_reboot)
+    return found if _about_smart_charging(told) else replace(found, smart_charging=known.smart_charging)
 
 
 def _values(device: Mapping[str, DeviceVariable]) -> dict[str, str]:
@@ -155,9 +156,13 @@ def with_values(inventory: Inventory, values: Mapping[VariableKey, str], attribu
         return replace(inventory, device=device)
     changed = {key: value for key in told if key in device and (value := device[key].value) is not None}
     variables = dict(inventory.variables) | changed
-    # Whether there is smart charging at all may have been learnt otherwise: only its own variables say anew.
-    smart = _smart_charging(variables) if any(key.startswith("SmartChargingCtrlr.") for key in changed) else inventory.smart_charging
+    smart = _smart_charging(variables) if _about_smart_charging(changed) else inventory.smart_charging
     return replace(inventory, variables=variables, device=device, smart_charging=smart)
+
+
+def _about_smart_charging(told: Iterable[str]) -> bool:
+    """Whether there is smart charging at all may have been learnt otherwise: only its own variables say anew."""
+    return any(key.startswith("SmartChargingCtrlr.") for key in told)
 
 
 def _smart_charging(variables: Mapping[str, str]) -> SmartCharging:
