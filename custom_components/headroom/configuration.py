@@ -182,7 +182,7 @@ def _token(subentry: ConfigSubentry) -> KnownToken:
     return KnownToken(
         value=data[CONF_ID_TOKEN],
         type=TOKEN_TYPES.get(data.get(CONF_TYPE, TYPE_ANY)),
-        name=data.get(CONF_NAME, ""),
+        name=subentry.title if data.get(CONF_NAME) else "",
         group=data.get(CONF_GROUP) or None,
         # A person types a time of their own clock.
         valid_until=None if until is None else until.replace(tzinfo=until.tzinfo or dt_util.get_default_time_zone()),

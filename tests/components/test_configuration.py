@@ -111,3 +111,16 @@ def test_what_is_below_a_circuit(hass: HomeAssistant, mock_config_entry: MockCon
 def test_who_may_charge(mock_config_entry: MockConfigEntry, options: dict[str, Any], expected: AuthorizationPolicy) -> None:
     object.__setattr__(mock_config_entry, "options", MappingProxyType(options))
     assert site_config(mock_config_entry).authorization == expected
+
+
+@pytest.mark.parametrize(("named", "name"), [({"name": "Ann"}, "Ann's card"), ({}, "")])
+def test_a_driver_is_called_as_the_token_is_now(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, named: dict[str, str], name: str
+) -> None:
+    """Home Assistant lets it be renamed beside the form; one that nobody named is nobody's."""
+    mock_config_entry.add_to_hass(hass)
+    data = {"id_token": "AA11BB22", "type": "any", **named}
+    token = ConfigSubentry(data=MappingProxyType(data), subentry_type="id_token", title="Ann's card", unique_id="x")
+    hass.config_entries.async_add_subentry(mock_config_entry, token)
+    (known,) = site_config(mock_config_entry).authorization.tokens
+    assert known.name == name
