@@ -1,6 +1,7 @@
 """What the connectors of one EVSE say: a free one tells nothing of a transaction that runs on the other."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from custom_components.headroom.csms.values import ConnectorStatus
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.intake import Intake
+from custom_components.headroom.site.session import Session
 
 OCCUPIED = StatusChanged(evse_id=1, connector_id=1, status=ConnectorStatus.OCCUPIED)
 FREE = StatusChanged(evse_id=1, connector_id=1, status=ConnectorStatus.AVAILABLE)
@@ -52,3 +54,13 @@ def test_a_car_that_stayed_plugged_in_while_the_station_was_away_is_asked_for_be
     assert not evse.idle(100.0)
     intake.take("CP1", FREE)
     assert evse.idle(100.0)
+
+
+@pytest.mark.parametrize(("before_s", "goes_on"), [(5, True), (-5, False)])
+def test_what_a_connector_was_before_its_transaction_began_ends_none(before_s: int, goes_on: bool) -> None:
+    """A station that was away tells its events late: the car of before was unplugged, and the next one charges."""
+    evse, intake = _evse()
+    began = Now().utcnow()
+    evse.session = Session(transaction_id="2", record_id="2", started_at=began, since=90.0, queued_at=90.0, last_at=began)
+    intake.take("CP1", replace(FREE, at=began - timedelta(seconds=before_s)))
+    assert (evse.session is not None) is goes_on

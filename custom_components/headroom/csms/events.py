@@ -56,6 +56,8 @@ class StatusChanged:
     evse_id: int
     connector_id: int
     status: ConnectorStatus
+    at: datetime | None = None
+    """When it became so, by the station's clock, where it may have waited at the station; None: just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,8 @@ class Intake:
     def _status(self, identity: str, event: StatusChanged) -> None:
         if (evse := self._evses.get(EvseKey(identity, event.evse_id))) is None:
             return
+        if evse.session is not None and event.at is not None and event.at < evse.session.started_at:
+            return  # it waited at its station, and is of before
         first = event.connector_id not in evse.connectors_heard
         evse.connectors[event.connector_id] = event.status
         evse.connectors_heard.add(event.connector_id)

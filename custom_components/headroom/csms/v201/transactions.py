@@ -233,4 +233,4 @@ def status_of(event: Payload, since: datetime) -> StatusChanged | None:
         return None
     if status is None or not evse_id or not connector_id or at is None or at < since:
         return None
-    return StatusChanged(evse_id=evse_id, connector_id=connector_id, status=status)
+    return StatusChanged(evse_id=evse_id, connector_id=connector_id, status=status, at=at)
