@@ -157,14 +157,15 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         resources=resources,
         stations={station.identity: station for station in _stations(entry)},
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
-        authorization=_authorization(entry),
+        authorization=authorization_policy(entry),
         zone=dt_util.get_default_time_zone(),
         peak=peak_limits(entry.data),
         spares_flash=bool(entry.data.get(CONF_SPARE_FLASH, True)),
     )
 
 
-def _authorization(entry: ConfigEntry) -> AuthorizationPolicy:
+def authorization_policy(entry: ConfigEntry) -> AuthorizationPolicy:
+    """Return who may charge at the site that a config entry and its subentries describe."""
     no_authorization = entry.options.get(CONF_NO_AUTHORIZATION)
     typed = (KnownToken(value=value, concurrent=True) for value in entry.options.get(CONF_ID_TOKENS, ()))
     return AuthorizationPolicy(

@@ -9,11 +9,13 @@ import re
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from yarl import URL
 
+from .configuration import authorization_policy
 from .const import CONF_ID_TOKENS, CONF_METER, CONF_SECURITY
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
 from .csms.frame_log import SECRET_VARIABLE, Line
@@ -75,12 +77,12 @@ def _is_secret(variable: str) -> bool:
 
 def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
     """Redact by key, by a variable's name, and wherever a text repeats an address or a token (an error's, a source's)."""
-    site = entry.runtime_data.data
-    remotes = [station.remote for station in site.stations.values()] + [station.remote for station in site.pending.values()]
+    site = entry.runtime_data.data if entry.state is ConfigEntryState.LOADED else None
+    remotes = [] if site is None else [*(each.remote for each in site.stations.values()), *(each.remote for each in site.pending.values())]
     described = [entry.data, *(subentry.data for subentry in entry.subentries.values())]
     meters = [data.get(CONF_METER, {}) for data in described]
     hosts = [entry.data.get(CONF_HOST), *(meter.get(CONF_HOST) or URL(meter.get(CONF_URL, "")).host for meter in meters)]
-    tokens = [token.value for token in entry.runtime_data.site.config.authorization.tokens]
+    tokens = [token.value for token in authorization_policy(entry).tokens]
     words = [*remotes, *hosts, *tokens]
     secret = re.compile("|".join(re.escape(word) for word in sorted(filter(None, words), key=len, reverse=True)) or r"(?!)")
 
@@ -99,8 +101,8 @@ def _redacted(entry: HeadroomConfigEntry, data: Any) -> Any:
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: HeadroomConfigEntry) -> dict[str, Any]:
-    """Return the site: how it is configured, what it shows and what it decided last."""
-    coordinator = entry.runtime_data
+    """Return the site: how it is configured and, where it runs, what it shows and what it decided last."""
+    coordinator = entry.runtime_data if entry.state is ConfigEntryState.LOADED else None
     data: dict[str, Any] = _redacted(
         entry,
         {
@@ -109,17 +111,28 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: Headroo
             "subentries": [
                 {"type": subentry.subentry_type, "title": subentry.title, "data": subentry.data} for subentry in entry.subentries.values()
             ],
-            "inventories": {identity: _summary(station.inventory) for identity, station in coordinator.data.stations.items()},
-            "look_ahead": {"solver": coordinator.solver},
-            "snapshot": coordinator.data,
-            "decisions": coordinator.site.documents(DECISIONS),
-        },
+            "state": entry.state,
+            "snapshot": None,
+        }
+        | ({} if coordinator is None else _running(coordinator)),
     )
     return data
 
 
+def _running(coordinator: HeadroomCoordinator) -> dict[str, Any]:
+    """Return what there is to tell of a site that runs."""
+    return {
+        "inventories": {identity: _summary(station.inventory) for identity, station in coordinator.data.stations.items()},
+        "look_ahead": {"solver": coordinator.solver},
+        "snapshot": coordinator.data,
+        "decisions": coordinator.site.documents(DECISIONS),
+    }
+
+
 async def async_get_device_diagnostics(hass: HomeAssistant, entry: HeadroomConfigEntry, device: AnyDeviceEntry) -> dict[str, Any]:
-    """Return what the site knows of one device, a station with its EVSEs, and what it decided last."""
+    """Return what the site knows of one device, a station with its EVSEs, and what it decided last; nothing where it does not run."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return {"snapshot": None, "state": entry.state.value}
     coordinator = entry.runtime_data
     site = coordinator.data
     subject = next((subject for subject in subjects(site) if subject.identifier(entry) in device.identifiers), None)

@@ -1,7 +1,10 @@
 """Diagnostics tell a maintainer everything, and a stranger nothing."""
 
 import json
+from types import MappingProxyType
 
+from homeassistant.components.diagnostics import REDACTED
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 import pytest
@@ -72,6 +75,25 @@ async def test_an_evse_of_a_station_that_never_came(hass: HomeAssistant, init_in
     data = await async_get_device_diagnostics(hass, init_integration, child)
     assert data["snapshot"]["key"] == "CP2/2"
     json.dumps(data)
+
+
+async def test_a_site_that_does_not_run(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Whoever reports that it can't be set up has how it is set up to show, and no secret of it."""
+    entry = init_integration
+    data = {"id_token": "04CAFECAFE", "type": "any"}
+    hass.config_entries.async_add_subentry(
+        entry, ConfigSubentry(data=MappingProxyType(data), subentry_type="id_token", title="04CAFECAFE", unique_id="x")
+    )
+    await hass.config_entries.async_unload(entry.entry_id)
+    site = await async_get_config_entry_diagnostics(hass, entry)
+    assert (site["data"]["fuse_a"], site["data"]["host"], site["snapshot"]) == (40.0, REDACTED, None)
+    registry = dr.async_get(hass)
+    left = registry.async_get_device_by_identifier((DOMAIN, f"{entry.entry_id}_CP1"), entry.entry_id)
+    assert left is not None
+    device = await async_get_device_diagnostics(hass, entry, left)
+    assert device["snapshot"] is None
+    for text in (json.dumps(site), json.dumps(device)):
+        assert TOKEN not in text and "04CAFECAFE" not in text and "127.0.0.1" not in text
 
 
 def test_what_json_cannot_say() -> None:
