@@ -187,3 +187,17 @@ async def test_a_start_from_afar_names_the_group(house: House) -> None:
         await found.start_transaction(1, CARD, 5, group="family")
         asked = await client.until("RequestStartTransaction")
         assert (asked["idToken"]["type"], asked["groupIdToken"]["idToken"]) == ("ISO14443", "family")
+
+
+async def test_a_list_of_anothers_is_replaced_though_it_has_the_version_of_one_that_was_lost(house: House) -> None:
+    async with station(house.port) as client:
+        held = keeps_list(client)
+        found = await ready(house, client)
+        await found.authorization.keep(wanted(CARD))
+        await found.authorization.keep(wanted())
+        version = held["version"]
+        held |= {"version": 0}  # it was reset
+        await found.authorization.keep(wanted())
+        held |= {"version": version, "FOREIGN": {"status": "Accepted"}}
+        await found.authorization.keep(wanted())
+        assert "FOREIGN" not in held

@@ -188,6 +188,10 @@ class Authorization(Block):
                 _LOGGER.debug("%s keeps no local list after all", self._link.identity)
                 return
             raise
+        if held.version and not local_list.is_known(held, reported):
+            # What it was is over, also where nothing is to be sent now: another list may come to have the same version.
+            held = local_list.Held()
+            self._remember(version=held.version, entries=dict(held.entries))
         try:
             await self._send(held, reported, wanted)
         except CallRejectedError as error:
