@@ -68,7 +68,7 @@ STATION: Mapping[str, Look] = {
     "fallback_a": _shown(lambda evse: evse.fallback_a),
     "reason": _shown(lambda evse: None if evse.reason is None else str(evse.reason.code)),
     "status": _shown(lambda evse: None if evse.status is None else str(evse.status)),
-    "fault": _shown(lambda evse: _answer(evse.fault)),
+    "fault": _shown(lambda evse: _answer(evse.fault is True)),
     "online": _told(lambda station: _answer(station.online)),
     "ready": _told(lambda station: _answer(station.ready)),
     "problem": _told(lambda station: station.problem),

@@ -171,6 +171,7 @@ def busy(site: SiteSnapshot) -> SiteSnapshot:
                 site.evses[LEFT],
                 status=EvseStatus.CHARGING,
                 connector_status=ConnectorStatus.OCCUPIED,
+                fault=False,
                 charging_state=ChargingState.CHARGING,
                 vehicle_connected=True,
                 charging=True,

@@ -31,3 +31,14 @@ async def test_a_car_comes_to_a_real_station(hass: HomeAssistant, init_integrati
         await until(hass, "binary_sensor.left_evse_1_fault", STATE_ON)
     await until(hass, "binary_sensor.left_online", STATE_OFF)
     assert hass.states.get("binary_sensor.left_evse_1_charging").state == STATE_UNAVAILABLE
+
+
+async def test_of_an_evse_that_told_nothing_nothing_is_known(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """That it has no fault is known once its station has said how it is."""
+    async with raw_station(init_integration, "CP1") as station:
+        await station.boot()
+        await until(hass, "binary_sensor.left_evse_1_fault", "unknown")
+        await station.status("Available")
+        await until(hass, "binary_sensor.left_evse_1_fault", "off")
+        await station.status("Faulted")
+        await until(hass, "binary_sensor.left_evse_1_fault", "on")

@@ -179,7 +179,7 @@ class EvseSnapshot:
     charging_state: ChargingState | None = None
     vehicle_connected: bool | None = None
     charging: bool | None = None
-    fault: bool = False
+    fault: bool | None = None
     transaction_id: str | None = None
     session_start: datetime | None = None
     session_energy_wh: float | None = None

@@ -205,7 +205,7 @@ def _evse(
         charging_state=evse.charging_state,
         vehicle_connected=connected,
         charging=None if connected is None else session is not None and (evse.draw_a >= DRAWS_A),
-        fault=evse.connector_status is ConnectorStatus.FAULTED or evse.problem is not None,
+        fault=_fault(evse),
         transaction_id=None if session is None else session.transaction_id,
         session_start=None if session is None else session.started_at,
         session_energy_wh=_session_energy_wh(evse),
@@ -249,6 +249,12 @@ def _reasoned_a(limit_a: float, told_a: float | None, reason: Reason) -> float:
 
 def _session_energy_wh(evse: EvseState) -> float | None:
     return evse.session_energy_wh if evse.session is not None else evse.finished_energy_wh
+
+
+def _fault(evse: EvseState) -> bool | None:
+    if evse.problem is not None or evse.connector_status is ConnectorStatus.FAULTED:
+        return True
+    return None if evse.connector_status is None and evse.session is None else False
 
 
 def _connected(evse: EvseState) -> bool:
