@@ -65,6 +65,7 @@ class StationClock:
         """
         observed_s, before_s, first = (station - ours).total_seconds(), self.offset_s, not self._known
         if since is not None and not self._doubted and self._may_have_waited(observed_s, ours, since):
+            self._known = True  # what is told meanwhile goes by what it shows so far
             return 0.0
         late = [*list(self._observed_s)[1 - ALIKE :], observed_s]
         alike = len(late) == ALIKE and max(late) - min(late) <= ALIKE_S and max(late) < before_s - CLOCK_SET_S
