@@ -61,7 +61,10 @@ class Listening:
             raise ConfigEntryNotReady(
                 translation_domain=DOMAIN,
                 translation_key="port_in_use",
-                translation_placeholders={"port": str(self._at[1]), "error": str(error)},
+                translation_placeholders={
+                    "port": " or ".join(str(each) for each in (port, tls_port) if each is not None),
+                    "error": str(error),
+                },
             ) from error
 
     @callback

@@ -8,6 +8,7 @@ from pathlib import Path
 import ssl
 from typing import Any
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
@@ -143,6 +144,17 @@ async def test_a_taken_port_is_tried_again(hass: HomeAssistant, init_integration
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.runtime_data.central_system.tls_port == port
     assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_an_encrypted_port_that_is_taken_is_named(hass: HomeAssistant, mock_config_entry: MockConfigEntry, taken_port: int) -> None:
+    """At the start as well: the other port is free."""
+    security = {"profile": 1, "tls": "own", "tls_port": taken_port, "server_names": ["127.0.0.1"]}
+    mock_config_entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(mock_config_entry, data={**mock_config_entry.data, "security": security})
+    await hass.config_entries.async_setup(mock_config_entry.entry_id)
+    assert mock_config_entry.state is ConfigEntryState.SETUP_RETRY
+    placeholders = mock_config_entry.error_reason_translation_placeholders
+    assert placeholders is not None and placeholders["port"] == f"{mock_config_entry.data['port']} or {taken_port}"
 
 
 async def test_a_station_more_has_a_seat_at_once(
