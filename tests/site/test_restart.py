@@ -65,6 +65,26 @@ def test_a_new_central_system_takes_the_running_transactions_over() -> None:
     run(story())
 
 
+def test_no_car_is_raised_by_what_of_the_building_hides_in_what_is_reserved_after_a_restart() -> None:
+    """The stations are back before the meter is read, and what their cars may draw is not known: the building seems to draw next to nothing."""
+
+    async def story() -> None:
+        building = steps((0.0, 18.3), (83.8, 16.1), (87.2, 23.2))
+        places = [Place(car=car(max_a=32.0)), Place(car=car(max_a=32.0)), Place(car=car(max_a=16.0))]
+        async with scenario(*places, worst_case_a=30.0, building=building, dead_man_from_s=None) as s:
+            await s.until(90)
+            await s.vanish()
+            await s.wait(3.3)
+            await s.come_back()
+            drawn_a: list[float] = []
+            s.driver.on_step.append(lambda _: drawn_a.append(max(s.main_a())))
+            await s.wait(60)
+            assert max(drawn_a) <= 61
+            assert sum(s.draws_a()) > 35, "all there is is shared again"
+
+    run(story())
+
+
 def test_what_people_set_outlives_a_restart() -> None:
     async def story() -> None:
         async with scenario(*[Place()] * 3, over_limit_s=0.0) as s:

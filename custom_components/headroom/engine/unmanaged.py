@@ -9,8 +9,8 @@ the meter shows more than the circuit's limit it can't be the cars alone, for th
 at once that they were not seen to draw, lest a cut stops short of it until the last of them has followed and is measured.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 import math
 
 from .model import NONE_A, PerPhase
@@ -38,10 +38,15 @@ class Draw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmanaged:
-    """The reckoned load besides the cars. `doubtful_since` is when it last began to look different, None while it agrees."""
+    """The reckoned load besides the cars. `doubtful_since` is when it last began to look different, None while it agrees.
+
+    `hides_since` is when it was reckoned first, as long as what all cars draw has not been known since: part of it may hide in what is
+    reserved for them.
+    """
 
     load_a: PerPhase
     doubtful_since: float | None = None
+    hides_since: float | None = None
 
 
 def add(a: PerPhase, b: PerPhase) -> PerPhase:
@@ -77,6 +82,12 @@ def estimate(
 ) -> Unmanaged:
     """Return the load besides the cars after a reading taken at `read_at`, given what was believed before and the circuit's limit."""
     draws = list(draws)
+    known = all(high - low <= SAME_A for draw in draws for low, high in zip(draw.low_a, draw.high_a, strict=True))
+    hides_since = None if known else read_at if before is None else before.hides_since
+    return replace(_estimate(reading_a, read_at, draws, before, limit_a), hides_since=hides_since)
+
+
+def _estimate(reading_a: PerPhase, read_at: float, draws: Sequence[Draw], before: Unmanaged | None, limit_a: PerPhase) -> Unmanaged:
     most_seen = subtract(reading_a, total(draw.low_a for draw in draws))
     least_seen = subtract(reading_a, total(draw.high_a for draw in draws))
     if before is None:

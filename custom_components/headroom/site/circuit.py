@@ -1,5 +1,6 @@
 """What the loop knows of one circuit: its newest reading, and what it reckons is drawn there besides the cars."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 import logging
 import math
@@ -8,7 +9,7 @@ from ..engine.model import NONE_A, Circuit, PerPhase
 from ..engine.unmanaged import Unmanaged, add
 from ..metering.fault import Trouble
 from ..metering.reading import Reading
-from .config import SiteConfig
+from .config import EvseKey, SiteConfig
 from .credibility import Credibility
 from .snapshot import MeterHealth
 from .strain import Strain
@@ -39,6 +40,8 @@ class CircuitState:
     """So long its breaker carries the building's worst beside what the cars may draw: no older may a reading be that they are led by."""
     meter_error: Trouble | None = None
     unmanaged: Unmanaged | None = None
+    unseen_a: Mapping[EvseKey, float] = field(default_factory=dict)
+    """What was reserved for cars that nobody could measure when the building was reckoned last: part of its load may hide in there."""
     reckon_anew: bool = False
     """What was reckoned of the building rests on a map of phases that does not hold any more."""
     health: MeterHealth = MeterHealth.NONE

@@ -8,13 +8,14 @@ from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.deadman import LEASE_MIN_S, lease_room, sums
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, PerPhase, Wiring
 from ..engine.tree import path
-from ..engine.unmanaged import Draw, add, estimate, highest, lowest, subtract, total
+from ..engine.unmanaged import SAME_A, Draw, add, estimate, highest, lowest, subtract, total
 from ..engine.urgency import Urgency
 from ..metering.agreement import Shown
 from .circuit import CircuitState
 from .config import EvseKey, Mode, SiteConfig
 from .dead_man import arrivals_a, rises_a, unheard_a
 from .evse import EvseState
+from .evse_facts import UNSEEN_S
 from .led import led
 from .snapshot import MeterHealth
 from .strain import SLOW_S
@@ -50,8 +51,9 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         if state.reckon_anew or any(evse.key in suddenly for evse in below[circuit_id]):
             state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
         state.reckon_anew = False
-        draws = (draw for evse in below[circuit_id] if (draw := _draw(evse, now)))
-        seen = estimate(state.reading.current_a, state.reading.taken_at, draws, state.unmanaged, state.circuit.limit_a())
+        draws = {evse.key: draw for evse in below[circuit_id] if (draw := _draw(evse, now))}
+        state.unseen_a = {key: max(draw.high_a) for key, draw in draws.items() if draw.measured_at is None}
+        seen = estimate(state.reading.current_a, state.reading.taken_at, draws.values(), state.unmanaged, state.circuit.limit_a())
         state.unmanaged = state.credibility.believed(seen, state.given_a)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
     # Where a car is on its way from one limit to another, what the meter sees may be its doing, and the next step's as well.
@@ -64,6 +66,21 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
     for circuit_id, state in states.items():
         cars_a, waits = may_draw[circuit_id], circuit_id not in above_slow
         state.strain.take(state.circuit, state.believed, state.unmanaged_a(), cars_a, waits=waits, now=now)
+
+
+def comes_to_light(state: CircuitState, evses: Mapping[EvseKey, EvseState], now: float) -> bool:
+    """Tell whether more of the building may come to light: what hid in what was reserved for cars that nobody had measured.
+
+    That is so after a start until what all draw is known, for as long as that may take; and where less is reserved for such a car than
+    when the building was reckoned last, until the next reading.
+    """
+    if state.unmanaged is None:
+        return False
+    hides_since = state.unmanaged.hides_since
+    return (hides_since is not None and now - hides_since < UNSEEN_S) or any(
+        key not in evses or max(evses[key].per_phase(evses[key].reserved_a(now))) < most_a - SAME_A
+        for key, most_a in state.unseen_a.items()
+    )
 
 
 def _below(states: Mapping[str, CircuitState], evses: Iterable[EvseState]) -> dict[str, list[EvseState]]:

@@ -24,7 +24,7 @@ from .peak import PeakCeiling
 from .peak_room import told_of_peak, under_peak
 from .planning import Sharing
 from .reason import reason_of
-from .room import headrooms, held_by, limit_a, path_ids
+from .room import comes_to_light, headrooms, held_by, limit_a, path_ids
 from .snapshot import MeterHealth
 from .steadiness import Steadiness, lengths_s, outlasting, shortest_s, spares, steadied
 
@@ -89,7 +89,10 @@ def decide(
         steadiness = steadied(circuits, requests, steady_shares, rows, steady_rows, sessions, now)
     asked = list(steadiness.requests.values())
     allocations = beside_late(steadiness.with_reasons(shared(rows, asked)), asked, rows, circuits, sessions, shared, now)
-    unsure = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE}
+    by_evse = {evse.key: evse for evse in evses}
+    unsure = {
+        circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE or comes_to_light(state, by_evse, now)
+    }
     sure = {circuit_id for circuit_id in states if not unsure & path_ids(states, circuit_id)}
     told = steady(
         asked,
@@ -107,7 +110,7 @@ def decide(
         },
         rows,
         now=now,
-        may_raise={request_id for request_id, evse in sessions.items() if evse.circuit_id in sure},
+        may_raise={request_id for request_id, evse in sessions.items() if evse.circuit_id in sure and not evse.inherited_a},
     )
     told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     by_key = {str(evse.key): evse for evse in evses}
