@@ -84,6 +84,7 @@ def test_an_id_given_anew_without_the_end_of_the_first_is_another_session_and_th
         async with scenario(Place(car=None), Place()) as s:
             await s.until(20)
             told(s, "Started", "1", 0, 20, state="Charging", energy_wh=100)
+            s.model(1).evses[1].energy_wh = 500  # as its register tells where it is asked
             told(s, "Updated", "1", 1, 25, state="Charging", energy_wh=500)
             await s.until(30)
             told(s, "Started", "1", 0, 30, state="Charging", energy_wh=500)
