@@ -387,9 +387,10 @@ def test_what_waited_for_its_connection_sets_no_clock_unless_the_next_is_late_by
     assert clock.observe(live + back, live, since=opened) == pytest.approx(-1200) and clock.offset_s == -1200
     assert clock.observe(live, live, since=opened) == pytest.approx(1200), "forward at once"
     clock = StationClock()
-    assert clock.observe(live + back, live, since=opened) == 0
+    assert clock.observe(live + back, live, since=opened) == 0 and not clock.sure, "nothing is judged by it yet"
     live += timedelta(seconds=5)
     assert clock.observe(live + back, live, since=opened) == pytest.approx(-1200), "what was told in between is to be told anew"
+    assert clock.sure
 
 
 def test_messages_that_are_all_late_by_the_same_tell_that_a_clock_was_set_back() -> None:

@@ -1,6 +1,7 @@
 """An installer whose station fails at once: nobody else may wait for it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -222,6 +223,9 @@ class RefusesOne(Deaf):
         super().__init__()
         self.refused = refused
         self.taken: list[str] = []
+
+    def led_over(self, _: int) -> Mapping[int, float]:
+        return {}
 
     def __getattr__(self, name: str) -> Any:
         async def command(*args: Any, **more: Any) -> None:

@@ -88,12 +88,20 @@ class StationClock:
             return False
         if self._kept is None or abs(observed_s - self._kept[0]) > ALIKE_S:
             self._kept = observed_s, ours
-        return (ours - self._kept[1]).total_seconds() < LIVE_S
+        if (ours - self._kept[1]).total_seconds() < LIVE_S:
+            return True
+        self._kept = None
+        return False
+
+    @property
+    def sure(self) -> bool:
+        """Nothing was heard that shows another offset and may only have waited: what was told by this one can be judged by it."""
+        return self._kept is None
 
     def forget(self, *, ahead_s: float = 0.0) -> None:
         """Start anew: a station sets its clock by the answer to its boot, which tells the wall's time."""
         self._observed_s.clear()
-        self.told_s, self._doubted = ahead_s, False
+        self.told_s, self._doubted, self._kept = ahead_s, False, None
         self._wrong_since = None
 
     def told(self, ahead_s: float) -> None:

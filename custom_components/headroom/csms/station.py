@@ -70,6 +70,10 @@ class Station(Protocol):
         """The station's clock minus ours, as far as it was seen; the times of what is installed are corrected by it."""
 
     @property
+    def clock_sure(self) -> bool:
+        """Whether that is settled; else its composite schedule says nothing of when a lease ends."""
+
+    @property
     def authorization(self) -> Authorizing:
         """What it knows of tokens, and its reservations."""
 

@@ -191,7 +191,7 @@ class Steps:
                 yield Step(4, "clear", evse, partial(self._clear, evse))
             if evse.withdraw and evse.fallback_current:
                 yield Step(4, "withdraw", evse, partial(self._withdraw, evse))
-            if self.obedience.wants_proof(evse, now):
+            if self.station is not None and self.station.clock_sure and self.obedience.wants_proof(evse, now):
                 yield Step(5, "proof", evse, partial(self._prove, evse))
         if evse.sample_at <= now and evse.session is not None:
             yield Step(6, "sample", evse, partial(self._sample, evse))

@@ -84,6 +84,11 @@ class Link:
         return self.memory.clock.offset_s - self._ahead_s
 
     @property
+    def clock_sure(self) -> bool:
+        """Whether nothing speaks for another one (StationClock)."""
+        return self.memory.clock.sure
+
+    @property
     def _steady_now(self) -> datetime:
         return STEADY_EPOCH + timedelta(seconds=self.monotonic())
 

@@ -46,6 +46,11 @@ class SmartCharging(ChargingProfiles):
         return self._link.clock_offset_s
 
     @property
+    def clock_sure(self) -> bool:
+        """Whether that is settled (StationClock)."""
+        return self._link.clock_sure
+
+    @property
     def learnt(self) -> Learnt:
         """What was learnt of it; whoever changes it calls `learnt_changed`."""
         return self._link.memory.learnt
