@@ -1,10 +1,12 @@
 """What one kill did to the site, seen by its physics alone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from custom_components.headroom.csms.composite import TX
+from custom_components.headroom.csms.composite import TX, TX_DEFAULT
 from simulator.breaker import NEVER_TRIPS
+from simulator.profile_rules import Installed
 from simulator.site import SimulatedSite
 
 CIRCUIT = "main"
@@ -27,7 +29,7 @@ class Watch:
     heat_before: float = field(init=False)
     """…and how warm its breaker was, in squares of its rating."""
     lapsed_s: float | None = None
-    """How long the last lease held."""
+    """How long the last lease held that gave a car more than its fallback."""
     highest_a: float = 0.0
     highest_heat: float = field(init=False)
     over_s: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
@@ -69,7 +71,9 @@ class Watch:
             self.over_after_a = max(self.over_after_a, max(current_a) - self.limit_a)
 
     def _held(self) -> int:
-        return sum(one.purpose == TX for station in self.site.stations.values() for one in station.profiles.installed)
+        return sum(
+            leads_higher(one, station.profiles.installed) for station in self.site.stations.values() for one in station.profiles.installed
+        )
 
     @property
     def endurance_used(self) -> float:
@@ -89,3 +93,18 @@ class Watch:
             "over_limit_after_lapse_a": round(max(0.0, self.over_after_a), 2),
             "trips": self.site.breakers[CIRCUIT].trips - self.trips_before,
         }
+
+
+def leads_higher(one: Installed, beside: Iterable[Installed]) -> bool:
+    """Tell whether a profile is a lease that gives its car more than the fallback beside it: the end of another relieves nobody."""
+    if one.purpose != TX:
+        return False
+    unit, most = _most(one)
+    fallbacks = [_most(each) for each in beside if each.purpose == TX_DEFAULT and each.evse_id in (0, one.evse_id)]
+    return not any(of_unit == unit and most <= fallback for of_unit, fallback in fallbacks)
+
+
+def _most(one: Installed) -> tuple[str, float]:
+    """Return the unit and the most that a profile ever gives."""
+    schedule = one.profile["chargingSchedule"][0]
+    return schedule["chargingRateUnit"], max(period["limit"] for period in schedule["chargingSchedulePeriod"])
