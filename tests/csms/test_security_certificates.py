@@ -162,6 +162,7 @@ async def test_a_station_gets_no_more_certificates_than_it_can_need(tmp_path: Pa
         assert "too many certificates" in answers[-1]["statusInfo"]["additionalInfo"]
         site.clock.now += SIGNED_EVERY_S
         async with site.connect("CP1", WORD) as client:
+            await client.call("Heartbeat", {})  # without a word it would be given half a minute first
             await site.house.until(Ready, times=3)
             assert [(await client.call("SignCertificate", request))["status"] for _ in range(2)] == ["Accepted", "Rejected"]
 
