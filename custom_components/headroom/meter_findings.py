@@ -52,16 +52,12 @@ def look_at(
     )
     said: list[Found | OwnFinding] = list(guessed.found)
     swapped = guessed.invert is True
-    if of is ResourceKind.PV and readings and min(_power_w(reading, voltage_v) for reading in readings) > DRAWS_W:
+    if of is ResourceKind.PV and readings and min(reading.power_at(voltage_v) for reading in readings) > DRAWS_W:
         said.append(OwnFinding.PV_DRAWS)
         swapped = True
     if total_only and of is None and phases > 1:
         said.append(OwnFinding.TOTAL_ONLY)
     return said or [OwnFinding.ALL_WELL], swapped
-
-
-def _power_w(reading: Reading, voltage_v: float) -> float:
-    return voltage_v * sum(reading.current_a) if reading.power_w is None else reading.power_w
 
 
 async def async_words(hass: HomeAssistant, said: Iterable[Found | OwnFinding]) -> str:

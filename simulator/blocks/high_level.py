@@ -74,11 +74,6 @@ class HighLevelCommunication(Block):
             earliest = self.station.now if negotiation.told is None else self.station.now + timedelta(seconds=TELLS_EVERY_S)
             negotiation.tell_at = min(negotiation.tell_at or earliest, earliest)
 
-    def renegotiate(self, evse_id: int) -> None:
-        """Let the car tell its needs again (K17)."""
-        if evse_id in self.negotiations:
-            self._tell_needs(evse_id)
-
     @override
     def step(self, dt_s: float) -> None:
         for evse_id, negotiation in self.negotiations.items():

@@ -75,6 +75,12 @@ class Circuit:
         l1, l2, l3 = (limit if phase in self.phases else 0.0 for phase in ALL_PHASES)
         return (l1, l2, l3)
 
+    def imbalance(self, unmanaged_a: PerPhase, *, any_absent: bool = False) -> Imbalance | None:
+        """Return how far sessions may take its conductors apart beside what is drawn otherwise; None where there is no such limit."""
+        if self.imbalance_a is None or self.wiring is not Wiring.STAR or len(self.phases) < len(ALL_PHASES):
+            return None
+        return Imbalance(limit_a=self.imbalance_a, unmanaged_a=unmanaged_a, any_absent=any_absent)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imbalance:

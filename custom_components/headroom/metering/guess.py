@@ -89,7 +89,7 @@ def guess(
     if not readings:
         return Guess(found=(), invert=None, live_phases=())
     if total_only:
-        spread = [evenly(_power_w(reading, voltage_v), phases=phases, voltage_v=voltage_v) for reading in readings]
+        spread = [evenly(reading.power_at(voltage_v), phases=phases, voltage_v=voltage_v) for reading in readings]
         readings = [replace(reading, current_a=current_a) for reading, current_a in zip(readings, spread, strict=True)]
     greatest = [max(abs(reading.current_a[phase]) for reading in readings) for phase in range(3)]
     live = tuple(phase + 1 for phase in range(3) if greatest[phase] >= BUSY_A)
@@ -137,7 +137,7 @@ def _units(readings: Sequence[Reading], voltage_v: float) -> Iterator[Found]:
 
 
 def _signs(readings: Sequence[Reading], voltage_v: float, *, generation: bool | None, night: bool | None) -> Iterator[Found]:
-    powers = [_power_w(reading, voltage_v) for reading in readings]
+    powers = [reading.power_at(voltage_v) for reading in readings]
     if max(powers) < -EXPORT_W:
         if generation is False:
             yield Found(finding=Finding.EXPORTS_WITHOUT_GENERATION, value=median(powers))
@@ -170,13 +170,9 @@ def _invert(readings: Sequence[Reading], found: Sequence[Found], voltage_v: floa
     if findings & {Finding.EXPORTS_WITHOUT_GENERATION, Finding.EXPORTS_AT_NIGHT}:
         return True
     # Import is what a site does that can't do else, and what any site mostly does; a magnitude looks the same, so it proves nothing.
-    if generation is False and min(_power_w(reading, voltage_v) for reading in readings) > EXPORT_W:
+    if generation is False and min(reading.power_at(voltage_v) for reading in readings) > EXPORT_W:
         return False
     return None
-
-
-def _power_w(reading: Reading, voltage_v: float) -> float:
-    return voltage_v * sum(reading.current_a) if reading.power_w is None else reading.power_w
 
 
 def _one_way(reading: Reading) -> bool:

@@ -44,6 +44,10 @@ class Reading:
     import_wh: float | None = None
     export_wh: float | None = None
 
+    def power_at(self, voltage_v: float) -> float:
+        """Return the power in W, by a voltage to neutral where the meter tells none."""
+        return voltage_v * sum(self.current_a) if self.power_w is None else self.power_w
+
 
 type OnReading = Callable[[Reading], None]
 type OnHealth = Callable[[MeterError | None], None]

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from ..engine.allocate import allocate
 from ..engine.deadman import fallback_room, sums
-from ..engine.model import ALL_PHASES, Circuit, Headroom, Imbalance, PerPhase, Phase, Request, Wiring
+from ..engine.model import Circuit, Headroom, PerPhase, Phase, Request
 from ..engine.stability import Holding, steady
 from ..engine.unmanaged import subtract
 from .circuit import CircuitState
@@ -38,7 +38,8 @@ def fallbacks(
             available_a=_not_negative(subtract(fallback_room(state.circuit), taken[circuit_id])),
             wiring=state.circuit.wiring,
             sum_a=_contract_room_a(state.circuit, taken[circuit_id], contract_voltage_v),
-            imbalance=None if contract_voltage_v is None else _imbalance(state.circuit, taken[circuit_id]),
+            # The building is taken for even.
+            imbalance=None if contract_voltage_v is None else state.circuit.imbalance(taken[circuit_id], any_absent=True),
         )
         for circuit_id, state in states.items()
     ]
@@ -67,13 +68,6 @@ def _contract_room_a(circuit: Circuit, taken_a: PerPhase, voltage_v: float | Non
     if circuit.limit_w is None or voltage_v is None:
         return None
     return max(0.0, circuit.limit_w / voltage_v - sum(circuit.unmanaged_worst_a) - sum(taken_a))
-
-
-def _imbalance(circuit: Circuit, taken_a: PerPhase) -> Imbalance | None:
-    """Return how far shares may take a circuit's conductors apart, its building taken for even."""
-    if circuit.imbalance_a is None or circuit.wiring is not Wiring.STAR or len(circuit.phases) < len(ALL_PHASES):
-        return None
-    return Imbalance(limit_a=circuit.imbalance_a, unmanaged_a=taken_a, any_absent=True)
 
 
 def at_least_or_nothing(limit_a: float, min_a: float) -> float:

@@ -6,7 +6,7 @@ import math
 from ..csms.values import UNKNOWN
 from ..demand_response.limits import ExternalLimits, LowestLimits
 from ..engine.deadman import LEASE_MIN_S, lease_room, sums
-from ..engine.model import ALL_PHASES, NONE_A, Circuit, Headroom, Imbalance, PerPhase, Wiring
+from ..engine.model import NONE_A, Circuit, Headroom, Imbalance, PerPhase
 from ..engine.tree import path
 from ..engine.unmanaged import SAME_A, Draw, add, estimate, highest, lowest, subtract, total
 from ..engine.urgency import Urgency
@@ -210,11 +210,8 @@ def _imbalance(state: CircuitState, drawn_a: PerPhase) -> Imbalance | None:
 
     A building that nobody measures is taken for even: what the cars themselves do stays inside the limit then.
     """
-    circuit = state.circuit
-    if circuit.imbalance_a is None or circuit.wiring is not Wiring.STAR or len(circuit.phases) < len(ALL_PHASES):
-        return None
     building_a = NONE_A if state.unmanaged is None else state.unmanaged.load_a
-    return Imbalance(limit_a=circuit.imbalance_a, unmanaged_a=add(building_a, drawn_a))
+    return state.circuit.imbalance(add(building_a, drawn_a))
 
 
 def _drawn_a(evse: EvseState, now: float) -> PerPhase:
