@@ -114,7 +114,10 @@ def test_a_station_without_composite_schedules_is_seen_to_let_a_lease_lapse(
 
 def test_a_station_whose_leases_outlast_all_ends_is_found_out_and_led_so_that_the_fuse_holds_without_us() -> None:
     async def story() -> None:
-        async with scenario(*[Place()] * 3, worst_case_a=57.0, building=steps((0.0, 3.0), (300.3, 57.0)), dead_man_from_s=70.0) as s:
+        async with scenario(
+            *[Place()] * 3, worst_case_a=57.0, building=steps((0.0, 3.0), (300.3, 57.0)), dead_man_from_s=70.0, over_limit_s=200.0
+        ) as s:
+            # What is above the limit once we are gone is what the breaker carries for good.
             # Until that is seen its least current stands beside the rule: nothing but a lapse shows it.
             _without_composite_schedules(s, 1)
             _passing_over(s.model(1).profiles, periods=True)

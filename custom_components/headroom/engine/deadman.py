@@ -130,6 +130,20 @@ def lease_room(circuit: Circuit, arrival_a: PerPhase = NONE_A, least_s: float = 
     return (l1, l2, l3)
 
 
+def beyond_long_a(
+    circuits: Mapping[str, Circuit], installed: Iterable[Installed], arriving_a: Mapping[str, PerPhase] = MappingProxyType({})
+) -> dict[str, PerPhase]:
+    """Return, by circuit and conductor, what is installed beyond what leases of `LEASE_MAX_S` may sum up to, as in `lease_s`; below 0: room."""
+    leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
+    result = {}
+    for circuit_id, circuit in circuits.items():
+        long_a = circuit.fuse_a * carried_load((LEASE_MAX_S + RESPONSE_S) / SAFETY, _preload(circuit))
+        besides_a = add(circuit.unmanaged_worst_a, arriving_a.get(circuit_id, NONE_A))
+        l1, l2, l3 = subtract(add(leased[circuit_id], besides_a), (long_a, long_a, long_a))
+        result[circuit_id] = (l1, l2, l3)
+    return result
+
+
 def lease_s(
     circuits: Mapping[str, Circuit],
     installed: Iterable[Installed],

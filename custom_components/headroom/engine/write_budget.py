@@ -2,8 +2,8 @@
 
 A station keeps its charging profiles over a power failure, so each one told is a write to its flash, and cheap flash bears some 100,000
 (libocpp's issue 543 reckons a year of an update every five minutes at that). An EVSE has so many writes at hand, gets more by the hour, and
-spends them freely while it has many: a building that jumps is followed closely for a while. With few left its raises are larger and later, and it
-takes no more than leases of five minutes allow, while another that has more left takes the rest (`site/steadiness.py`).
+spends them freely while it has many: a building that jumps is followed closely for a while. With few left its raises are larger and later, and
+its leases long, while others that have more left hold the short ones (`site/steadiness.py`).
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ CHARGING_PER_S = 47.0 / 3600.0
 """Leases of five minutes take a third of that."""
 IDLE_PER_S = 0.8 / 3600.0
 PLENTY = 80.0
-"""With so many left nothing is spared…"""
+"""With so many left leases may be as short as they can be…"""
 SPARING = 60.0
 """…and with so few no lease is to be shorter than `SPARING_LEASE_S`."""
 SPARING_LEASE_S = 25.0
 """Shorter ones, and longer ones up to where a breaker carries the load for good, allow fewer amps for each write."""
 SWINGS_FROM = 35.0
-"""An EVSE begins to take more than long leases allow with so many left…"""
+"""An EVSE may begin to hold short leases with so many left…"""
 SWINGS_TO = 10.0
 """…and goes on until there are no more than these."""
 FREE_ABOVE = 30.0
@@ -76,17 +76,12 @@ class WriteBudget:
         return cls(left=min(BURST, document["left"]), at_s=document["at"] - posix_zero_s)
 
     @property
-    def plenty(self) -> bool:
-        """Whether nothing needs to be spared."""
-        return self.left >= PLENTY
-
-    @property
     def shortest_s(self) -> float:
         """The shortest leases that it is for."""
         return _between(LEASE_MIN_S, SPARING_LEASE_S, min(1.0, max(0.0, (PLENTY - self.left) / (PLENTY - SPARING))))
 
     def swings(self, *, swinging: bool) -> bool:
-        """Tell whether its EVSE may take more than long leases allow, or go on with it."""
+        """Tell whether its EVSE may hold short leases, or go on with them."""
         return self.left >= (SWINGS_TO if swinging else SWINGS_FROM)
 
     def pace(self) -> Pace:

@@ -112,6 +112,10 @@ class EvseFacts:
     """When the limit in force last changed."""
     roomy_since: float = -math.inf
     """Since when its share has been above its limit without a break; infinite while it is not, for ever before that is seen."""
+    swinging: bool = False
+    """Its lease is one of the few that are short (`steadiness.py`)."""
+    held_steady: bool = False
+    """It has too few writes left to take more than long leases allow."""
     overdraw_since: float | None = None
     excess_a: float = 0.0
     """So much above its limit its car was seen to draw last, once it had followed; no more than is borne with (`holdings.py`)."""

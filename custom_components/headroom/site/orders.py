@@ -149,6 +149,7 @@ def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: floa
     for evse in evses:
         key = str(evse.key)
         note(evse, turn.told_a.get(key), now)
+        evse.swinging, evse.held_steady = key in turn.short, key in turn.steady
         if key in turn.requests:
             led[key] = evse
     wanting = {key for key, evse in led.items() if turn.requests[key].max_a >= turn.requests[key].min_a and not evse.sleeps(now)}

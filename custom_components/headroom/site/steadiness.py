@@ -1,25 +1,29 @@
-"""Who takes what only short leases allow, where the stations' flash is to be spared.
+"""Whose leases are short, where the stations' flash is to be spared.
 
-What a breaker carries for good is shared by long leases. What goes beyond it, up to what is free now, has to end within seconds if nobody
-renews it: it goes to as few EVSEs as can take it, those whose stations have the most writes left, and to others once they have fewer.
+What a breaker carries for good bears leases of five minutes. What is free now is mostly more, and has to end within seconds if nobody renews
+it: so the leases of a few end soon, just enough of them that what is left then is carried for good. They are those whose limits fall deepest
+as they end and whose stations have the most writes left; they stay the same ones until they have few left, and others follow. Where too few
+have any left, those who have none are held to what long leases allow.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+import math
 from types import MappingProxyType
 
-from ..engine.deadman import EPSILON_A, LEASE_MAX_S, LEASE_MIN_S, RESPONSE_S, Held, Installed, lease_s
+from ..engine.deadman import EPSILON_A, LEASE_MAX_S, LEASE_MIN_S, RESPONSE_S, Held, Installed, beyond_long_a, lease_s
 from ..engine.model import Allocation, Circuit, Headroom, PerPhase, Request
 from ..engine.tree import path
+from ..engine.unmanaged import highest, subtract
 from .evse import EvseState
 
-SWINGING_A = 0.5
-"""Who holds so much more than its steady share takes what short leases allow now."""
+AGAIN = 1.25
+"""Once those without writes are held, the falls of the others have to be so many times what is beyond before they are let go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steadiness:
-    """The requests as they are shared, and the steady shares; without these everybody takes the same."""
+    """The requests as they are shared, and the steady shares of those who are held to them; without these everybody takes the same."""
 
     requests: Mapping[str, Request]
     steady: Mapping[str, Allocation] = MappingProxyType({})
@@ -40,40 +44,82 @@ def shortest_s(evses: Iterable[EvseState]) -> float:
 
 
 def spares(evses: Iterable[EvseState]) -> bool:
-    """Tell whether the flash of one of these EVSEs is to be spared."""
-    return any(not evse.budget.plenty for evse in evses)
+    """Tell whether one of these EVSEs has too few writes left for short leases."""
+    return any(not evse.budget.swings(swinging=evse.swinging) for evse in evses)
 
 
-def steadied(
+def covered(
     circuits: Mapping[str, Circuit],
     requests: Mapping[str, Request],
-    steady: Mapping[str, Allocation],
-    free_rows: Iterable[Headroom],
+    shares: Mapping[str, Allocation],
     steady_rows: Iterable[Headroom],
     evses: Mapping[str, EvseState],
-    now: float,
-) -> Steadiness:
-    """Return the requests with those who are to be steady held to what they have of what long leases allow.
+) -> bool:
+    """Tell whether the shares are what long leases allow once the leases of those have ended that have writes left for short ones."""
+    long_a = {row.circuit_id: row.available_a for row in steady_rows}
+    beyond_a = {each: [-left for left in long_a[each]] for each in circuits}
+    held = any(evse.held_steady for evse in evses.values())
+    for key, request in requests.items():
+        evse, share_a = evses[key], shares[key].limit_a
+        falls_a = max(0.0, share_a - evse.lasting_a) if evse.budget.swings(swinging=evse.swinging) else 0.0
+        left_a = share_a - falls_a / AGAIN if held else share_a - falls_a
+        for circuit in path(circuits, evse.circuit_id):
+            for phase in request.phases:
+                beyond_a[circuit.circuit_id][phase] += left_a
+    return all(each <= EPSILON_A for of_circuit in beyond_a.values() for each in of_circuit)
 
-    `steady` is what everybody has of `steady_rows`, which long leases allow; `free_rows` are what is free.
-    """
-    steady_a = {row.circuit_id: row.available_a for row in steady_rows}
-    beyond_a = {
-        row.circuit_id: max(free - low for free, low in zip(row.available_a, steady_a[row.circuit_id], strict=True))
-        for row in free_rows
-        if row.circuit_id in circuits
+
+def steadied(requests: Mapping[str, Request], steady: Mapping[str, Allocation], evses: Mapping[str, EvseState]) -> Steadiness:
+    """Return the requests with those who have too few writes left held to what they have of what long leases allow, `steady`."""
+    held = {
+        key: replace(request, max_a=min(request.max_a, max(steady[key].limit_a, request.min_a)), ceiling=steady[key].reason.code)
+        for key, request in requests.items()
+        if steady[key].limit_a < request.max_a and not evses[key].budget.swings(swinging=evses[key].swinging)
     }
-    capped = dict(requests)
-    swinging = {key for key in requests if evses[key].limit_a(now) > steady[key].limit_a + SWINGING_A}
-    for key in sorted(requests, key=lambda key: (key not in swinging, -evses[key].budget.left, key)):
-        request, share_a = requests[key], steady[key].limit_a
-        above = [circuit.circuit_id for circuit in path(circuits, evses[key].circuit_id)]
-        if any(beyond_a[each] > EPSILON_A for each in above) and evses[key].budget.swings(swinging=key in swinging):
-            for each in above:
-                beyond_a[each] -= request.max_a - share_a
-        elif share_a < request.max_a:
-            capped[key] = replace(request, max_a=min(request.max_a, max(share_a, request.min_a)), ceiling=steady[key].reason.code)
-    return Steadiness(requests=capped, steady={key: steady[key] for key in capped if capped[key] is not requests[key]})
+    return Steadiness(requests={**requests, **held}, steady={key: steady[key] for key in held})
+
+
+def shortened(
+    circuits: Mapping[str, Circuit],
+    holding: Mapping[str, Installed],
+    arriving_a: Mapping[str, PerPhase],
+    evses: Mapping[str, EvseState],
+    early: Collection[str],
+) -> set[str]:
+    """Return which of `evses` have to hold short leases for all others to hold long ones, beside those that are to end `early`."""
+    beyond_a = beyond_long_a(circuits, holding.values(), arriving_a)
+    falls_a = {key: subtract(highest(holding[key].most_a, holding[key].falls_to_a), holding[key].falls_to_a) for key in holding}
+    for key in early:
+        _take(beyond_a, falls_a[key], path(circuits, holding[key].circuit_id))
+    if not _any(beyond_a):
+        return set()
+    short = set[str]()
+    for key in sorted(evses, key=lambda key: _last_to_be_short(evses[key], falls_a[key], key)):
+        way = path(circuits, holding[key].circuit_id)
+        if any(
+            left > EPSILON_A and fall > EPSILON_A
+            for circuit in way
+            for left, fall in zip(beyond_a[circuit.circuit_id], falls_a[key], strict=True)
+        ):
+            short.add(key)
+            _take(beyond_a, falls_a[key], way)
+            if not _any(beyond_a):
+                break
+    return short
+
+
+def _last_to_be_short(evse: EvseState, falls_a: PerPhase, key: str) -> tuple[bool, bool, bool, float, str]:
+    doubt = evse.unanswered_lease_a > 0 and evse.in_flight_a is None
+    return (not evse.budget.swings(swinging=evse.swinging), doubt, not evse.swinging, -max(0.0, evse.budget.left) * sum(falls_a), key)
+
+
+def _take(beyond_a: dict[str, PerPhase], falls_a: PerPhase, way: Sequence[Circuit]) -> None:
+    for circuit in way:
+        beyond_a[circuit.circuit_id] = subtract(beyond_a[circuit.circuit_id], falls_a)
+
+
+def _any(beyond_a: Mapping[str, PerPhase]) -> bool:
+    return any(max(each) > EPSILON_A for each in beyond_a.values())
 
 
 def lengths_s(
@@ -85,12 +131,11 @@ def lengths_s(
 ) -> Mapping[str, float]:
     """Return how long the leases may run of those that need not be as short as `short_s`; nothing where all have to be.
 
-    `short` are those who take more than their steady share, or whose lease is to end. When theirs have ended, what is left has to be what each breaker carries for
-    good: until then the shorter ones bound how warm it is.
+    When the leases of `short` have ended, what is left has to be what each breaker carries for good: until then they bound how warm it is.
     """
     if short_s >= LEASE_MAX_S or not short:
         return {}
-    after = [_once_ended(each, short_s) if key in short else replace(each, held=_later(each, short_s)) for key, each in holding.items()]
+    after = [_once_ended(each) if key in short else replace(each, held=_later(each, short_s)) for key, each in holding.items()]
     longer_s = lease_s(circuits, after, short_s, arriving_a, warm=True)
     return {key: longer_s for key in holding if key not in short} if longer_s > short_s else {}
 
@@ -108,8 +153,10 @@ def outlasting(
 def _later(each: Installed, after_s: float) -> tuple[Held, ...]:
     """Return what it holds for longer, and its fallback where something has ended by then."""
     outlasts = tuple(held for held in each.held if held.for_s > after_s + RESPONSE_S)
-    return outlasts if len(outlasts) == len(each.held) else (*outlasts, Held(limit_a=each.falls_to_a, for_s=float("inf")))
+    return outlasts if len(outlasts) == len(each.held) else (*outlasts, Held(limit_a=each.falls_to_a, for_s=math.inf))
 
 
-def _once_ended(each: Installed, after_s: float) -> Installed:
-    return replace(each, held=(*_later(each, after_s), Held(limit_a=each.falls_to_a, for_s=float("inf"))))
+def _once_ended(each: Installed) -> Installed:
+    """Return what it holds once a short lease has ended that takes the place of what it holds now, within a round trip, until which raises wait."""
+    lasts = (held for held in each.held if held.for_s == math.inf)
+    return replace(each, held=(*lasts, Held(limit_a=each.falls_to_a, for_s=math.inf)))

@@ -6,7 +6,7 @@ import math
 
 from ..demand_response.limits import ExternalLimits
 from ..engine.circumstances import Limits, with_circumstances
-from ..engine.deadman import LEASE_MAX_S, LOW_LEASE_S, blind_s, lease_s
+from ..engine.deadman import LEASE_MAX_S, LOW_LEASE_S, Installed, blind_s, lease_s
 from ..engine.model import Allocation, Headroom, PerPhase, Reason, Request
 from ..engine.share import share
 from ..engine.stability import Holding, steady
@@ -26,7 +26,7 @@ from .planning import Sharing
 from .reason import reason_of
 from .room import comes_to_light, headrooms, held_by, limit_a, path_ids
 from .snapshot import MeterHealth
-from .steadiness import Steadiness, lengths_s, outlasting, shortest_s, spares, steadied
+from .steadiness import Steadiness, covered, lengths_s, outlasting, shortened, shortest_s, spares, steadied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,10 @@ class Turn:
     """How long leases run…"""
     longer_s: Mapping[str, float]
     """…but those of these EVSEs."""
+    short: Collection[str]
+    """These EVSEs' leases end early for the others' to be long…"""
+    steady: Collection[str]
+    """…and these are held to what long leases allow."""
     tight: bool
     """Somebody's raise waits for the others' leases to be as short as that."""
     may_lapse: Collection[str]
@@ -83,12 +87,15 @@ def decide(
     rows, peak_left_a = shared_rows(shortest_s(evses))
     sessions = {str(evse.key): evse for evse in evses if led(evse, mode)}
     requests = by_the_rules((request(evse, config, now) for evse in sessions.values()), config, now)
-    steadiness = Steadiness(requests=requests)
+    steadiness, shares = Steadiness(requests=requests), None
     if spares(sessions.values()) and (steady_rows := shared_rows(LEASE_MAX_S)[0]) != rows:
-        steady_shares = shared(steady_rows, list(requests.values()))
-        steadiness = steadied(circuits, requests, steady_shares, rows, steady_rows, sessions, now)
+        shares = shared(rows, list(requests.values()))
+        if not covered(circuits, requests, shares, steady_rows, sessions):
+            steadiness = steadied(requests, shared(steady_rows, list(requests.values())), sessions)
+            shares = None
     asked = list(steadiness.requests.values())
-    allocations = beside_late(steadiness.with_reasons(shared(rows, asked)), asked, rows, circuits, sessions, shared, now)
+    shares = steadiness.with_reasons(shared(rows, asked)) if shares is None else shares
+    allocations = beside_late(shares, asked, rows, circuits, sessions, shared, now)
     by_evse = {evse.key: evse for evse in evses}
     unsure = {
         circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.STALE or comes_to_light(state, by_evse, now)
@@ -118,14 +125,17 @@ def decide(
     # They are so before the rule counts what may have begun where a station is away.
     low = {key for key, evse in by_key.items() if key in told and lowers_nothing(evse, told[key])}
     early = {key for key, evse in by_key.items() if key in told and ends_early(evse, told[key])}
-    short = (set(sessions) - set(steadiness.steady) - low if steadiness.steady else set()) | early
-    holding = {
-        key: installed(
-            evse, now, evse.peak_a if doubtful(evse) else told.get(key), 0.0 if key in short else math.inf, arrival_s=IDLE_AWAY_S
-        )
-        for key, evse in by_key.items()
-    }
+
+    def holds(key: str, *, ends_soon: bool) -> Installed:
+        evse = by_key[key]
+        told_a = evse.peak_a if doubtful(evse) else told.get(key)
+        return installed(evse, now, told_a, 0.0 if ends_soon else math.inf, arrival_s=IDLE_AWAY_S)
+
+    holding = {key: holds(key, ends_soon=key in early) for key in by_key}
     arriving_a = arrivals_a(circuits, evses, now)
+    may_swing = {key: sessions[key] for key in told if key in sessions and key not in low | early}
+    short = shortened(circuits, holding, arriving_a, may_swing, early) | early
+    holding |= {key: holds(key, ends_soon=True) for key in short - early}
     length_s = lease_s(circuits, holding.values(), arriving_a=arriving_a)
     longer_s = dict(lengths_s(circuits, holding, arriving_a, short, length_s))
     low_a = {key: by_key[key].per_phase(told[key]) for key in low}
@@ -165,6 +175,8 @@ def decide(
         },
         lease_s=length_s,
         longer_s=longer_s,
+        short=short,
+        steady=steadiness.steady,
         tight=tight,
         may_lapse=may_lapse,
         sharing=sharing,
