@@ -19,7 +19,7 @@ from custom_components.headroom.csms.v201.link import SCHEMAS
 from custom_components.headroom.csms.values import Inventory, SmartCharging
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 500_000, tzinfo=UTC)
-START = "2026-01-01T11:59:00.000Z"
+START = "2026-01-01T10:59:00.000Z"
 ENDS = NOW + timedelta(minutes=2)
 
 
@@ -71,7 +71,7 @@ dialects = st.builds(
     unit=st.sampled_from((None, "A", "W")),
     decimals=st.integers(0, 1),
     kind=st.sampled_from(get_args(Kind.__value__)),
-    backdate_s=st.integers(0, 3600),
+    backdate_s=st.integers(0, 86400),
     phases_sent=st.booleans(),
     handle=st.sampled_from(Handle),
     lease_end=st.sampled_from(LeaseEnd),
@@ -136,6 +136,8 @@ def test_a_lease_may_end_by_a_second_period_at_the_last_whole_second() -> None:
     lease = profiles.lease(1, "T", 16, ENDS, words(lease_end=LeaseEnd.PERIOD), fallback_a=6.44)
     assert periods(lease) == [{"startPeriod": 0, "limit": 16}, {"startPeriod": 180, "limit": 6.4}]
     assert lease.profile["validTo"] == "2026-01-01T12:02:00.500Z"
+    # A station that reckons from when it was told ends it late by no more than the lag.
+    assert lease.profile["chargingSchedule"][0]["startSchedule"] == "2026-01-01T11:59:00.000Z"
     over = profiles.lease(1, "T", 16, NOW - timedelta(hours=1), words(lease_end=LeaseEnd.PERIOD), fallback_a=6)
     assert len(periods(over)) == 1
 
@@ -160,6 +162,19 @@ def test_a_relative_profile_has_no_start_and_the_station_maximum_is_never_one() 
 
 def test_an_absolute_profile_starts_as_far_back_as_the_station_wants_it() -> None:
     assert profiles.fallback(1, 6, words(backdate_s=0)).profile["chargingSchedule"][0]["startSchedule"] == "2026-01-01T12:00:00.000Z"
+
+
+def test_what_says_one_thing_only_has_begun_though_the_stations_clock_goes_back_by_an_hour() -> None:
+    set_back = NOW - timedelta(hours=1)
+    for placed in (
+        profiles.station_limit(63, words()),
+        profiles.fallback(1, 6, words()),
+        profiles.lease(1, "T", 16, ENDS, words()),
+        profiles.lease(1, "T", 16, None, words()),
+    ):
+        assert datetime.fromisoformat(placed.profile["chargingSchedule"][0]["startSchedule"]) < set_back
+    by_periods = words(lease_end=LeaseEnd.PERIOD)
+    assert datetime.fromisoformat(profiles.fallback(1, 6, by_periods).profile["chargingSchedule"][0]["startSchedule"]) < set_back
 
 
 @pytest.mark.parametrize(

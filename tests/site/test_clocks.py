@@ -63,3 +63,22 @@ def test_leases_of_a_station_whose_clock_was_set_back_are_told_anew(back_s: floa
             assert s.site.snapshot.dead_man.holds is True
 
     run(story())
+
+
+def test_a_station_whose_clock_goes_back_by_an_hour_is_without_a_limit_at_no_moment() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 4, building=steps((0.0, 8.0)), dead_man_from_s=None) as s:
+            await s.until(90)
+            model = s.model(1)
+
+            def in_force_a() -> float:
+                return model.profiles.limit(1, model.now, model.evses[1].transaction).limit_a
+
+            before_a = in_force_a()
+            assert before_a < 20
+            model.spec = replace(model.spec, clock_offset_s=-3600.0)
+            for _ in range(100):
+                await s.wait(0.2)
+                assert in_force_a() <= before_a + 1.0
+
+    run(story())

@@ -14,7 +14,9 @@ from .frames import Payload
 type Unit = Literal["A", "W"]
 type Kind = Literal["Absolute", "Relative"]
 
-MOST_BACKDATED_S = 3600
+LAG_S = 60
+"""So far a station's clock may lag behind what it last showed."""
+MOST_BACKDATED_S = 86_400
 
 
 class Handle(StrEnum):
@@ -48,8 +50,8 @@ class Dialect:
     """Of a limit, rounded down: 1 as OCPP allows, or 0."""
     kind: Kind = "Absolute"
     """Of lease and fallback; a station maximum is always Absolute."""
-    backdate_s: int = 60
-    """An Absolute schedule starts so long ago, for a station whose clock lags."""
+    backdate_s: int = 3600 + LAG_S
+    """An Absolute schedule that says one thing for good starts so long ago: at a station whose clock goes back by an hour it has begun."""
     phases_sent: bool = True
     """numberPhases goes along where it says more than the 3 that its absence means (K01.FR.49)."""
     handle: Handle = Handle.TRANSACTION
@@ -70,6 +72,11 @@ class Dialect:
     def overwrites(self) -> bool:
         """Whether a limit takes the fallback's own place (same profile id and level)."""
         return not self.holds_leases and self.handle is not Handle.TRANSACTION
+
+    @property
+    def backdate_of_periods_s(self) -> int:
+        """How long ago a schedule of several periods starts: little, for a station that reckons from when it was told ends each so late."""
+        return min(self.backdate_s, LAG_S)
 
     @property
     def tells_station_limit(self) -> bool:

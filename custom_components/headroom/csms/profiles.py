@@ -162,7 +162,7 @@ def lease(
     periods = [_period(0, limit_a, words)]
     if ends_at is not None and dialect.lease_end is LeaseEnd.PERIOD and fallback_a is not None:
         # A whole second, rather early than late.
-        after_s = math.floor((ends_at - _start(words)).total_seconds())
+        after_s = math.floor((ends_at - _start(words, several=True)).total_seconds())
         periods += [_period(after_s, fallback_a, words)] if after_s > 0 else []
     profile = _profile(
         profile_id,
@@ -181,8 +181,9 @@ def _period(start_s: int, limit_a: float, words: Wording) -> Period:
     return Period(start_s=start_s, limit=words.rate.limit(limit_a), phases=words.rate.phases, phase_to_use=words.rate.phase_to_use)
 
 
-def _start(words: Wording) -> datetime:
-    return (words.now - timedelta(seconds=words.dialect.backdate_s)).replace(microsecond=0)
+def _start(words: Wording, *, several: bool) -> datetime:
+    ago_s = words.dialect.backdate_of_periods_s if several else words.dialect.backdate_s
+    return (words.now - timedelta(seconds=ago_s)).replace(microsecond=0)
 
 
 def _profile(
@@ -197,7 +198,8 @@ def _profile(
     valid_to: datetime | None = None,
 ) -> Profile:
     relative = words.dialect.kind == "Relative" and purpose != STATION_LIMIT
-    schedule = Schedule(schedule_id=schedule_id, periods=periods, unit=words.rate.unit, start=None if relative else _start(words))
+    start = None if relative else _start(words, several=len(periods) > 1)
+    schedule = Schedule(schedule_id=schedule_id, periods=periods, unit=words.rate.unit, start=start)
     return build(
         profile_id=profile_id,
         purpose=purpose,
