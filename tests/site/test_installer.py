@@ -312,6 +312,28 @@ async def test_a_station_that_answers_no_question_for_samples_is_asked_twice_and
     assert asked == [1, 2, 2, 2], "each one holds up a cut until it has timed out"
 
 
+@pytest.mark.parametrize("unknown", ["transaction_unknown", "status_unknown"])
+async def test_a_station_that_does_not_answer_what_it_is_asked_of_an_evse_is_asked_twice_and_the_evse_stays_unheard(unknown: str) -> None:
+    clock, station = Clock(), TakesLimits()
+    installer = Installer("CP1", clock, Silent())
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", ready=True)
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 10.0, True, 10.0
+    setattr(evse, unknown, True)
+    installer.evses, installer.station = [evse], cast(Station, station)
+    running = asyncio.create_task(installer.run())
+    asked = []
+    for _ in range(4):
+        clock.now_s += 60.0
+        evse.take_silence(clock.now_s)
+        installer.wake()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        asked.append(station.asked)
+    running.cancel()
+    assert asked == [1, 2, 2, 2], "the first question may have been lost, and each one holds up a cut until it has timed out"
+    assert not evse.heard
+
+
 async def test_what_a_report_shows_to_be_gone_while_it_is_taken_away_is_gone() -> None:
     evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
     for _ in range(2):

@@ -23,7 +23,7 @@ _LOGGER = logging.getLogger(__name__)
 
 TICK_S = 0.01
 UNANSWERED = 2
-"""A station that leaves so many questions for a sample unanswered is asked for none any more: nothing else can be sent meanwhile."""
+"""A station that leaves so many questions of a kind unanswered is asked no more of them: nothing else can be sent meanwhile."""
 
 
 class Installer(Steps):
@@ -145,9 +145,7 @@ class Installer(Steps):
         failures = self._backoff.failed(step.place, self._clock.monotonic())
         _LOGGER.debug("Station %s: %s failed, %d times in a row: %s", self._identity, step.name, failures, error)
         if step.name in NO_WRITES:
-            tells_by_itself = not self.obedience.known.habits.samples_only_on_request
-            unanswered = isinstance(error, CallTimeoutError) and failures >= UNANSWERED and tells_by_itself
-            self._samples_on_request = self._samples_on_request and not (step.name == "sample" and (refused or unanswered))
+            self._not_told(step, refused=refused, unanswered=isinstance(error, CallTimeoutError) and failures >= UNANSWERED)
             return
         if evse is None:
             if refused and step.name == OTHERS:
@@ -164,6 +162,16 @@ class Installer(Steps):
         elif not isinstance(error, StationOfflineError):
             self.obedience.unanswered(evse)
         self._report.failed(evse)
+
+    def _not_told(self, step: Step, *, refused: bool, unanswered: bool) -> None:
+        """Ask no more for what a station does not tell when it is asked; what it has not told of an EVSE stays unknown."""
+        if step.name == "sample":
+            tells_by_itself = not self.obedience.known.habits.samples_only_on_request
+            self._samples_on_request = self._samples_on_request and not (refused or (unanswered and tells_by_itself))
+        elif unanswered and step.evse is not None and step.name == "transaction":
+            step.evse.transaction_unknown = False
+        elif unanswered and step.evse is not None and step.name == "status":
+            step.evse.status_unknown = False
 
     def _refused(self, evse: EvseState, step: str, failures: int, error: CallRejectedError | CallError) -> bool:
         """Take note that a lease or a fallback was refused; returns whether something else is tried now."""

@@ -291,5 +291,8 @@ class Steps:
         evse.transaction_unknown, evse.heard_at = False, self._clock.monotonic() + TOLD_S
 
     async def _ask_status(self, evse: EvseState, station: Station) -> None:
+        try:
+            await station.trigger("StatusNotification", evse.key.evse_id)
+        except (CallRejectedError, CallError) as error:
+            _LOGGER.debug("EVSE %s does not tell its status when asked: %s", evse.key, error)
         evse.status_unknown = False
-        await station.trigger("StatusNotification", evse.key.evse_id)
