@@ -409,3 +409,35 @@ async def test_a_lease_that_ends_by_a_second_period_counts_with_what_that_says_u
     assert (evse.held_fallback_a, evse.lasting_a) == (10.0, 10.0)
     order_lease(evse, turn, Mode.DYNAMIC, None, 100.0)
     assert evse.wanted_lease is None, "nothing is left to be told"
+
+
+@pytest.mark.parametrize("judging", ["confirmed", "unanswered"])
+async def test_a_fault_over_what_came_of_a_limit_ends_nobodys_limits(
+    judging: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, told_a = Clock(), []
+
+    class Takes(Deaf):
+        async def install_lease(self, evse_id: int, transaction_id: str, limit_a: float, *args: Any, **more: Any) -> None:
+            told_a.append(limit_a)
+            if judging == "unanswered":
+                raise CallTimeoutError("SetChargingProfile")
+
+    def faulty(*args: Any) -> None:
+        raise KeyError(judging)
+
+    installer = Installer("CP1", clock, Silent())
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session())
+    evse.fallback_a, evse.fallback_current, evse.wanted_fallback_a = 10.0, True, 10.0
+    installer.evses, installer.station = [evse], cast(Station, Takes())
+    monkeypatch.setattr(installer.obedience, judging, faulty)
+    running = asyncio.create_task(installer.run())
+    for limit_a in (8.0, 6.0):
+        clock.now_s += 60.0
+        evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=limit_a, length_s=60.0, urgent=True)
+        installer.wake()
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert told_a == [8.0, 6.0] and not running.done()
+    running.cancel()
+    assert len([record for record in caplog.records if record.exc_info]) == 1, "it is told once"

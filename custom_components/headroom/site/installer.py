@@ -109,20 +109,29 @@ class Installer(Steps):
         return min((each for each in due if each > now), default=math.inf)
 
     async def _make(self, step: Step, station: Station) -> None:
+        """Make one call and judge what came of it; a fault of ours with this one station must not cost the site its control of it."""
+        try:
+            await self._try(step, station)
+        except Exception:
+            if not self._failing:
+                _LOGGER.exception("Station %s: %s was made, but what came of it can't be judged", self._identity, step.name)
+            self._failing = True
+            self._backoff.failed(step.place, self._clock.monotonic())  # else it might be made again at once, for ever
+
+    async def _try(self, step: Step, station: Station) -> None:
         started = self._clock.monotonic()
         try:
             await step.run(station)
         except StationError as error:
             self._failed(step, error)
         except Exception as error:
-            # A fault of ours with this one station must not cost the site its control of it.
             if not self._failing:
                 _LOGGER.exception("Station %s: %s could not be made", self._identity, step.name)
             self._failing = True
             self._failed(step, StationError(str(error)))
         else:
-            self._failing = False
             self._succeeded(step, self._clock.monotonic() - started)
+            self._failing = False
 
     def _succeeded(self, step: Step, latency_s: float) -> None:
         self._backoff.over(step.place)
