@@ -196,6 +196,24 @@ async def test_an_unknown_station_that_does_not_boot_when_asked_becomes_ready_wi
         assert impatient.station().inventory.smart_charging.periods_per_schedule == 24
 
 
+async def test_a_boot_of_its_own_is_no_answer_to_a_question_that_nobody_waits_for_any_more(house: House) -> None:
+    async with station(house.port) as client:
+        await house.boot(client)
+    await house.until(Disconnected)
+    house.admissions["CP1"] = Admission.PENDING
+    async with station(house.port) as client:
+        client.boot_when_asked = False
+        house.admissions["CP1"] = Admission.ACCEPTED
+        await house.station().approve()
+        await client.until("TriggerMessage")
+        await client.call("Heartbeat", {})  # it was there all the time, and is ready by that
+        await house.until(Ready, times=2)
+        assert client.requests("GetVariables") == []
+        await client.call("BootNotification", BOOT)
+        await house.until(Ready, times=3)
+        await client.until("GetVariables")  # after a boot of its own it is seen whether it holds what it was set to
+
+
 async def test_an_unapproved_station_without_a_boot_is_read_and_approved(house: House) -> None:
     house.admissions["CP1"] = Admission.PENDING
     async with station(house.port) as client:

@@ -133,6 +133,7 @@ class Startup:
     def _go_on(self, stage: Stage) -> None:
         if self._stage is not None:
             self._stage.cancel()
+        self._boot_asked = False  # nobody waits for it any more: a boot that comes now may be one of its own
         self._stage = asyncio.create_task(self._guarded(stage))
 
     async def _guarded(self, stage: Stage) -> None:
