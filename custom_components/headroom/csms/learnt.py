@@ -8,11 +8,13 @@ import math
 from typing import Any
 
 from .dialect import Dialect
-from .fields import optional_moment, optional_number, optional_record, optional_text, records, written
+from .fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records, written
 from .frames import Payload
 
 LATENCIES = 20
 SLOW_SHARE = 0.9
+START_REFUSALS = 2
+"""So many starts in a row refused with a profile and taken without show that the profile is what it will not have."""
 ATTEMPTS = 40
 
 
@@ -76,8 +78,8 @@ class Learnt:
     """Nothing that could be tried made it obey: it is uncontrolled until it boots or heals."""
     lease_ends: bool | None = None
     """Whether a lease ends at the station as told: by its composite schedule, or as seen; None while nothing shows it."""
-    starts_with_limit: bool = True
-    """Whether it takes a profile along with a start from afar (K05); False: it refused one and took the start without."""
+    starts_refused: int = 0
+    """How often in a row it refused a start from afar with a profile (K05) and took it without."""
     answers_pings: bool | None = None
     """Whether it ever answered a WebSocket ping; False: it spoke on without."""
     acknowledges: Latency = field(default_factory=Latency)
@@ -91,9 +93,18 @@ class Learnt:
         known = bool(self.fingerprint)
         self.fingerprint = tuple(fingerprint)
         self.follows, self.lease_ends, self.dialect, self.answers_pings = Latency(), None, None, None
-        self.starts_with_limit = True
+        self.starts_refused = 0
         self.begin_again()
         return known
+
+    @property
+    def starts_with_limit(self) -> bool:
+        """Whether it is worth sending a profile along with a start from afar: a single refusal may have been for that moment."""
+        return self.starts_refused < START_REFUSALS
+
+    def booted(self) -> None:
+        """Let a station that booted be tried once more with what it refused."""
+        self.starts_refused = min(self.starts_refused, START_REFUSALS - 1)
 
     def begin_again(self) -> None:
         """Forget what failed, so that it may be tried once more."""
@@ -118,7 +129,7 @@ class Learnt:
             "heeded_by": sorted(self.heeded_by),
             "exhausted": self.exhausted,
             "lease_ends": self.lease_ends,
-            "starts_with_limit": self.starts_with_limit,
+            "starts_refused": self.starts_refused,
             "answers_pings": self.answers_pings,
             "acknowledges_s": list(self.acknowledges.seconds),
             "follows_s": list(self.follows.seconds),
@@ -136,7 +147,7 @@ class Learnt:
             heeded_by={evse_id for evse_id in _listed(document, "heeded_by") if isinstance(evse_id, int)},
             exhausted=document.get("exhausted") is True,
             lease_ends=ends if isinstance(ends := document.get("lease_ends"), bool) else None,
-            starts_with_limit=document.get("starts_with_limit") is not False,
+            starts_refused=max(0, optional_whole(document, "starts_refused") or 0),
             answers_pings=answers if isinstance(answers := document.get("answers_pings"), bool) else None,
             acknowledges=_latency(document, "acknowledges_s"),
             follows=_latency(document, "follows_s"),

@@ -127,6 +127,8 @@ class Words:
             self.learnt.dialect = None
         if self.learnt.dialect is not None:
             self.learnt.dialect = fitted(self.learnt.dialect, self._can)
+        if booted:
+            self.learnt.booted()
         for evse in self.evses:
             if booted:
                 self._trials.pop(evse.key, None)

@@ -83,7 +83,7 @@ class Transactions(Block):
             "groupIdToken": written_group(group),
             "remoteStartId": remote_start_id,
         }
-        first = None if limit_a is None else self.first_lease(evse_id, limit_a, valid_to, fallback_a)
+        first, learnt = None if limit_a is None else self.first_lease(evse_id, limit_a, valid_to, fallback_a), self._link.memory.learnt
         if first is not None:
             try:
                 response = await self._link.ready_calls.command(
@@ -95,11 +95,13 @@ class Transactions(Block):
             else:
                 if (profile_id := first.profile_id) is not None:
                     self._link.memory.told[profile_id] = first
+                learnt.starts_refused = 0
                 return Started(transaction_id=optional_text(response, "transactionId"), with_limit=True)
         response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
         if first is not None:
-            _LOGGER.info("%s takes no limit along with a start from afar", self._link.identity)
-            self._link.memory.learnt.starts_with_limit = False
+            learnt.starts_refused += 1
+            if not learnt.starts_with_limit:
+                _LOGGER.info("%s takes no limit along with a start from afar", self._link.identity)
             self._link.memory.changed()
         return Started(transaction_id=optional_text(response, "transactionId"))
 
