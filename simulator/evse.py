@@ -9,7 +9,7 @@ from custom_components.headroom.csms.composite import Transaction
 
 from . import car as cars
 from .car import CarSpec, CarState
-from .electrical import LEAST_CURRENT_A, PerPhase, on_grid
+from .electrical import LEAST_CURRENT_A, NONE_A, PerPhase, on_grid
 from .factory import EvseSpec
 
 type Token = dict[str, str]
@@ -34,11 +34,12 @@ class ActiveTransaction:
     seq_no: int = 0
     sampled_at: datetime | None = None
     """When its last periodic sample was taken, or was due."""
+    identity: Transaction = field(init=False)
+    """What profiles know of it."""
 
-    @property
-    def identity(self) -> Transaction:
-        """Return what profiles know of it."""
-        return Transaction(transaction_id=self.transaction_id, started_at=self.started_at)
+    def __post_init__(self) -> None:
+        """Make once what is asked for at every step."""
+        self.identity = Transaction(transaction_id=self.transaction_id, started_at=self.started_at)
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class Evse:
     @property
     def grid_a(self) -> PerPhase:
         """Currents it draws from the grid's conductors."""
-        return on_grid(self.terminals_a, self.spec.conductors)
+        return on_grid(self.terminals_a, self.spec.conductors) if self.car_state.draw_a else NONE_A
 
     @property
     def wanted_a(self) -> float:

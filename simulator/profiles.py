@@ -4,6 +4,7 @@ What they allow together is the central system's own engine (csms/composite.py),
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,26 @@ from .electrical import VOLTAGE_V
 from .profile_rules import Abilities, Installed, Profile, installed
 from .quirks import NO_QUIRKS, Quirks
 from .timestamps import written
+
+LOOKS_AHEAD_S = 3600.0
+"""So far ahead it is looked when a limit changes next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reckoned:
+    """A limit, which holds from `since` up to `until` by all that it was reckoned from. A list of profiles is never changed, but replaced."""
+
+    installed: Sequence[Installed]
+    forgotten: frozenset[int]
+    transaction: Transaction | None
+    since: datetime
+    until: datetime
+    limit: Limit
+
+    def holds(self, installed: Sequence[Installed], forgotten: frozenset[int], transaction: Transaction | None, at: datetime) -> bool:
+        """Tell whether it is the limit at a moment."""
+        same = installed is self.installed and forgotten is self.forgotten and transaction == self.transaction
+        return same and self.since <= at < self.until
 
 
 class ProfileStore:
@@ -36,8 +57,10 @@ class ProfileStore:
         self.installed: list[Installed] = []
         self.negotiating: set[int] = set()
         """EVSEs whose car told what it needs."""
-        self._forgotten: set[int] = set()
+        self._forgotten: frozenset[int] = frozenset()
         """EVSEs whose limit was forgotten (Quirks.forgets_when_suspended)."""
+        self._reckoned: dict[int, _Reckoned] = {}
+        """What each EVSE may give, and for 0 the station: the physics ask at every step, and it seldom changes."""
 
     # What comes and goes
 
@@ -49,7 +72,7 @@ class ProfileStore:
         self.expire(now)
         new = installed(evse_id, dict(profile), quirks=self.quirks)
         self.installed = [*self._beside(new, transactions), new]
-        self._forgotten -= set(self.evse_ids) if evse_id == 0 else {evse_id}
+        self._forgotten -= frozenset(self.evse_ids if evse_id == 0 else (evse_id,))
 
     def says_already(self, payload: Mapping[str, Any]) -> bool:
         """Tell whether SetChargingProfile brings nothing but another end: a profile of a single limit that is in force, said anew."""
@@ -93,7 +116,7 @@ class ProfileStore:
                 }
             ],
         }
-        self.installed.append(installed(evse_id, profile, source))
+        self.installed = [*self.installed, installed(evse_id, profile, source)]
 
     def clear(
         self, *, profile_id: int | None = None, evse_id: int | None = None, purpose: str | None = None, stack_level: int | None = None
@@ -132,7 +155,8 @@ class ProfileStore:
         """Drop what will never be valid again."""
         if self.quirks.ignores_valid_to:
             return
-        self.installed = [one for one in self.installed if one.terms.valid_to is None or one.terms.valid_to > now]
+        if any(one.terms.valid_to is not None and one.terms.valid_to <= now for one in self.installed):
+            self.installed = [one for one in self.installed if one.terms.valid_to is None or one.terms.valid_to > now]
 
     def end_transaction(self, transaction_id: str) -> None:
         """Drop a transaction's own profiles."""
@@ -141,7 +165,7 @@ class ProfileStore:
     def resumed(self, evse_id: int) -> None:
         """Let a car go on after a suspension, which some stations do without a limit."""
         if self.quirks.forgets_when_suspended:
-            self._forgotten.add(evse_id)
+            self._forgotten |= {evse_id}
 
     def reboot(self) -> None:
         """Keep what persists: all but TxProfiles (K01.FR.27)."""
@@ -151,11 +175,27 @@ class ProfileStore:
 
     def evse_limit(self, evse_id: int, at: datetime, transaction: Transaction | None) -> Limit:
         """Return what TxProfile, else TxDefaultProfile, allows an EVSE, under the EVSE's own external constraints."""
-        return composite.evse_limit(self._situation({evse_id: transaction} if transaction else {}), evse_id, at)
+        return self._limit(evse_id, transaction, at)
 
     def station_limit(self, at: datetime) -> Limit:
         """Return what ChargingStationMaxProfile and external constraints allow the whole station."""
-        return composite.station_limit(self._situation({}), at)
+        return self._limit(0, None, at)
+
+    def _limit(self, evse_id: int, transaction: Transaction | None, at: datetime) -> Limit:
+        """Return the limit of an EVSE, or for 0 the station's: reckoned anew once a profile came or went, or may say something else."""
+        known = self._reckoned.get(evse_id)
+        if known is None or not known.holds(self.installed, self._forgotten, transaction, at):
+            situation = self._situation({evse_id: transaction} if transaction else {})
+            changes = composite.change_points(situation, at, LOOKS_AHEAD_S)
+            known = self._reckoned[evse_id] = _Reckoned(
+                installed=self.installed,
+                forgotten=self._forgotten,
+                transaction=transaction,
+                since=at,
+                until=changes[1] if len(changes) > 1 else at + timedelta(seconds=LOOKS_AHEAD_S),
+                limit=composite.evse_limit(situation, evse_id, at) if evse_id else composite.station_limit(situation, at),
+            )
+        return known.limit
 
     def limit(self, evse_id: int, at: datetime, transaction: Transaction | None) -> Limit:
         """Return the composite limit of one EVSE: the lowest of its own and the station's."""

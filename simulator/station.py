@@ -183,7 +183,7 @@ class StationModel:
             else:
                 evse.offer(offers[evse_id], self.faults.apply_after_s, dt_s)
                 if self.spec.abilities.phase_switching and not (self.faults.ignoring or self.spec.quirks.ignores_phases):
-                    limit = self.profiles.evse_limit(evse_id, self.now, self.transactions[evse_id])
+                    limit = self.profiles.evse_limit(evse_id, self.now, evse.transaction.identity)
                     evse.connect(one_phase=limit.phases == 1)
             evse.step(dt_s, self.voltage_v)
             if self.running and evse.transaction:
@@ -230,10 +230,10 @@ class StationModel:
                 evse_id: evse.pilot_a if evse.transaction and evse.transaction.sampled_at else evse.spec.max_a
                 for evse_id, evse in busy.items()
             }
-        transactions = self.transactions
         limits = {
-            evse_id: min(evse.spec.max_a, self.profiles.evse_limit(evse_id, self.now, transactions[evse_id]).limit_a)
+            evse_id: min(evse.spec.max_a, self.profiles.evse_limit(evse_id, self.now, transaction.identity).limit_a)
             for evse_id, evse in busy.items()
+            if (transaction := evse.transaction)
         }
         left_a, waiting = self.profiles.station_limit(self.now).limit_a, sorted(limits, key=lambda evse_id: limits[evse_id])
         shared: dict[int, float] = {}

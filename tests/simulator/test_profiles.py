@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.headroom.csms.composite import Transaction
+from custom_components.headroom.csms.composite import Transaction, least
 from simulator.frames import check
 from simulator.profile_rules import Abilities, ProfileRejectedError
 from simulator.profiles import ProfileStore
@@ -270,3 +270,27 @@ def test_a_limit_said_anew_is_told_from_another_one() -> None:
     assert not profiles.says_already({"evseId": 2, "chargingProfile": held}), "another EVSE's"
     steps = {PERIODS: [{"startPeriod": 0, "limit": 10.0}, {"startPeriod": 60, "limit": 6.0}]}
     assert not profiles.says_already({"evseId": 1, "chargingProfile": tx_profile(schedule=steps)})
+
+
+def test_a_limit_that_is_asked_for_at_every_step_changes_when_the_composite_does() -> None:
+    profiles = store()
+    profiles.install(
+        1, profile(limit=10, schedule={PERIODS: [{"startPeriod": s, "limit": 6 + s / 1000} for s in (0, 900, 5000)]}), NOW, BUSY
+    )
+    profiles.install(1, tx_profile(limit=20, validTo=written(NOW + timedelta(seconds=1200))), NOW, BUSY)
+    happens = {
+        600: lambda: profiles.set_external(1, 14.0, "SO", NOW),
+        800: lambda: profiles.set_external(1, None, "SO", NOW),
+        1000: lambda: profiles.set_external(0, 8.0, "EMS", NOW),
+        4000: lambda: profiles.set_external(0, None, "EMS", NOW),
+        6000: lambda: profiles.clear(evse_id=1),
+    }
+    seen = set[float]()
+    for second in range(0, 8000, 50):
+        at = NOW + timedelta(seconds=second)
+        happens.get(second, lambda: None)()
+        transaction = TX1 if second < 7000 else None
+        limits = [profiles.evse_limit(1, at, transaction), profiles.station_limit(at)]
+        assert least(limits) == profiles.limit(1, at, transaction)
+        seen.add(least(limits).limit_a)
+    assert seen == {20.0, 14.0, 8.0, 6.9, 11.0, math.inf}
