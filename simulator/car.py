@@ -104,14 +104,15 @@ def step(spec: CarSpec, state: CarState, offered_a: float, dt_s: float, voltage_
     draw_a = min(followed_a * spec.draw_fraction, accepted_a(spec, now)) if awake else 0.0
     taken_kwh = draw_a * spec.phases * voltage_v * dt_s / 3.6e6 * spec.efficiency
     soc = min(1.0, state.soc + taken_kwh / spec.battery_kwh)
-    return replace(
-        now,
+    return CarState(
         soc=1.0 if soc > 1.0 - 1e-6 else soc,
         draw_a=draw_a,
         followed_a=followed_a,
         unfollowed_s=unfollowed_s,
         offered_s=offered_s,
         has_charged=state.has_charged or draw_a > 0.0,
+        asleep=asleep,
+        offers_slept=offers_slept,
     )
 
 

@@ -8,6 +8,8 @@ from ..outbox import Registration
 from ..timestamps import written
 from .block import Answer, Block, Handler, Payload, accepted, rejected
 
+ALIGNED_INTERVAL = Key("AlignedDataCtrlr", "Interval")
+
 
 class Availability(Block):
     """What the station tells of its EVSEs."""
@@ -50,7 +52,7 @@ class Availability(Block):
 
     @override
     def step(self, dt_s: float) -> None:
-        interval_s = self.station.device.number("AlignedDataCtrlr", "Interval")
+        interval_s = float(self.station.device.variables[ALIGNED_INTERVAL].value)
         if interval_s and self.station.running and self.station.now.timestamp() % interval_s < dt_s:
             for evse_id in self.station.evses:
                 self.tell_meter(evse_id, "Sample.Clock")

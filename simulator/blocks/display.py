@@ -58,6 +58,8 @@ class Display(Block):
 
     @override
     def step(self, dt_s: float) -> None:
+        if not self.messages:
+            return
         self.messages = {
             number: one for number, one in self.messages.items() if "endDateTime" not in one or read(one["endDateTime"]) > self.station.now
         }
