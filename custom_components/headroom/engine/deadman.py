@@ -6,7 +6,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
 import math
 from types import MappingProxyType
@@ -27,6 +26,11 @@ LEASE_MIN_S = 12.0
 RESPONSE_S = 5.0
 """A car follows the lapse of a lease within this time (IEC 61851-1 Annex A)."""
 EPSILON_A = 1e-6
+
+
+type Course = Sequence[tuple[float, PerPhase]]
+"""What is drawn at most, as (from when in seconds, amps)."""
+NOTHING: Course = [(0.0, NONE_A)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,10 @@ class Installed:
     @property
     def most_a(self) -> PerPhase:
         """The most it may draw before anything ends."""
-        return self.held[0].limit_a if len(self.held) == 1 else reduce(highest, (each.limit_a for each in self.held), NONE_A)
+        most_a = self.held[0].limit_a if self.held else NONE_A
+        for each in self.held[1:]:
+            most_a = highest(most_a, each.limit_a)
+        return most_a
 
     @property
     def ever_a(self) -> PerPhase:
@@ -62,7 +69,10 @@ class Installed:
 
     def rise(self) -> tuple[float, PerPhase] | None:
         """Return when it may draw more than `most_a`, in seconds, and by how much: once something ends that is below its fallback."""
-        if (first_s := min((each.for_s for each in self.held), default=math.inf)) == math.inf:
+        first_s = math.inf
+        for each in self.held:
+            first_s = min(first_s, each.for_s)
+        if first_s == math.inf:
             return None
         most_a, falls_to_a = self.most_a, self.falls_to_a
         if falls_to_a[0] <= most_a[0] and falls_to_a[1] <= most_a[1] and falls_to_a[2] <= most_a[2]:
@@ -74,16 +84,21 @@ class Installed:
         """What the car that is there falls back to, or rises to, once something has ended."""
         return self.fallback_a if self.lapsed_a is None else self.lapsed_a
 
-    def course(self) -> list[tuple[float, PerPhase]]:
-        """Return what it draws at most, as (from when in seconds, amps); a car takes `RESPONSE_S` to follow what ends, and none to rise."""
+    def course(self) -> Course:
+        """Return what it draws at most; a car takes `RESPONSE_S` to follow what ends, and none to rise."""
         ends = {each.for_s for each in self.held if each.for_s < math.inf}
+        if not ends:
+            return [(0.0, self.most_a)]
         times = sorted({0.0, *(max(0.0, end + after_s) for end in ends for after_s in (0.0, RESPONSE_S))})
         return [(at, self._at(at)) for at in times]
 
     def _at(self, at_s: float) -> PerPhase:
-        alive = [each.limit_a for each in self.held if at_s < each.for_s + RESPONSE_S]
-        ended = any(at_s >= each.for_s for each in self.held)
-        return reduce(highest, [*alive, *([self.falls_to_a] if ended else [])], NONE_A)
+        drawn_a, ended = NONE_A, False
+        for each in self.held:
+            if at_s < each.for_s + RESPONSE_S:
+                drawn_a = highest(drawn_a, each.limit_a)
+            ended = ended or at_s >= each.for_s
+        return highest(drawn_a, self.falls_to_a) if ended else drawn_a
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +224,7 @@ def violations(
     fallen = sums(circuits, ((each.circuit_id, each.fallback_a) for each in installed))
     drawn = sums(circuits, ((each.circuit_id, each.ever_a) for each in installed))
     last_s = max((each.for_s for one in installed for each in one.held if each.for_s < math.inf), default=0.0)
-    below: Mapping[str, Sequence[Installed]] | None = None
+    courses: Mapping[str, Sequence[Course]] | None = None
     found = []
     for circuit in circuits.values():
         room, preload, arrival_a = fallback_room(circuit), _preload(circuit), arriving_a.get(circuit.circuit_id, NONE_A)
@@ -219,8 +234,8 @@ def violations(
             excess_s = 0.0
             # If all drew their most until the last has ended: seldom too much, so that then it is looked at closely.
             if last_s + RESPONSE_S > carried_s(most_a / circuit.fuse_a, preload):
-                below = below or _below(circuits, installed)
-                excess_s = _excess_s(circuit, phase, below[circuit.circuit_id], arrival_a[phase])
+                courses = courses or _courses(circuits, installed)
+                excess_s = _excess_s(circuit, phase, courses[circuit.circuit_id], arrival_a[phase])
             if excess_a > EPSILON_A or excess_s > EPSILON_A:
                 found.append(
                     Violation(circuit_id=circuit.circuit_id, phase=phase, excess_a=max(0.0, excess_a), excess_s=max(0.0, excess_s))
@@ -228,22 +243,23 @@ def violations(
     return found
 
 
-def _below(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> dict[str, list[Installed]]:
-    result: dict[str, list[Installed]] = {circuit_id: [] for circuit_id in circuits}
+def _courses(circuits: Mapping[str, Circuit], installed: Iterable[Installed]) -> dict[str, list[Course]]:
+    """Return, by circuit, the courses of all that is on it and below it and may draw anything."""
+    result: dict[str, list[Course]] = {circuit_id: [] for circuit_id in circuits}
     for each in installed:
-        for circuit in path(circuits, each.circuit_id):
-            result[circuit.circuit_id].append(each)
+        if (course := each.course()) != NOTHING:
+            for circuit in path(circuits, each.circuit_id):
+                result[circuit.circuit_id].append(course)
     return result
 
 
-def _excess_s(circuit: Circuit, phase: Phase, installed: Iterable[Installed], besides_a: float) -> float:
+def _excess_s(circuit: Circuit, phase: Phase, courses: Iterable[Course], besides_a: float) -> float:
     """Return for how long the overload goes on after the breaker may have tripped, as one limit after the other ends; 0 where it does not trip."""
     changes: dict[float, float] = {0.0: circuit.unmanaged_worst_a[phase] + besides_a}
-    for each in installed:
-        course = each.course()
+    for course in courses:
         changes[0.0] += course[0][1][phase]
         for (_, before_a), (at, after_a) in pairwise(course):
-            changes[at] = changes.get(at, 0.0) + subtract(after_a, before_a)[phase]
+            changes[at] = changes.get(at, 0.0) + (after_a[phase] - before_a[phase])
     times, loads, load_a = sorted(changes), [], 0.0
     for at in times:
         load_a += changes[at]
