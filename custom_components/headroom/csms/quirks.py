@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import zip_longest
 import operator
 from pathlib import Path
@@ -123,6 +124,16 @@ QUIRKS = parse(_FILE.read_text(encoding="utf-8"))
 
 def known_of(info: StationInfo, quirks: Sequence[Quirk] = QUIRKS) -> Known:
     """Return what is known of a station by what it said at its boot."""
+    return _by_the_file(info) if quirks is QUIRKS else _known_of(info, quirks)
+
+
+@lru_cache(maxsize=512)
+def _by_the_file(info: StationInfo) -> Known:
+    """Return what the file says of a station; kept, for each message asks for it."""
+    return _known_of(info, QUIRKS)
+
+
+def _known_of(info: StationInfo, quirks: Sequence[Quirk]) -> Known:
     matching = [quirk for quirk in quirks if quirk.matches(info)]
     dialect: dict[str, Any] = {}
     habits: dict[str, Any] = {}
