@@ -18,13 +18,13 @@ class Node(Protocol):
 
 def path[AnyNode: Node](circuits: Mapping[str, AnyNode], circuit_id: str) -> list[AnyNode]:
     """Return a circuit and all above it, up to the root; ValueError for one that is unknown, or its own ancestor."""
-    ancestors: dict[str, AnyNode] = {}
+    way: list[AnyNode] = []
     current: str | None = circuit_id
     while current is not None:
-        if current not in circuits:
+        if (node := circuits.get(current)) is None:
             raise ValueError(f"unknown circuit {current!r} above {circuit_id!r}")
-        if current in ancestors:
+        if len(way) == len(circuits):
             raise ValueError(f"circuit {current!r} is its own ancestor")
-        ancestors[current] = circuits[current]
-        current = circuits[current].parent_id
-    return list(ancestors.values())
+        way.append(node)
+        current = node.parent_id
+    return way

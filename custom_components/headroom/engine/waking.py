@@ -5,6 +5,7 @@ Only a car that charged before it was paused is woken: one that takes nothing fr
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import lru_cache
 import math
 
 AWAKE_A = 1.0
@@ -65,7 +66,7 @@ def watch(before: Waking, *, limit_a: float, draw_a: float, measured_at: float, 
     """Return what is known after a turn; `limit_a` is the limit in force, `draw_a` what was measured last, `full` what the car says."""
     offered = limit_a >= least_a
     if offered and draw_a >= AWAKE_A and (not before.paused or (before.offered_since is not None and measured_at > before.offered_since)):
-        return Waking(drew_a=draw_a, woke=before.paused or before.woke)
+        return _awake(draw_a, before.paused or before.woke)
     match before.step:
         case Step.OFF:
             return _off(before, offered=offered, now=now)
@@ -83,6 +84,12 @@ def watch(before: Waking, *, limit_a: float, draw_a: float, measured_at: float, 
     if before.tries >= MOST_TRIES:
         return replace(before, asleep=True)
     return replace(before, step=Step.OFF, since=math.inf, begun_at=now, tries=before.tries + 1)
+
+
+@lru_cache(maxsize=256)
+def _awake(drew_a: float, woke: bool) -> Waking:
+    """Return what is known of a car that draws: from turn to turn it is the same."""
+    return Waking(drew_a=drew_a, woke=woke)
 
 
 def _off(before: Waking, *, offered: bool, now: float) -> Waking:

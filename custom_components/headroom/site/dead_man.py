@@ -38,7 +38,8 @@ def installed(
     evse: EvseState, now: float, told_a: float | None = None, told_s: float = math.inf, *, arrival_s: float = ARRIVAL_S
 ) -> Installed:
     """Return what an EVSE holds without us, or would once it is told `told_a` for `told_s`."""
-    fallback_a = evse.rated_per_phase(evse.lasting_a)
+    lasting_a = evse.lasting_a
+    fallback_a = evse.rated_per_phase(lasting_a)
     begins = may_begin(evse, now, arrival_s)
     if begins and (told_a is None or evse.ready):
         return _idle(evse.circuit_id, fallback_a)
@@ -48,7 +49,7 @@ def installed(
         held.append(Held(limit_a=evse.per_phase(told_a), for_s=told_s))
     # The car that is there falls back on its own conductors, but for one whose station gives it one phase by its lease alone.
     switches = evse.phase_switch.on_one or evse.phase_switch.pausing
-    lapsed_a = None if evse.session is None or switches else evse.per_phase(evse.lasting_a)
+    lapsed_a = None if evse.session is None or switches else evse.per_phase(lasting_a)
     return Installed(circuit_id=evse.circuit_id, fallback_a=fallback_a, held=tuple(held), lapsed_a=lapsed_a)
 
 
@@ -143,7 +144,11 @@ def broken(
     `arriving`: whichever car comes next.
     """
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
-    holding = [installed(evse, now, told_a.get(str(evse.key)), told_s.get(str(evse.key), math.inf)) for evse in evses]
+    if told_a:
+        names = {str(evse.key): evse for evse in evses}
+        holding = [installed(evse, now, told_a.get(name), told_s.get(name, math.inf)) for name, evse in names.items()]
+    else:
+        holding = [installed(evse, now) for evse in evses]
     return violations(circuits, holding, arrivals_a(circuits, evses, now, awaited=False) if arriving else {})
 
 

@@ -43,11 +43,13 @@ class EvseHoldings(EvseFacts):
             and not self.foreign
         ):
             return min(self.rated_a, self.fallback_a)  # as it nearly always is where nobody charges
-        leases = [lease for lease in (self.lease, self.former) if lease is not None]
-        lasting_a = (max(lease.limit_a if lease.lasts else 0.0, lease.falls_to_a) for lease in leases)
         foreign_a = self.foreign_a if self.foreign else 0.0
         doubt_a = self.unanswered_lease_a if not self.dialect.holds_leases else 0.0
-        return min(self.rated_a, max(self.fallback_a, self.unanswered_fallback_a, doubt_a, foreign_a, *lasting_a))
+        most_a = max(self.fallback_a, self.unanswered_fallback_a, doubt_a, foreign_a)
+        for lease in (self.lease, self.former):
+            if lease is not None:
+                most_a = max(most_a, lease.falls_to_a, lease.limit_a if lease.lasts else 0.0)
+        return min(self.rated_a, most_a)
 
     @property
     def second_period_a(self) -> float:
@@ -123,7 +125,10 @@ class EvseHoldings(EvseFacts):
             return [(0.0, math.inf), *self._first()]
         if self.uncontrolled:
             return [(self.unled_a(now), math.inf)]
-        return [*self._holds(now), *([] if self.recalled is None else [(self.recalled.limit_a, self.recalled.expires_at)])]
+        held = self._holds(now)
+        if self.recalled is not None:
+            held.append((self.recalled.limit_a, self.recalled.expires_at))
+        return held
 
     def _holds(self, now: float) -> list[tuple[float, float]]:
         leads = self.lease is not None and now < self.lease.expires_at
@@ -137,7 +142,8 @@ class EvseHoldings(EvseFacts):
             held.append((self.unanswered_lease_a, self.unanswered_until))
         if self.overruled:
             held.append((self.rated_a, math.inf))
-        return [*held, *self._first()]
+        held += self._first()
+        return held
 
     def _first(self) -> list[tuple[float, float]]:
         return [] if self.first_lease is None else [(self.first_lease.limit_a, self.first_lease.expires_at)]
