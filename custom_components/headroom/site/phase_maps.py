@@ -6,19 +6,30 @@ A change is seen by the whole turn at once, and what was reckoned of the buildin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..engine.model import NONE_A, Phase
 from ..engine.phase_map import Evidence, Learnt, Weighed, doubted, learnt, weigh
 from ..engine.phase_steps import Draws, Readings, step_of
 from .circuit import CircuitState
-from .config import EvseKey
+from .config import EvseConfig, EvseKey
 from .evse import EvseState
 from .room import path_ids
 from .snapshot import MeterHealth
 
 IDLE_AGAIN_S = 2.0
 """An EVSE without a car is looked at again after this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What the evidence of an EVSE comes to beside what somebody said of it."""
+
+    evidence: Evidence
+    config: EvseConfig
+    learnt: Learnt
+    doubted: bool
 
 
 class PhaseMaps:
@@ -30,7 +41,7 @@ class PhaseMaps:
         self._draws: dict[EvseKey, Draws] = {}
         self._readings: dict[str, Readings] = {}
         self._wired: dict[EvseKey, Learnt] = {}
-        self._told: dict[EvseKey, tuple[Evidence, Learnt]] = {}
+        self._told: dict[EvseKey, _Told] = {}
 
     def turn(self, circuits: Mapping[str, CircuitState], evses: Sequence[EvseState], now: float) -> bool:
         """Look at what is new, before a turn reckons with it; returns whether something was learnt that is to be kept."""
@@ -97,11 +108,15 @@ class PhaseMaps:
         if evse.learns_wiring:
             evidence = self._of(evse)
             told = self._told.get(evse.key)
-            if told is None or told[0] is not evidence:
+            if told is None or told.evidence is not evidence or told.config is not evse.config:
                 shown = learnt(evidence)
-                told = self._told[evse.key] = evidence, shown if any(each is not None for each in shown) else ()
-            evse.learnt, evse.learnt_steps = told[1], len(evidence.steps)
-            evse.doubted = bool(evidence.steps) and evse.config.rotation_known and doubted(evidence, evse.config.grid_phases)
+                told = self._told[evse.key] = _Told(
+                    evidence=evidence,
+                    config=evse.config,
+                    learnt=shown if any(each is not None for each in shown) else (),
+                    doubted=bool(evidence.steps) and evse.config.rotation_known and doubted(evidence, evse.config.grid_phases),
+                )
+            evse.learnt, evse.learnt_steps, evse.doubted = told.learnt, len(evidence.steps), told.doubted
         else:
             evse.learnt, evse.learnt_steps, evse.doubted = (), 0, False
         wired = evse.wired

@@ -41,8 +41,10 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
             before, evse.exceeding = evse.exceeding, evse.exceeds(now)
             if evse.exceeding and not before:
                 suddenly.add(evse.key)
-    below = _below(states, evses)
-    _hold_against_parts(states, below, config, now)
+    below: Mapping[str, Sequence[EvseState]] = {}
+    if any(state.arrived_at is not None or state.reckon_anew for state in states.values()):
+        below = _below(states, evses)
+        _hold_against_parts(states, below, config, now)
     for circuit_id, state in states.items():
         state.judge(config, now)
         new = state.arrived_at is not None or state.reckon_anew
@@ -166,18 +168,22 @@ def headrooms(
     """Return what is left on each circuit for the cars that obey, as far as leases of `least_s` allow; what the others may draw is taken off."""
     circuits = _circuits(states)
     arriving_a, rising_a = arrivals_a(circuits, evses, now), rises_a(circuits, evses, now)
-    others = [evse for evse in evses if not led(evse, mode)]
+    obeying, others = list[EvseState](), list[EvseState]()
+    for evse in evses:
+        (obeying if led(evse, mode) else others).append(evse)
     reserved = sums(circuits, ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in others))
-    begin_a, recalled_a = unheard_a(circuits, evses, now), sums(circuits, ((evse.circuit_id, _recalled_a(evse, now)) for evse in others))
-    for circuit_id, state in states.items():
-        if state.health is not MeterHealth.OK:  # a meter would show it
+    if unseen := [circuit_id for circuit_id, state in states.items() if state.health is not MeterHealth.OK]:  # a meter would show it
+        begin_a, recalled_a = (
+            unheard_a(circuits, evses, now),
+            sums(circuits, ((evse.circuit_id, _recalled_a(evse, now)) for evse in others)),
+        )
+        for circuit_id in unseen:
             reserved[circuit_id] = total((reserved[circuit_id], begin_a[circuit_id], recalled_a[circuit_id]))
-    for circuit_id, excess_a in sums(
-        circuits, ((evse.circuit_id, evse.per_phase(evse.excess_a)) for evse in evses if led(evse, mode))
-    ).items():
+    for circuit_id, excess_a in sums(circuits, ((evse.circuit_id, evse.per_phase(evse.excess_a)) for evse in obeying)).items():
         if max(excess_a) > BORNE_A:
             reserved[circuit_id] = add(reserved[circuit_id], excess_a)
-    drawn = sums(circuits, ((evse.circuit_id, _drawn_a(evse, now)) for evse in others))
+    uneven = any(circuit.imbalance_a is not None for circuit in circuits.values())
+    drawn = sums(circuits, ((evse.circuit_id, _drawn_a(evse, now)) for evse in others)) if uneven else dict.fromkeys(circuits, NONE_A)
     rows = []
     for circuit_id, state in states.items():
         circuit, unmanaged_a = state.circuit, state.unmanaged_a()

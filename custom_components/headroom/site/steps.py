@@ -185,8 +185,9 @@ class Steps:
 
     def _evse_steps(self, evse: EvseState, now: float) -> Iterator[Step]:
         """Yield what is to be done at an EVSE, in turn: the next one where one has failed and waits."""
-        yield from self._limit_steps(evse)
-        if evse.wanted_lease is None and not evse.fallback_differs:
+        if evse.wanted_lease is not None or evse.fallback_differs:
+            yield from self._limit_steps(evse)
+        else:
             if evse.wanted_clear:
                 yield Step(4, "clear", evse, partial(self._clear, evse))
             if evse.withdraw and evse.fallback_current:
