@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import fastjsonschema
+import orjson
 
 type Check = Callable[[Any], Any]
 
@@ -88,17 +89,21 @@ def written(frame: Frame) -> str:
     """Return a frame's text."""
     match frame:
         case Call(message_id, action, payload):
-            return json.dumps([2, message_id, action, payload], separators=(",", ":"))
+            return _dump([2, message_id, action, payload])
         case Result(message_id, payload):
-            return json.dumps([3, message_id, payload], separators=(",", ":"))
+            return _dump([3, message_id, payload])
         case Error(message_id, code, description):
-            return json.dumps([4, message_id, code, description[:255], {}], separators=(",", ":"))
+            return _dump([4, message_id, code, description[:255], {}])
+
+
+def _dump(frame: list[Any]) -> str:
+    return orjson.dumps(frame).decode()
 
 
 def read(text: str) -> Frame:
     """Return the frame a text is; raises FrameError where it is none."""
     try:
-        listed = json.loads(text)
+        listed = orjson.loads(text)
     except ValueError as error:
         raise FrameError("RpcFrameworkError", f"no JSON: {error}") from error
     match listed:
