@@ -48,18 +48,21 @@ class Latency:
     """How long something took, the last times."""
 
     seconds: list[float] = field(default_factory=list)
+    slow_s: float | None = field(init=False)
+    """What nine of ten stayed below; None where nothing was seen. Every turn asks for it, and few samples change it."""
+
+    def __post_init__(self) -> None:
+        """Reckon from what was kept."""
+        self._reckon()
 
     def observe(self, elapsed_s: float) -> None:
         """Take one more."""
         self.seconds = [*self.seconds, round(elapsed_s, 3)][-LATENCIES:]
+        self._reckon()
 
-    @property
-    def slow_s(self) -> float | None:
-        """What nine of ten stayed below; None where nothing was seen."""
-        if not self.seconds:
-            return None
+    def _reckon(self) -> None:
         ordered = sorted(self.seconds)
-        return ordered[math.ceil(SLOW_SHARE * len(ordered)) - 1]
+        self.slow_s = ordered[math.ceil(SLOW_SHARE * len(ordered)) - 1] if ordered else None
 
 
 @dataclass(slots=True)
