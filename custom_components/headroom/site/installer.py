@@ -106,7 +106,7 @@ class Installer(Steps):
         due = self._backoff.ends
         due += [evse.sample_at for evse in self.evses if evse.session is not None]
         due += [self.survey.until, self.survey.again_at]
-        return min((each for each in due if each > now), default=math.inf)
+        return min([each for each in due if each > now], default=math.inf)
 
     async def _make(self, step: Step, station: Station) -> None:
         """Make one call and judge what came of it; a fault of ours with this one station must not cost the site its control of it."""

@@ -124,7 +124,10 @@ class Steps:
 
     def _first(self, steps: Iterable[Step], now: float) -> Step | None:
         """Return the first step that is not held back for having failed."""
-        return next((step for step in steps if not self._backoff.holds_back(step.place, now)), None)
+        for step in steps:
+            if not self._backoff.holds_back(step.place, now):
+                return step
+        return None
 
     def _station_steps(self) -> list[Step]:
         steps = []
@@ -192,7 +195,7 @@ class Steps:
                 yield Step(4, "clear", evse, partial(self._clear, evse))
             if evse.withdraw and evse.fallback_current:
                 yield Step(4, "withdraw", evse, partial(self._withdraw, evse))
-            if self.station is not None and self.station.clock_sure and self.obedience.wants_proof(evse, now):
+            if self.station is not None and self.obedience.wants_proof(evse, now) and self.station.clock_sure:
                 yield Step(5, "proof", evse, partial(self._prove, evse))
         if evse.sample_at <= now and evse.session is not None:
             yield Step(6, "sample", evse, partial(self._sample, evse))
