@@ -42,6 +42,7 @@ def with_circumstances(
     rows = {headroom.circuit_id: headroom for headroom in headrooms}
     tiers = sorted({request.tier for request in requests if request.max_a >= request.min_a and request.tier <= MOST_TIERS})
     starts = turns_end(allocations, requests, rows, now)
+    places: dict[tuple[str | None, Phase | None, Phase | None], Filled | None] = {}
     result: dict[str, Allocation] = {}
     for request in requests:
         allocation, plan = allocations[request.request_id], planned.get(request.request_id)
@@ -53,7 +54,10 @@ def with_circumstances(
         if plan is not None:
             told["outlook"] = outlook(request, plan, now)
         if reason.code in PLACED:
-            told["filled"] = filled(reason, rows, limits)
+            where = (reason.circuit_id, reason.phase, reason.against)
+            if where not in places:
+                places[where] = filled(reason, rows, limits)
+            told["filled"] = places[where]
         if reason.code is ReasonCode.WAITING:
             told |= when(request, plan, starts.get(request.request_id), now)
         elif reason.code is ReasonCode.RESTING and request.past.pauses_at:

@@ -59,8 +59,10 @@ def ceilings_set(evse: EvseState, now: float) -> list[tuple[float, ReasonCode]]:
 
 def _past(evse: EvseState, *, idle: bool) -> Past:
     """Return what an EVSE's session has had; one that takes nothing of what it is offered can't be paused, and is not held."""
-    arrived_at = 0.0 if evse.session is None else evse.session.since
-    return replace(evse.past, arrived_at=arrived_at, limit_a=0.0 if idle else evse.past.limit_a)
+    past, arrived_at = evse.past, 0.0 if evse.session is None else evse.session.since
+    limit_a = 0.0 if idle else past.limit_a
+    same = past.arrived_at == arrived_at and past.limit_a == limit_a
+    return past if same else replace(past, arrived_at=arrived_at, limit_a=limit_a)
 
 
 def _needed_a(evse: EvseState) -> float:

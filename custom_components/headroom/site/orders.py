@@ -1,6 +1,7 @@
 """From what a turn decided to what the installers are to make true."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 import math
 
 from ..engine.deadman import LEASE_MAX_S, RESPONSE_S
@@ -158,7 +159,10 @@ def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: floa
     for key, evse in led.items():
         limit_a = min(turn.told_a[key], evse.limit_a(now))  # what was told only just may come to nothing yet
         refused = key in wanting and turn.allocations[key].limit_a <= 0  # a lease that lapsed is no pause
-        evse.past = after(evse.past, limit_a, refused=refused, short_wh=shortfalls.get(key, 0.0), now=now)
+        past = evse.past
+        if evse.session is not None and past.arrived_at != evse.session.since:
+            past = replace(past, arrived_at=evse.session.since)
+        evse.past = after(past, limit_a, refused=refused, short_wh=shortfalls.get(key, 0.0), now=now)
         roomy = turn.allocations[key].limit_a > evse.limit_a(now) + EPSILON_A
         evse.roomy_since = min(evse.roomy_since, now) if roomy else math.inf
 
