@@ -128,6 +128,7 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._begun.push_async_callback(self.upgrades.async_save)
         self._begun.push_async_callback(self.central_system.stop)
         self._listening = Listening(self.hass, entry, self.security, self.central_system, on_change=self.async_update_listeners)
+        self._begun.callback(self._listening.stop)
         await self._listening.async_begin()
         entry.async_on_unload(self.security.async_watch_certificates())
         self._begun.callback(self._show_nothing_more)
@@ -141,7 +142,6 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         self._meters.async_apply(settings_by_measured(entry))
         self._follow_peak()
         self._begun.callback(lambda: self._end_peak())
-        self._begun.callback(self._listening.stop)
         entry.async_on_unload(self.hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._on_stop))
 
     @override

@@ -16,7 +16,7 @@ from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
 from .csms.server import CentralSystem
-from .security import SiteSecurity
+from .security import Listen, SiteSecurity
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,25 +47,43 @@ class Listening:
         return self._at != (self._entry.data[CONF_HOST], self._entry.data[CONF_PORT])
 
     async def async_begin(self) -> None:
-        """Listen for the first time. Raises ConfigEntryNotReady, translated, where that can't be."""
+        """Listen for the first time: in the clear alone where TLS fails and stations may come so.
+
+        Raises ConfigEntryNotReady, translated, where nobody could come.
+        """
         self._listens_by = self._security.listens_by()
         try:
-            host, port, tls_port, tls = await self._security.async_prepare()
+            listen = await self._security.async_prepare()
         except (OSError, ValueError) as error:
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN, translation_key="certificate_failed", translation_placeholders={"error": str(error)}
-            ) from error
+            await self._begin_in_the_clear(error, "certificate_failed", {"error": str(error)})
+            return
         try:
-            await self._system.start(host, port, tls_port=tls_port, tls=tls)
+            await self._start(listen)
         except OSError as error:
-            raise ConfigEntryNotReady(
-                translation_domain=DOMAIN,
-                translation_key="port_in_use",
-                translation_placeholders={
-                    "port": " or ".join(str(each) for each in (port, tls_port) if each is not None),
-                    "error": str(error),
-                },
-            ) from error
+            ports = " or ".join(str(port) for port in (listen[1], listen[2]) if port is not None)
+            await self._begin_in_the_clear(error, "port_in_use", {"port": ports, "error": str(error)})
+
+    async def _start(self, listen: Listen) -> None:
+        host, port, tls_port, tls = listen
+        await self._system.start(host, port, tls_port=tls_port, tls=tls)
+
+    async def _begin_in_the_clear(self, error: Exception, key: str, placeholders: dict[str, str]) -> None:
+        not_ready = ConfigEntryNotReady(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
+        if (listen := self._security.in_the_clear()) is None:
+            raise not_ready from error
+        try:
+            await self._start(listen)
+        except OSError:
+            raise not_ready from error
+        self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        """Tell that it is not listened as it is set up, and try once more in a while."""
+        if self._security.listening_failure is None:
+            _LOGGER.error("Stations can't be listened for as it is set up: %s", error)
+        self._security.listening_failure = str(error)
+        self._listens_by = None
+        self._listen_again()
 
     @callback
     def async_apply(self) -> None:
@@ -90,11 +108,7 @@ class Listening:
                 if not self._stopped:
                     await self._system.listen(host, port, tls_port=tls_port, tls=tls)
             except (OSError, ValueError) as error:
-                if security.listening_failure is None:
-                    _LOGGER.error("Stations can't be listened for as it is set up: %s", error)
-                security.listening_failure = str(error)
-                self._listens_by = None
-                self._listen_again()
+                self._failed(error)
             else:
                 if security.listening_failure is not None:
                     _LOGGER.info("Stations are listened for as it is set up")

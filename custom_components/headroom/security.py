@@ -152,6 +152,12 @@ class SiteSecurity:
         await self._async_build(settings)
         return (host, port if self._in_the_clear() else None, settings.tls_port, self._context)
 
+    def in_the_clear(self) -> Listen | None:
+        """Return where to listen without TLS alone, where that is not all that is set up; None where everybody has to come with it."""
+        if self.settings.tls == TLS_NONE or not self._in_the_clear():
+            return None
+        return (self._entry.data[CONF_HOST], self._entry.data[CONF_PORT], None, None)
+
     def listens_by(self) -> object:
         """Return what decides where and how to listen: listening anew is called for when it is another."""
         return (self.settings, self.clients, self._in_the_clear())

@@ -6,6 +6,7 @@ from datetime import timedelta
 import hashlib
 from pathlib import Path
 import ssl
+from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
@@ -146,15 +147,69 @@ async def test_a_taken_port_is_tried_again(hass: HomeAssistant, init_integration
     assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
 
 
-async def test_an_encrypted_port_that_is_taken_is_named(hass: HomeAssistant, mock_config_entry: MockConfigEntry, taken_port: int) -> None:
-    """At the start as well: the other port is free."""
-    security = {"profile": 1, "tls": "own", "tls_port": taken_port, "server_names": ["127.0.0.1"]}
-    mock_config_entry.add_to_hass(hass)
-    hass.config_entries.async_update_entry(mock_config_entry, data={**mock_config_entry.data, "security": security})
-    await hass.config_entries.async_setup(mock_config_entry.entry_id)
+async def _set_up(hass: HomeAssistant, entry: MockConfigEntry, security: dict[str, Any]) -> ir.IssueEntry | None:
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "security": security})
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    if entry.state is ConfigEntryState.LOADED:
+        entry.runtime_data.async_update_listeners()
+    return ir.async_get(hass).async_get_issue(DOMAIN, f"tls_failed_{entry.entry_id}")
+
+
+async def test_a_site_begins_in_the_clear_where_its_encrypted_port_is_taken(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, unused_tcp_port_factory: Any
+) -> None:
+    """Its stations without TLS are led, and the port is tried again."""
+    entry, port = mock_config_entry, unused_tcp_port_factory()
+    other = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", port)
+    issue = await _set_up(hass, entry, {"profile": 1, "tls": "own", "tls_port": port, "server_names": ["127.0.0.1"]})
+    assert entry.state is ConfigEntryState.LOADED
+    assert await status(entry, "CP1") == 101
+    assert issue is not None and issue.translation_placeholders is not None
+    assert str(port) in str(issue.translation_placeholders["error"])
+    other.close()
+    await other.wait_closed()
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(minutes=2))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.runtime_data.central_system.tls_port == port
+    assert await status(entry, "CP1") == 101
+    assert ir.async_get(hass).async_get_issue(DOMAIN, f"tls_failed_{entry.entry_id}") is None
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_site_begins_in_the_clear_where_its_certificate_can_not_be_used(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, unused_tcp_port_factory: Any, tmp_path: Path
+) -> None:
+    files = {"certificate": str(tmp_path / "none.pem"), "private_key": str(tmp_path / "none.key")}
+    issue = await _set_up(hass, mock_config_entry, {"profile": 1, "tls": "files", "tls_port": unused_tcp_port_factory(), **files})
+    assert mock_config_entry.state is ConfigEntryState.LOADED
+    assert await status(mock_config_entry, "CP1") == 101
+    assert issue is not None and issue.translation_placeholders is not None
+    assert "none.pem" in str(issue.translation_placeholders["error"])
+    await hass.config_entries.async_unload(mock_config_entry.entry_id)
+
+
+async def test_a_site_where_nobody_may_come_in_the_clear_says_why_it_can_not_begin(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, taken_port: int
+) -> None:
+    security = {"profile": 2, "tls": "own", "tls_port": taken_port, "server_names": ["127.0.0.1"]}
+    object.__setattr__(mock_config_entry, "subentries", MappingProxyType({}))  # its stations may come in the clear
+    await _set_up(hass, mock_config_entry, security)
     assert mock_config_entry.state is ConfigEntryState.SETUP_RETRY
     placeholders = mock_config_entry.error_reason_translation_placeholders
-    assert placeholders is not None and placeholders["port"] == f"{mock_config_entry.data['port']} or {taken_port}"
+    assert placeholders is not None and placeholders["port"] == str(taken_port)
+
+
+async def test_a_port_in_the_clear_that_is_taken_is_named_with_the_other(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, taken_port: int, unused_tcp_port_factory: Any
+) -> None:
+    object.__setattr__(mock_config_entry, "data", {**mock_config_entry.data, "port": taken_port})
+    tls_port = unused_tcp_port_factory()
+    await _set_up(hass, mock_config_entry, {"profile": 1, "tls": "own", "tls_port": tls_port, "server_names": ["127.0.0.1"]})
+    assert mock_config_entry.state is ConfigEntryState.SETUP_RETRY
+    placeholders = mock_config_entry.error_reason_translation_placeholders
+    assert placeholders is not None and placeholders["port"] == f"{taken_port} or {tls_port}"
 
 
 async def test_a_station_more_has_a_seat_at_once(
