@@ -8,6 +8,7 @@ import pytest
 from custom_components.headroom.engine.model import Circuit, PerPhase, Phase
 from custom_components.headroom.metering.reading import Reading
 from custom_components.headroom.site.resource import Resource, ResourceKind, worst_with
+from custom_components.headroom.site.snapshot import MeterHealth
 from simulator.virtual import run
 
 from .harness import Place, Scenario, scenario
@@ -142,6 +143,23 @@ def test_a_battery_that_does_not_give_way_is_not_counted_upon() -> None:
             await s.until(700)
             assert 15 < cars_a(s) <= LIMIT_A - BUILDING_A - 12
             assert max(moment.at_s for moment in s.moments if max(moment.main_a) > LIMIT_A + 0.5) == max(over), "and not again"
+
+    run(story())
+
+
+def test_what_another_meter_showed_is_forgotten() -> None:
+    """The one before may have been turned round: its battery was said to draw while it gave, and to be in the way."""
+
+    async def story() -> None:
+        flow = Flow(lambda now: 10.0)
+        async with scenario(Place(), Place(), fuse_a=40.0, worst_case_a=22.0, building=flow, over_limit_s=40.0, dead_man_from_s=None) as s:
+            flow.measure(s, replace(BATTERY, gives_way=True))
+            await s.until_true(lambda: s.site.snapshot.resources["battery"].in_the_way, within_s=90)
+            s.on_second.clear()
+            s.site.meter_changed("battery")
+            await s.wait(2)
+            shown = s.site.snapshot.resources["battery"]
+            assert shown.meter_age_s is None and shown.meter is MeterHealth.STALE and not shown.in_the_way
 
     run(story())
 

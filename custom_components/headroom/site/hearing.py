@@ -63,6 +63,7 @@ class Hearing(Grounds):
         if (state := self._circuits.get(measured_id)) is not None:
             state.forget_meter(self._clock.monotonic())
             self._phase_maps.meter_changed(measured_id)
+        self.resources.meter_changed(measured_id, self._clock.monotonic())
 
     def tell_peak(self, window_average_w: float | None, month_peak_w: float | None) -> None:
         """Take in what the meter itself tells of the running quarter-hour and of the month's highest one; None is not told now."""

@@ -119,6 +119,11 @@ class Resources:
         if (state := self._states.get(resource_id)) is not None:
             state.meter_error = None if error is None else error.trouble
 
+    def meter_changed(self, resource_id: str, now: float) -> None:
+        """Take note that another meter speaks from now on: what the one before showed, and what was held against it for that, is forgotten."""
+        if (state := self._states.get(resource_id)) is not None:
+            self._states[resource_id] = ResourceState(resource=state.resource, since=now)
+
     def snapshots(self, now: float) -> dict[str, ResourceSnapshot]:
         """Return what is shown of each."""
         return {resource_id: state.snapshot(now) for resource_id, state in self._states.items()}
