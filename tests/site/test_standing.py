@@ -290,6 +290,17 @@ def test_a_daily_limit_keeps_to_the_clocks_of_the_house() -> None:
     assert moved.storing is Storing.WAITING  # to be told the station anew
 
 
+def test_watts_are_reckoned_anew_at_once_where_the_sites_voltage_is_another() -> None:
+    start = datetime(2026, 10, 20, 22, tzinfo=UTC)
+    schedule = Schedule(schedule_id=5000, start=start, unit="W", periods=[Period(start_s=0, limit=6900)])
+    evse, limits = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1), circuit_id="main"), StandingLimits()
+    found = profile(profile_id=5000, purpose="TxDefaultProfile", schedules=[schedule])
+    limits.put(StandingLimit(station="CP1", evse_id=1, profile=found))
+    for now, (voltage_v, limit_a) in enumerate([(230.0, 10.0), (115.0, 20.0), (230.0, 10.0)]):
+        limits.apply({evse.key: evse}, {}, voltage_v=voltage_v, utcnow=start + timedelta(hours=1), now=float(now))
+        assert evse.standing_a(float(now)) == limit_a
+
+
 def test_what_cannot_be_read_again_is_let_go_and_ids_are_not_given_twice(caplog: pytest.LogCaptureFixture) -> None:
     limits = StandingLimits()
     limits.recall([{"station": "CP1"}, {"station": "CP1", "evse_id": 1, "profile": {"id": 1}, "storing": "kept"}])
