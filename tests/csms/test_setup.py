@@ -218,6 +218,14 @@ def test_report_says_what_it_says() -> None:
     assert device_model.is_direct(device_model.build({"EVSE@1.SupplyPhases": "0"}, ()), 1)
 
 
+def test_ids_that_no_evse_or_connector_can_have_are_let_go() -> None:
+    report = [
+        variable("Connector", "Available", "true", evse={"id": evse_id, "connectorId": connector_id})
+        for evse_id, connector_id in ((-1, 1), (0, 1), (2, -3), (2, 1), (3, -1))
+    ]
+    assert device_model.from_report(report).evse_connectors == {2: (1,), 3: (1,)}
+
+
 async def test_an_answer_that_is_a_callerror_of_two_words_counts(house: House) -> None:
     def refuse(payload: dict[str, Any]) -> Any:
         raise Refusal("NotSupported")

@@ -129,10 +129,10 @@ def build(
     """Return the inventory of these variables and (EVSE, connector) pairs. Every station has an EVSE 1 with a connector 1."""
     connectors: dict[int, set[int]] = {}
     for evse_id, connector_id in evses:
-        if evse_id not in connectors and len(connectors) >= MOST_EVSES:
+        if evse_id < 1 or (evse_id not in connectors and len(connectors) >= MOST_EVSES):
             continue
         found = connectors.setdefault(evse_id, set())
-        if connector_id and len(found) < MOST_CONNECTORS:
+        if connector_id is not None and connector_id > 0 and len(found) < MOST_CONNECTORS:
             found.add(connector_id)
     connectors = connectors or {1: set()}
     if device is None:
