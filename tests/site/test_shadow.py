@@ -1,9 +1,16 @@
 """Shadow mode: the loop reckons as if it were obeyed, sends nothing, and says what would have come of it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from custom_components.headroom.site.config import Mode
+from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.site.config import EvseConfig, EvseKey, Mode, SiteConfig
+from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.lateness import late
 from custom_components.headroom.site.memory import SiteMemory
+from custom_components.headroom.site.session import Session
+from custom_components.headroom.site.shadow import _follow
 from simulator.virtual import run
 
 from .harness import Place, Scenario, car, scenario, steps
@@ -78,6 +85,19 @@ def test_a_car_that_would_have_had_less_would_have_gone_on_for_longer() -> None:
             assert late.would_energy_wh == pytest.approx(late.energy_wh, rel=0.1), "it would have it all by now"
 
     run(story())
+
+
+def test_a_cut_that_is_late_in_truth_is_not_late_on_paper() -> None:
+    """What was told before shadow mode began may hold at a slow station; the paper one obeys at once."""
+    real = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", ready=True, heard=True)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    real.session = Session(transaction_id="1", record_id="1", started_at=at, since=0.0, queued_at=0.0, last_at=at)
+    real.cut_since = 10.0
+    config = SiteConfig(circuits=(Circuit(circuit_id="main", name="Main", fuse_a=63.0),))
+    paper = _follow(None, real, config, 1.0, 100.0)
+    assert not late(paper.evse, 100.0)
+    paper.evse.cut_since = 99.0
+    assert _follow(paper, real, config, 1.0, 101.0).evse.cut_since == 99.0
 
 
 def test_what_was_compared_outlives_a_restart_and_begins_anew_with_the_mode() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
+import math
 
 from ..csms.dialect import Dialect
 from ..csms.values import UNKNOWN, MeterSample, TerminalValues
@@ -34,7 +35,7 @@ OWED_WH = 50.0
 """A car that is behind by less is not behind: two energies are never quite the same."""
 _ON_PAPER = (
     *("session", "past", "current_a", "power_w", "measured_at", "drawing_since", "demand", "peak_a", "overdraw_since", "excess_a"),
-    *("lease", "fallback_a", "wanted_fallback_a", "previous_a", "left", "changed_at", "roomy_since", "followed", "followed_s"),
+    *("lease", "fallback_a", "wanted_fallback_a", "previous_a", "left", "changed_at", "roomy_since", "followed", "followed_s", "cut_since"),
 )
 """What a paper EVSE has of its own while a session lasts; the rest is the real one's."""
 
@@ -153,7 +154,7 @@ def _still_needed(needed: Needed, owed_wh: float) -> Needed:
 
 def _begin(paper: EvseState, now: float) -> _Paper:
     """Return an EVSE without a session, or with one that only just began to be looked at: nothing holds on paper but the fallback."""
-    paper.lease, paper.previous_a, paper.left, paper.changed_at = None, 0.0, (), now
+    paper.lease, paper.previous_a, paper.left, paper.changed_at, paper.cut_since = None, 0.0, (), now, math.inf
     return _Paper(evse=paper, full_a=paper.current_a)
 
 
