@@ -114,6 +114,11 @@ class RunningSite:
         """Make a plan as the scenario wants it; at once where it says nothing, for a thread would take its time in the real world."""
         return work() if self.reckons is None else await self.reckons(work)
 
+    @property
+    def up(self) -> bool:
+        """Whether Home Assistant runs."""
+        return self._central_system is not None
+
     def _station(self, identity: str) -> Any:
         return self._central_system.stations.get(identity) if self._central_system else None
 

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from custom_components.headroom.csms.v201.timing import Timing
+from custom_components.headroom.engine.share import Policy
 from custom_components.headroom.ledger.records import DecisionRecord, SessionRecord
 from simulator.pace import Pace
 from simulator.report import Baseline, Run, build_report
@@ -15,6 +16,7 @@ from simulator.virtual import VirtualLoop, run
 
 from .always import complaints_kept
 from .chance import Plan, plan
+from .drivers import Drivers
 from .events import happen
 from .journal import Records
 from .optimum import most_wh
@@ -141,22 +143,36 @@ class Watch:
         loop.leap(wakes_s - now_s)
 
 
-def soak(*, seed: int, evses: int, hours: float, faults_per_hour: float) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A run. `tell`: drivers say when they leave and what they need; `policy` is what the site is shared for."""
+
+    seed: int
+    evses: int
+    hours: float
+    faults_per_hour: float
+    tell: bool = True
+    policy: Policy = Policy.MOST_CARS_READY
+
+
+def soak(chosen: Chosen) -> dict[str, Any]:
     """Run a site by chance and return its report, in the same form as the demo's, with what only a long run has."""
     began = time.perf_counter()
-    report = run(_soak(seed=seed, evses=evses, hours=hours, faults_per_hour=faults_per_hour))
+    report = run(_soak(chosen))
     report["wall_s"] = round(time.perf_counter() - began, 1)
     return report
 
 
-async def _soak(*, seed: int, evses: int, hours: float, faults_per_hour: float) -> dict[str, Any]:
-    ends_s = hours * 3600.0
-    chosen = plan(seed=seed, evses=evses, hours=hours, faults_per_hour=faults_per_hour)
-    world, records = SimulatedSite(chosen.setting.spec(), MONDAY), SlimRecords()
-    pace = Pace(moments=[*moments(chosen.setting), *(told.at_s for told in chosen.events)])
+async def _soak(chosen: Chosen) -> dict[str, Any]:
+    ends_s = chosen.hours * 3600.0
+    planned = plan(seed=chosen.seed, evses=chosen.evses, hours=chosen.hours, faults_per_hour=chosen.faults_per_hour)
+    world, records = SimulatedSite(planned.setting.spec(), MONDAY), SlimRecords()
+    pace = Pace(moments=[*moments(planned.setting), *(told.at_s for told in planned.events)])
     timing = Timing(heartbeat_interval_s=HEARTBEATS_EVERY_S, sample_interval_s=SAMPLES_EVERY_S, call_timeout_s=10.0)
-    running = RunningSite(world, chosen.setting.config(), step_s=1.0, records=records, pace=pace, timing=timing)
-    watch, reactions_s = Watch(running, chosen), list[float]()
+    running = RunningSite(world, planned.setting.config(), step_s=1.0, records=records, pace=pace, timing=timing)
+    watch, reactions_s = Watch(running, planned), list[float]()
+    if chosen.tell:
+        Drivers(running)
 
     def turned() -> None:
         reaction_s = running.site.reaction_s
@@ -166,8 +182,9 @@ async def _soak(*, seed: int, evses: int, hours: float, faults_per_hour: float) 
     running.on_turn.append(turned)
     running.driver.on_step.append(watch.step)
     running.on_second.append(lambda _: watch.sleep(ends_s))
-    befallen = [told for told in chosen.events if told.at_s < ends_s]
+    befallen = [told for told in planned.events if told.at_s < ends_s]
     with complaints_kept() as complaints:
+        running.site.set_policy(chosen.policy)
         await running.start()
         events = [asyncio.create_task(watch.befall(told)) for told in befallen]
         try:
@@ -195,12 +212,14 @@ async def _soak(*, seed: int, evses: int, hours: float, faults_per_hour: float) 
     broken = [
         record for record in records.decisions if record.document["dead_man_violations"] and (record.at - MONDAY).total_seconds() > ready_s
     ]
-    optimum_wh = most_wh(chosen.setting, ends_s)
+    optimum_wh = most_wh(planned.setting, ends_s)
     worst = sorted(watch.overloads, key=lambda overload: -overload.lasted_s)
     report |= {
-        "seed": seed,
-        "evses": evses,
-        "hours": hours,
+        "seed": chosen.seed,
+        "evses": chosen.evses,
+        "hours": chosen.hours,
+        "drivers_tell": chosen.tell,
+        "policy": str(chosen.policy),
         "slept_hours": round(watch.slept_s / 3600, 2),
         "faults": len(befallen),
         "trips": world.recorder.trips,

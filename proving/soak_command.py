@@ -1,8 +1,8 @@
 """`scripts/soak`: a site by chance with faults by chance, for hours or a year of simulated time; prints JSON."""
 
 import argparse
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 import json
 import logging
 import multiprocessing
@@ -11,7 +11,10 @@ import sys
 import time
 from typing import Any
 
-from .soak import shortfalls, soak
+from custom_components.headroom.engine.share import Policy
+
+from .kept import Kept
+from .soak import Chosen, shortfalls, soak
 
 SUMMED = (
     "overload_as",
@@ -42,8 +45,13 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same run (default: 1)")
     parser.add_argument("--evses", type=int, default=10, help="how many EVSEs, each a station of its own (default: 10)")
     parser.add_argument("--faults-per-hour", type=float, default=0.5, help="in the hours in which people are there (default: 0.5)")
+    parser.add_argument("--policy", type=Policy, choices=list(Policy), default=Policy.MOST_CARS_READY, help="what the site is shared for")
+    parser.add_argument("--silent", action="store_true", help="no driver says when he leaves and what he needs")
     parser.add_argument("--parts", type=int, default=1, help="split the hours into parts, each a site of its own by the next seed")
     parser.add_argument("--jobs", type=int, default=1, help="so many parts at a time, each in a process of its own")
+    parser.add_argument(
+        "--keep", type=Path, help="add each part to this file as it ends, and run none anew that it holds: a long run can be interrupted"
+    )
     parser.add_argument("--report", type=Path, help="write the JSON into a file, too")
     parser.add_argument("--check", action="store_true", help="exit 1 where the site did not do what it is for")
     options = parser.parse_args(argv)
@@ -52,17 +60,28 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def part(chosen: dict[str, Any]) -> dict[str, Any]:
+def part(chosen: Chosen) -> dict[str, Any]:
     """Run one part."""
     logging.basicConfig(level=logging.CRITICAL)
-    report = soak(**chosen)
-    print(f"==> seed {chosen['seed']}: {chosen['hours']:g} h in {report['wall_s']:.0f} s", file=sys.stderr, flush=True)
+    report = soak(chosen)
+    print(f"==> seed {chosen.seed}: {chosen.hours:g} h in {report['wall_s']:.0f} s", file=sys.stderr, flush=True)
     return report
+
+
+def parts(chosen: Sequence[Chosen], jobs: int) -> Iterator[tuple[Chosen, dict[str, Any]]]:
+    """Run parts, so many at a time, and yield each with its report as it ends."""
+    if jobs == 1:
+        yield from ((one, part(one)) for one in chosen)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(part, one): one for one in chosen}
+        for ended in as_completed(running):
+            yield running[ended], ended.result()
 
 
 def merged(reports: Sequence[dict[str, Any]], wall_s: float) -> dict[str, Any]:
     """Return the report of all parts: sums, highest values, and the mean of what is a share."""
-    total = dict(reports[0])
+    total = {name: value for name, value in reports[0].items() if name != "circuits"}
     for name in SUMMED:
         total[name] = round(sum(report[name] for report in reports), 3)
     for name in HIGHEST:
@@ -86,8 +105,9 @@ def merged(reports: Sequence[dict[str, Any]], wall_s: float) -> dict[str, Any]:
             for share in ("p50", "p99")
         },
         "energy_of_optimum_pct": round(100 * total["energy_kwh"] / total["optimum_kwh"], 2) if total["optimum_kwh"] else None,
-        "wall_s": round(wall_s, 1),
+        "wall_s": round(sum(report["wall_s"] for report in reports), 1),
         "hours_per_wall_s": round(hours / wall_s, 4),
+        "code": sorted({report["code"] for report in reports}),
     }
     total["shortfalls"] = shortfalls(total)
     return total
@@ -97,20 +117,20 @@ def main(argv: Sequence[str]) -> int:
     """Run from the command line."""
     options, began = arguments(argv), time.perf_counter()
     chosen = [
-        {
-            "seed": options.seed + number,
-            "evses": options.evses,
-            "hours": options.hours / options.parts,
-            "faults_per_hour": options.faults_per_hour,
-        }
+        Chosen(
+            seed=options.seed + number,
+            evses=options.evses,
+            hours=options.hours / options.parts,
+            faults_per_hour=options.faults_per_hour,
+            tell=not options.silent,
+            policy=options.policy,
+        )
         for number in range(options.parts)
     ]
-    if options.jobs == 1:
-        reports = [part(one) for one in chosen]
-    else:
-        with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-            reports = list(pool.map(part, chosen))
-    report = merged(reports, time.perf_counter() - began)
+    kept = Kept(options.keep)
+    for one, ended in parts([one for one in chosen if one not in kept], options.jobs):
+        kept.add(one, ended)
+    report = merged([kept[one] for one in chosen], time.perf_counter() - began)
     text = json.dumps(report, indent=2)
     if options.report:
         options.report.write_text(f"{text}\n")

@@ -1,21 +1,25 @@
 """Hours by chance: the same seed is the same run, what breaks is told, and the optimum is one."""
 
+from datetime import timedelta
 import json
 from pathlib import Path
 
 import pytest
 
 from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.site.config import EvseKey
 from proving.chance import plan
+from proving.drivers import Drivers
 from proving.optimum import most_wh
 from proving.place import Place, car, steps
-from proving.setting import Setting
+from proving.running import RunningSite
+from proving.setting import QUIET, Setting, main_fuse
 from proving.soak import shortfalls
 from proving.soak_command import main
 from simulator.evse import token
 from simulator.pace import Pace
 from simulator.site import SimulatedSite, Visit
-from simulator.virtual import START
+from simulator.virtual import START, run
 
 
 def test_a_site_by_chance_is_the_same_by_the_same_seed() -> None:
@@ -36,6 +40,42 @@ def test_a_morning_with_faults_is_reported_and_checked(tmp_path: Path, capsys: p
     assert report["trips"] == 0 and report["faults"] >= 4 and report["cars"] >= 1
     assert report["slept_hours"] > 4 and report["measured_s"] == pytest.approx(8.5 * 3600, abs=10)
     assert 50 < report["energy_of_optimum_pct"] <= 100.5
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "kept.jsonl"
+    arguments = ["--evses", "2", "--seed", "3", "--keep", str(path)]
+    assert main([*arguments, "--hours", "7"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main([*arguments, "--hours", "14", "--parts", "2"]) == 0
+    told = capsys.readouterr()
+    both = json.loads(told.out)
+    assert "seed 4" in told.err and "seed 3" not in told.err
+    assert both["seed"] == [3, 4] and both["cars"] >= first["cars"] and both["hours"] == 14 and len(both["code"]) == 1
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_a_driver_says_when_he_leaves_and_that_he_wants_a_full_battery_as_soon_as_somebody_is_there_to_be_told() -> None:
+    async def story() -> None:
+        comes = visit("CP1", 2, battery_kwh=50.0, efficiency=0.9)
+        places = {"CP1": Place(car=None)}
+        setting = Setting(
+            circuits=[main_fuse(fuse_a=63.0, worst_case_a=20.0, metered=True)], places=places, loads={"main": QUIET}, visits=[comes]
+        )
+        running = RunningSite(SimulatedSite(setting.spec(), START), setting.config(), step_s=1.0)
+        Drivers(running)
+        await running.start()
+        await running.until(3620)
+        await running.vanish()
+        await running.until(3660)
+        await running.come_back()
+        await running.until(3700)
+        needed = running.site.snapshot.evses[EvseKey("CP1", 1)].needed
+        assert needed.need.energy_wh == pytest.approx(0.8 * 50_000 / 0.9, rel=0.05)  # it charges meanwhile
+        assert needed.departs_at == START + timedelta(hours=3)
+        await running.stop()
+
+    run(story())
 
 
 def test_a_crowded_morning_keeps_the_dead_man_rule(capsys: pytest.CaptureFixture[str]) -> None:
