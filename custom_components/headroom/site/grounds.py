@@ -220,8 +220,10 @@ class Grounds(ABC):
                     user_max_a=evse.user_max_a,
                     first_lease_a=evse.first_a,
                     first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
+                    first_lease_falls_to_a=0.0 if evse.first_lease is None else evse.first_lease.falls_to_a,
                     lease_a=0.0 if (leased := leases.get(key)) is None else leased.limit_a,
                     lease_until=0.0 if leased is None else None if leased.lasts else leased.expires_at + zero_s,
+                    lease_falls_to_a=0.0 if leased is None else leased.falls_to_a,
                     one_phase=evse.phase_switch.on_one,
                     fallback_one_phase=evse.fallback_one_phase is not False,
                     phase_switch_failed=evse.phase_switch.disproved,
@@ -271,11 +273,13 @@ class Grounds(ABC):
         if kept.lease_a > 0:
             # It may hold beside what has begun meanwhile.
             ends_at = math.inf if kept.lease_until is None else kept.lease_until - self._posix_zero_s()
-            evse.recalled = Lease(transaction_id="", limit_a=kept.lease_a, expires_at=ends_at)
+            evse.recalled = Lease(transaction_id="", limit_a=kept.lease_a, expires_at=ends_at, falls_to_a=kept.lease_falls_to_a)
         if kept.first_lease_a > 0:
             # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
             ends_at = kept.first_lease_until - self._posix_zero_s()
-            evse.first_lease = FirstLease(remote_start_id=None, limit_a=kept.first_lease_a, expires_at=ends_at)
+            evse.first_lease = FirstLease(
+                remote_start_id=None, limit_a=kept.first_lease_a, expires_at=ends_at, falls_to_a=kept.first_lease_falls_to_a
+            )
 
     def _today(self) -> date:
         """Return the day by the clocks of those who live there."""

@@ -38,6 +38,7 @@ class EvseHoldings(EvseFacts):
         if (
             self.lease is None
             and self.former is None
+            and self.recalled is None
             and not self.unanswered_lease_a
             and not self.unanswered_fallback_a
             and not self.foreign
@@ -49,6 +50,8 @@ class EvseHoldings(EvseFacts):
         for lease in (self.lease, self.former):
             if lease is not None:
                 most_a = max(most_a, lease.falls_to_a, lease.limit_a if lease.lasts else 0.0)
+        if self.recalled is not None:
+            most_a = max(most_a, self.recalled.falls_to_a)
         return min(self.rated_a, most_a)
 
     @property
@@ -102,7 +105,8 @@ class EvseHoldings(EvseFacts):
         if not leases:
             return None
         most_a, last = max(lease.limit_a for lease in leases), max(lease.expires_at for lease in leases)
-        return Lease(transaction_id=leases[0].transaction_id, limit_a=most_a, expires_at=last)
+        falls_to_a = max(lease.falls_to_a for lease in leases)
+        return Lease(transaction_id=leases[0].transaction_id, limit_a=most_a, expires_at=last, falls_to_a=falls_to_a)
 
     def limit_a(self, now: float) -> float:
         """Return the limit in force as confirmed: the lease, else the fallback, else the rating."""

@@ -22,10 +22,14 @@ class EvseMemory:
     """What a start from afar took along whose transaction had not begun."""
     first_lease_until: float = 0.0
     """…and until when it holds (POSIX time)."""
+    first_lease_falls_to_a: float = 0.0
+    """What a second period of its own leads to then; 0 where it has none."""
     lease_a: float = 0.0
     """The most that a lease of its transaction lets it draw, one that was not answered included…"""
     lease_until: float | None = 0.0
     """…and until when (POSIX time); None: until something takes its place."""
+    lease_falls_to_a: float = 0.0
+    """The most that a second period of one of them leads to then; 0 where they have none."""
     one_phase: bool = False
     """Its station was told one phase."""
     fallback_one_phase: bool = False
