@@ -8,7 +8,7 @@ import pytest
 from custom_components.headroom.csms.profiles import LEASE
 from simulator.virtual import run
 
-from .harness import Place, Scenario, scenario, steps
+from .harness import Place, Scenario, car, scenario, steps
 
 NOISE_S = 1.5
 """Physics go by steps, and messages take their time."""
@@ -80,5 +80,26 @@ def test_a_station_whose_clock_goes_back_by_an_hour_is_without_a_limit_at_no_mom
             for _ in range(100):
                 await s.wait(0.2)
                 assert in_force_a() <= before_a + 1.0
+
+    run(story())
+
+
+def test_a_transaction_that_begins_by_a_clock_hours_behind_the_last_one_is_one_that_runs() -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), building=steps((0.0, 8.0)), dead_man_from_s=None) as s:
+            await s.until(90)
+            first = s.evse(1).transaction_id
+            s.unplug(1)
+            await s.until(100)
+            model = s.model(1)
+            model.spec = replace(model.spec, clock_offset_s=-3 * 3600.0)
+            await s.until(110)
+            s.plug_in(1, car(), card="CARD")
+            await s.wait(3)
+            evse = s.site._evses[s.key(1)]
+            assert evse.session is not None and evse.session.transaction_id != first
+            assert evse.reserved_a(s.time_s) > 0, "it may draw, and is reckoned with"
+            await s.wait(40)
+            assert s.evse(1).transaction_id == evse.session.transaction_id and s.draw_a(1) > 15
 
     run(story())

@@ -198,6 +198,10 @@ class Grounds(ABC):
             raise StationOfflineError(f"{identity} is not connected")
         return station
 
+    def _clock_offset_s(self, identity: str) -> float:
+        station = self._station(identity)
+        return 0.0 if station is None else station.clock_offset_s
+
     def _of(self, identity: str) -> list[EvseState]:
         return [evse for key, evse in self._evses.items() if key.station == identity]
 

@@ -1,7 +1,7 @@
 """Takes what stations say of their EVSEs into the loop's picture of them, and sessions into the records."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 import logging
 import math
@@ -29,8 +29,16 @@ SUSPENDED = (ChargingState.SUSPENDED_EV, ChargingState.SUSPENDED_EVSE)
 class Intake:
     """The one place where a station's events change an EVSE's state."""
 
-    def __init__(self, evses: Mapping[EvseKey, EvseState], clock: Clock, journal: Journal | None) -> None:
-        """`evses` is the loop's own mapping, read afresh at every event."""
+    def __init__(
+        self,
+        evses: Mapping[EvseKey, EvseState],
+        clock: Clock,
+        journal: Journal | None,
+        *,
+        clock_offset_s: Callable[[str], float] = lambda identity: 0.0,
+    ) -> None:
+        """`evses` is the loop's own mapping, read afresh at every event; `clock_offset_s` returns a station's clock minus ours."""
+        self._clock_offset_s = clock_offset_s
         self._evses = evses
         self._clock = clock
         self._journal = journal
@@ -136,7 +144,7 @@ class Intake:
             self._goes_on(evse, running, event)
         elif (
             event.phase is TransactionPhase.ENDED
-            or is_of_the_past(event, running, last, self._clock.utcnow())
+            or is_of_the_past(event, running, last, self._clock.utcnow(), clock_offset_s=self._clock_offset_s(identity))
             or (last is not None and last.record_id == record_id(event) and is_over(event, last))
         ):
             self._keep_past(identity, evse, event)

@@ -92,12 +92,16 @@ def is_newest(session: Session, event: TransactionEvent) -> bool:
     return not event.offline or event.at >= session.last_at
 
 
-def is_of_the_past(event: TransactionEvent, running: Session | None, last: Session | None, utcnow: datetime) -> bool:
+def is_of_the_past(
+    event: TransactionEvent, running: Session | None, last: Session | None, utcnow: datetime, *, clock_offset_s: float = 0.0
+) -> bool:
     """Tell whether an event is a late word of another transaction than the one that runs, or than the last one where none does.
 
-    Such a one was over before the other began, for an EVSE has one transaction at a time.
+    Such a one was over before the other began, for an EVSE has one transaction at a time. A station whose clock was set back (by
+    `clock_offset_s` it differs from ours) begins one before the last one; where one runs, that is not believed for the clock alone.
     """
-    if not event.offline and abs(utcnow - event.at) < JUST_NOW:
+    by_its_clock = utcnow if running is not None else utcnow + timedelta(seconds=clock_offset_s)
+    if not event.offline and min(abs(utcnow - event.at), abs(by_its_clock - event.at)) < JUST_NOW:
         return False
     other = running or last
     if other is None:

@@ -72,7 +72,7 @@ class Site(Wishes, Access, Hearing, Showing):
         self._journal = journal
         self._on_turn = on_turn
         self._on_judgement = on_judgement
-        self._intake = Intake(self._evses, self._clock, journal)
+        self._intake = Intake(self._evses, self._clock, journal, clock_offset_s=self._clock_offset_s)
         self._failing = self._blind = False
         self._untold = False
         """What the last turn came to could not be shown."""
