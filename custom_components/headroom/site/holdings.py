@@ -118,7 +118,7 @@ class EvseHoldings(EvseFacts):
         """Return the most that we have installed: the limit in force, one on its way, a lease that lapsed only just."""
         if self.uncontrolled:
             return self.unled_a(now)
-        return max(limit_a for limit_a, _ in self._holds(now))
+        return max([limit_a for limit_a, _ in self._holds(now)])
 
     def held(self, now: float) -> list[tuple[float, float]]:
         """Return each limit that holds or may hold, as (amps, until when), what lapsed only just included; an idle EVSE draws nothing.
@@ -136,11 +136,11 @@ class EvseHoldings(EvseFacts):
 
     def _holds(self, now: float) -> list[tuple[float, float]]:
         leads = self.lease is not None and now < self.lease.expires_at
-        held = [] if leads else [(self.limit_a(now), math.inf)]
+        held, response_s = [] if leads else [(self.limit_a(now), math.inf)], self.response_s
         for lease in (self.lease, self.former, self.found_lease):
             if lease is not None and self.unproven and lease is not self.former:
                 held.append((lease.limit_a, lease.expires_at if now < lease.expires_at else math.inf))  # it may never end
-            elif lease is not None and now < lease.expires_at + self.response_s:
+            elif lease is not None and now < lease.expires_at + response_s:
                 held.append((lease.limit_a, lease.expires_at))
         if self.unanswered_lease_a > 0:
             held.append((self.unanswered_lease_a, self.unanswered_until))

@@ -134,8 +134,10 @@ class Obedience(Words):
             elif evse.problem is Problem.DISOBEDIENT and evse.ready and evse.session is not None:
                 self._step(evse, now)
             elif evse.problem is None and evse.ready and evse.session is not None:
-                verdict = self._attend(evse).look(evse, now, self.patience_s)
-                self._keep_heeded(evse)
+                attention = self._attend(evse)
+                verdict = attention.look(evse, now, self.patience_s)
+                if attention.heeded:
+                    self._keep_heeded(evse)
                 if verdict is not Verdict.NOTHING:
                     self._judge(evse, verdict, f"{evse.draw_a:.1f} A at a limit of {evse.limit_a(now):.1f} A, as by the fallback alone")
 

@@ -130,10 +130,6 @@ class Peak:
     def turn(self, state: CircuitState, evses: Iterable[EvseState], config: SiteConfig, now: float) -> PeakCeiling | None:
         """Return what the running window allows now (POSIX time); None where nobody set a goal."""
         window = self.running(now, config)
-        volts = [
-            volt for evse in evses if evse.session is not None for volt in evse.voltage_v if volt is not None and is_phase_voltage(volt)
-        ]
-        voltage_v = fsum(volts) / len(volts) if volts else config.voltage_v
         building_w = fsum(state.unmanaged_a()) * config.voltage_v
         if state.unmanaged is None:
             self._building_w = None  # that is its worst case, which is no part of any mean
@@ -146,6 +142,10 @@ class Peak:
             return None
         site_w = ceiling_w(goal_w, window)
         self._cars_w = held(self._cars_w, site_w - building_w, goal_w)
+        volts = [
+            volt for evse in evses if evse.session is not None for volt in evse.voltage_v if volt is not None and is_phase_voltage(volt)
+        ]
+        voltage_v = fsum(volts) / len(volts) if volts else config.voltage_v
         self.ceiling = PeakCeiling(site_w=site_w, cars_a=self._cars_w / voltage_v, voltage_v=voltage_v)
         return self.ceiling
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 import logging
 
 from ..csms.dialect import Handle
@@ -44,7 +45,7 @@ def switch_phases(
         if evse.session is None:
             if evse.ready and evse.heard:  # else one may run that is not told yet
                 # A transaction begins on three phases.
-                evse.phase_switch = PhaseSwitch(switched_at=switch.switched_at, disproved=switch.disproved)
+                evse.phase_switch = _on_three(switch.switched_at, switch.disproved)
             continue
         by_fallback, fallback_one = _by_its_fallback(evse, now), evse.fallback_one_phase is True
         if by_fallback and (switch.on_one != fallback_one or (switch.pausing and mode is not Mode.DYNAMIC)):
@@ -74,6 +75,12 @@ def switch_phases(
         if evse.phase_switch.on_one and confirmed_one and evse.demand.terminals is None:
             evse.demand = replace(evse.demand, terminals=frozenset({0}))
         evse.phase_switch = _seen(evse)
+
+
+@lru_cache(maxsize=1024)
+def _on_three(switched_at: float, disproved: bool) -> PhaseSwitch:
+    """Return how an EVSE without a session stands: one value from turn to turn."""
+    return PhaseSwitch(switched_at=switched_at, disproved=disproved)
 
 
 def _by_its_fallback(evse: EvseState, now: float) -> bool:

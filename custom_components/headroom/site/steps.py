@@ -116,7 +116,7 @@ class Steps:
             return Step(0, "survey", None, self._ask_what_it_holds)
         surveyed = self.survey.under_way(now)
         steps = [] if surveyed else [step for step in self._station_steps() if not self._backoff.holds_back(step.place, now)]
-        for evse in self.evses:
+        for evse in self._evses:
             step = self._first(self._evse_steps(evse, now), now)
             if step is not None and (not surveyed or step.urgency in (0, 6)):
                 steps.append(step)
@@ -135,7 +135,7 @@ class Steps:
             self.obedience.station_limit_stale = self.station_current = False
         wanted_a = self.wanted_station_a
         limit_differs = wanted_a is not None and (not self.station_current or self.station_a not in (None, wanted_a))
-        if self.station is not None and (correction := next_correction(self.station, self.evses, wanted_a if limit_differs else None)):
+        if self.station is not None and (correction := next_correction(self.station, self._evses, wanted_a if limit_differs else None)):
             # Ours may be refused until it is made, and what it makes way for may be a lease.
             urgency = 0 if isinstance(correction, Put) and correction.placed.purpose == LEASE else 1
             steps.append(Step(urgency, OTHERS, None, partial(self._correct, correction)))
