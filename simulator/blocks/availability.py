@@ -1,18 +1,26 @@
 """Blocks F, G and J of OCPP 2.0.1: states of connectors, meter values, and messages that are asked for."""
 
 from collections.abc import Collection, Mapping
-from typing import override
+from typing import TYPE_CHECKING, override
 
 from ..device_model import Key
 from ..outbox import Registration
 from ..timestamps import written
 from .block import Answer, Block, Handler, Payload, accepted, rejected
 
+if TYPE_CHECKING:
+    from ..station import StationModel
+
 ALIGNED_INTERVAL = Key("AlignedDataCtrlr", "Interval")
 
 
 class Availability(Block):
     """What the station tells of its EVSEs."""
+
+    def __init__(self, station: StationModel) -> None:
+        """Look up what is asked at every step."""
+        super().__init__(station)
+        self._interval = station.device.variables[ALIGNED_INTERVAL]
 
     @override
     def answers(self) -> Mapping[str, Handler]:
@@ -52,7 +60,7 @@ class Availability(Block):
 
     @override
     def step(self, dt_s: float) -> None:
-        interval_s = float(self.station.device.variables[ALIGNED_INTERVAL].value)
+        interval_s = float(self._interval.value)
         if interval_s and self.station.running and self.station.now.timestamp() % interval_s < dt_s:
             for evse_id in self.station.evses:
                 self.tell_meter(evse_id, "Sample.Clock")

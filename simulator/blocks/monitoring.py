@@ -69,6 +69,7 @@ class Monitoring(Block):
         super().__init__(station)
         self.monitors = {one.monitor_id: self._begun(one) for one in FACTORY}
         self.level = LOWEST_SEVERITY
+        self._enabled = station.device.variables[ENABLED]
         self._event_ids = itertools.count(1)
 
     @override
@@ -84,7 +85,7 @@ class Monitoring(Block):
     @override
     def step(self, dt_s: float) -> None:
         """Look at every variable that is watched, and tell what is due in one message."""
-        if not self.station.running or self.station.device.variables[ENABLED].value != "true":
+        if self._enabled.value != "true" or not self.station.running:
             return
         events = [event for monitor in self.monitors.values() for event in self._seen_by(monitor)]
         if events:

@@ -24,6 +24,7 @@ class Transactions(Block):
         """Number them from 1."""
         super().__init__(*arguments)
         self._numbers = itertools.count(1)
+        self._interval = self.station.device.variables[INTERVAL]
 
     @override
     def answers(self) -> Mapping[str, Handler]:
@@ -153,7 +154,7 @@ class Transactions(Block):
             transaction.state = state
             self.tell(evse_id, "Updated", "ChargingStateChanged", "TxUpdated")
         transaction.sampled_at = transaction.sampled_at or station.now
-        interval_s = float(station.device.variables[INTERVAL].value)
+        interval_s = float(self._interval.value)
         if interval_s and (station.now - transaction.sampled_at).total_seconds() >= interval_s:
             late_s = (station.now - transaction.sampled_at).total_seconds() % interval_s
             transaction.sampled_at = station.now - timedelta(seconds=late_s)

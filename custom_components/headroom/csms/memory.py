@@ -167,8 +167,8 @@ class Memory:
     """How it authenticates: JSON-able, and no secret in the clear."""
     learnt: Learnt = field(default_factory=Learnt)
     """How it wants to be told its limits, and how it follows them."""
-    told: dict[int, Placed] = field(default_factory=dict)
-    """The charging profiles that it holds as far as we know, by their id: what it accepted, or reported."""
+    told: Mapping[int, Placed] = field(default_factory=dict)
+    """The charging profiles that it holds as far as we know, by their id: what it accepted, or reported. Never changed, but replaced."""
     others: Others = field(default_factory=Others)
     """What is known of those that are not ours."""
     clock_wrong: bool = False

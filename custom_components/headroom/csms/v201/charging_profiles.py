@@ -64,7 +64,7 @@ class ChargingProfiles(Block):
             self._on_its_way.pop(sending, None)
             accepted = isinstance(outcome, Mapping) and outcome.get("status") == "Accepted"
             if accepted and (profile_id := placed.profile_id) is not None:
-                self._link.memory.told[profile_id] = placed
+                self._link.memory.told = {**self._link.memory.told, profile_id: placed}
 
         calls = self._link.ready_calls
         self._on_its_way[sending] = placed

@@ -35,6 +35,9 @@ class SmartCharging(ChargingProfiles):
         self._negotiation = Negotiation(link, install=self._install, on_its_way=self._on_its_way, situation=self._situation)
         self._surveyed = False
         """Whether what it holds was read on this connection; before, what others left on it since is not known."""
+        self._sifted: Mapping[int, Placed] = {}
+        """What was told when `others` were last picked out of it: every turn asks for them, and they seldom change."""
+        self._others: Sequence[Placed] = ()
 
     @override
     def requests(self) -> Mapping[str, Handler]:
@@ -190,8 +193,10 @@ class SmartCharging(ChargingProfiles):
     def others(self) -> Sequence[Placed]:
         """What others left on it or a person set, as far as it told on this connection; external constraints are not among it."""
         if not self._surveyed:
-            return []
-        return [one for one in self._link.memory.told.values() if one.ours is None and _from_a_csms(one)]
+            return ()
+        if (told := self._link.memory.told) is not self._sifted:
+            self._sifted, self._others = told, [one for one in told.values() if one.ours is None and _from_a_csms(one)]
+        return self._others
 
     def recognise(self, profile_ids: Collection[int]) -> None:
         """Take note that these of `others` are a person's, set by us to restrict: they stay unless they would allow more."""

@@ -94,7 +94,7 @@ class Transactions(Block):
                 _LOGGER.debug("%s does not start with a limit: %s", self._link.identity, error)
             else:
                 if (profile_id := first.profile_id) is not None:
-                    self._link.memory.told[profile_id] = first
+                    self._link.memory.told = {**self._link.memory.told, profile_id: first}
                 learnt.starts_refused = 0
                 return Started(transaction_id=optional_text(response, "transactionId"), with_limit=True)
         response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
