@@ -9,13 +9,14 @@ import pytest
 
 from custom_components.headroom.csms.authorization import IdToken
 from custom_components.headroom.csms.composite import Transaction
+from custom_components.headroom.csms.correction import Put
 from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
 from custom_components.headroom.csms.errors import CallRejectedError, StationError
 from custom_components.headroom.csms.events import ChargingLimit, Disconnected, Ready
 from custom_components.headroom.csms.learnt import Learnt
 from custom_components.headroom.csms.profile_builder import Period, Schedule, profile, thinned
 from custom_components.headroom.csms.profile_rules import problems
-from custom_components.headroom.csms.profiles import Placed
+from custom_components.headroom.csms.profiles import Placed, Role
 from custom_components.headroom.csms.values import SmartCharging
 from simulator.profiles import Abilities, ProfileStore
 
@@ -116,6 +117,24 @@ async def test_a_persons_profile_may_restrict_and_never_raise(house: House) -> N
         await found.correct(step)
         assert found.correction({}, {}, None) is None and not found.others
         assert sorted(one.profile["id"] for one in store.installed) == [1, 1001, 2001]
+
+
+@pytest.mark.parametrize("role", [Role.FALLBACK, Role.LEASE])
+async def test_what_makes_way_for_a_limit_of_one_phase_says_one_phase(house: House, role: Role) -> None:
+    """Else the contactor is closed on three for as long as the other's profile leads, under current."""
+    async with station(house.port) as client:
+        store = keeping(client)
+        found = await house.boot(client)
+        await client.call("TransactionEvent", STARTED | {"timestamp": stamp()})
+        purpose, transaction_id = ("TxDefaultProfile", None) if role is Role.FALLBACK else ("TxProfile", "T1")
+        evse_id, others = users(32, purpose=purpose, transaction_id=transaction_id, level=0)
+        store.install(evse_id, others | {"id": 90}, datetime.now(UTC), {1: Transaction(transaction_id="T1", started_at=datetime.now(UTC))})
+        await found.survey()
+        fallbacks, leases = ({1: 6.0}, {}) if role is Role.FALLBACK else ({}, {1: ("T1", 6.0)})
+        three, one = (found.correction(fallbacks, leases, None, one_phase=alone) for alone in ([], [(role, 1)]))
+        assert isinstance(three, Put) and isinstance(one, Put)
+        told = [step.placed.profile["chargingSchedule"][0]["chargingSchedulePeriod"][0] for step in (three, one)]
+        assert [(period.get("numberPhases"), period.get("phaseToUse")) for period in told] == [(None, None), (1, 1)]
 
 
 async def test_a_persons_profile_is_judged_by_what_the_station_holds_now(house: House) -> None:

@@ -12,7 +12,7 @@ import pytest
 from custom_components.headroom.csms.authorization import IdToken
 from custom_components.headroom.csms.dialect import Dialect, Handle, LeaseEnd
 from custom_components.headroom.csms.errors import CallError, CallRejectedError, CallTimeoutError, StationOfflineError
-from custom_components.headroom.csms.profiles import Placed
+from custom_components.headroom.csms.profiles import Placed, Role
 from custom_components.headroom.csms.reconciliation import Held, Installed
 from custom_components.headroom.csms.station import Started, Station
 from custom_components.headroom.site.config import EvseConfig, EvseKey, Mode
@@ -21,6 +21,7 @@ from custom_components.headroom.site.evse_facts import Problem
 from custom_components.headroom.site.installer import Installer
 from custom_components.headroom.site.limits import Lease, LeaseOrder
 from custom_components.headroom.site.orders import order_lease
+from custom_components.headroom.site.others import next_correction
 from custom_components.headroom.site.reconcile import adopt
 from custom_components.headroom.site.remote_start import start, take_up
 from custom_components.headroom.site.session import Session
@@ -441,3 +442,15 @@ async def test_a_fault_over_what_came_of_a_limit_ends_nobodys_limits(
     assert told_a == [8.0, 6.0] and not running.done()
     running.cancel()
     assert len([record for record in caplog.records if record.exc_info]) == 1, "it is told once"
+
+
+def test_whoever_makes_way_for_ours_is_told_which_of_them_are_for_one_phase() -> None:
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", session=_session(), ready=True)
+    evse.wanted_fallback_a, evse.wanted_one_phase = 6.0, True
+    evse.wanted_lease = LeaseOrder(transaction_id="2", limit_a=8.0, length_s=60.0, urgent=False)
+    asked: list[Any] = []
+    station = cast(Station, SimpleNamespace(others=(object(),), correction=lambda *args, one_phase: asked.append(list(one_phase))))
+    next_correction(station, [evse], None)
+    evse.wanted_lease = replace(evse.wanted_lease, one_phase=True)
+    next_correction(station, [evse], None)
+    assert asked == [[(Role.FALLBACK, 1)], [(Role.FALLBACK, 1), (Role.LEASE, 1)]]

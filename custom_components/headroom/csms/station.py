@@ -14,7 +14,7 @@ from .correction import Step as Correction
 from .dialect import Dialect, Handle
 from .learnt import Learnt
 from .prediction import CompositeCheck
-from .profiles import Placed
+from .profiles import Placed, Role
 from .reconciliation import Installed
 from .security_commands import SecurityCommands
 from .upkeep import DiagnosticsCommands, DisplayCommands, FirmwareCommands
@@ -144,11 +144,17 @@ class Station(Protocol):
         """The ids of those that it did not let be cleared."""
 
     def correction(
-        self, fallbacks: Mapping[int, float], leases: Mapping[int, tuple[str, float]], station_limit_a: float | None
+        self,
+        fallbacks: Mapping[int, float],
+        leases: Mapping[int, tuple[str, float]],
+        station_limit_a: float | None,
+        *,
+        one_phase: Collection[tuple[Role, int]] = (),
     ) -> Correction | None:
         """Return what is to be done next with `others` so that ours lead; None: nothing, or ours has to be written first.
 
-        The arguments are what of ours is about to be written, by EVSE: amps, and for a lease its transaction before.
+        The arguments are what of ours is about to be written, by EVSE: amps, and for a lease its transaction before. Those
+        in `one_phase` are for the first terminal alone.
         """
 
     async def correct(self, step: Correction) -> bool:

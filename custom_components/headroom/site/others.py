@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import math
 
 from ..csms.correction import Step
-from ..csms.profiles import LEASE
+from ..csms.profiles import LEASE, Role
 from ..csms.station import Station
 from .evse import EvseState
 
@@ -16,10 +16,13 @@ def next_correction(station: Station, evses: Sequence[EvseState], station_limit_
     """
     if not station.others:
         return None
+    alone = [(Role.FALLBACK, evse.key.evse_id) for evse in evses if evse.wanted_one_phase]
+    alone += [(Role.LEASE, evse.key.evse_id) for evse in evses if evse.wanted_lease is not None and evse.wanted_lease.one_phase]
     return station.correction(
         {evse.key.evse_id: evse.wanted_fallback_a for evse in evses if evse.fallback_differs and evse.wanted_fallback_a is not None},
         {evse.key.evse_id: (order.transaction_id, order.limit_a) for evse in evses if (order := evse.wanted_lease) is not None},
         station_limit_a,
+        one_phase=alone,
     )
 
 

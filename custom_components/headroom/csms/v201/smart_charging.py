@@ -16,7 +16,7 @@ from ..inventory import is_direct
 from ..learnt import Learnt
 from ..profile_guard import raising, restricting
 from ..profile_rules import problems
-from ..profiles import Ours, Placed, Role
+from ..profiles import Ours, Placed, Role, Wording
 from ..reconciliation import Installed, installed
 from ..transactions import LONGEST_ID
 from .charging_profiles import ChargingProfiles
@@ -224,20 +224,31 @@ class SmartCharging(ChargingProfiles):
         return self._link.memory.others.kept
 
     def correction(
-        self, fallbacks: Mapping[int, float], leases: Mapping[int, tuple[str, float]], station_limit_a: float | None
+        self,
+        fallbacks: Mapping[int, float],
+        leases: Mapping[int, tuple[str, float]],
+        station_limit_a: float | None,
+        *,
+        one_phase: Collection[tuple[Role, int]] = (),
     ) -> Step | None:
         """Return what is to be done next with others' profiles so that ours lead, with no gap and the fewest writes (`correction.py`).
 
-        The arguments are what of ours is about to be written; what else of ours it holds is right as it is. None: there is nothing to
-        be done, or ours has to be written first.
+        The arguments are what of ours is about to be written, and which of it for the first terminal alone; what else of ours it holds
+        is right as it is. None: there is nothing to be done, or ours has to be written first.
         """
         if not self.others:
             return None
         held = [one for one in self._link.memory.told.values() if _from_a_csms(one)]
         now = self._link.by_its_clock(self._link.now())
+
+        def words(role: Role, evse_id: int) -> Wording:
+            if (role, evse_id) in one_phase:
+                return self._words.one_phase(evse_id)
+            return self._words.lease(evse_id) if role is Role.LEASE else self._words.fallback(evse_id)
+
         about_to = [
-            *(profiles.lease(evse_id, told[0], told[1], None, self._words.lease(evse_id)) for evse_id, told in leases.items()),
-            *(profiles.fallback(evse_id, limit_a, self._words.fallback(evse_id)) for evse_id, limit_a in fallbacks.items()),
+            *(profiles.lease(evse_id, told[0], told[1], None, words(Role.LEASE, evse_id)) for evse_id, told in leases.items()),
+            *(profiles.fallback(evse_id, limit_a, words(Role.FALLBACK, evse_id)) for evse_id, limit_a in fallbacks.items()),
             *([] if station_limit_a is None else [profiles.station_limit(station_limit_a, self._words.station())]),
         ]
         wanted = {one.profile_id: one for one in (*(one for one in held if profiles.ours(one) is not None), *about_to)}
