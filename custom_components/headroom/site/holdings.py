@@ -4,7 +4,8 @@ from dataclasses import dataclass
 import math
 
 from ..csms.dialect import LeaseEnd
-from .evse_facts import IDLE_A, UNSEEN_S, EvseFacts
+from .evse_conductors import EvseConductors
+from .evse_facts import IDLE_A, UNSEEN_S
 from .limits import Lease
 
 OVERDRAW = 1.1
@@ -23,7 +24,7 @@ REACHED = 0.05
 
 
 @dataclass(slots=True, kw_only=True)
-class EvseHoldings(EvseFacts):
+class EvseHoldings(EvseConductors):
     """An EVSE with what follows from what is known of it."""
 
     @property

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from ..engine.model import ALL_PHASES, Phase
 from ..engine.phase_map import Learnt
-from .evse_facts import EvseFacts
+from .evse_conductors import EvseConductors
 
 
 class Wiring(StrEnum):
@@ -50,7 +50,7 @@ class PhaseMap:
         return Wiring.PARTLY_LEARNT if None in self.learnt else Wiring.LEARNT
 
 
-def phase_map_of(evse: EvseFacts) -> PhaseMap | None:
+def phase_map_of(evse: EvseConductors) -> PhaseMap | None:
     """Return what is known of an EVSE; None where there is nothing to be known, for only one way to wire it."""
     if not evse.learns_wiring:
         return None
