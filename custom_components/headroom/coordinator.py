@@ -33,7 +33,7 @@ from .meter_settings import settings_by_measured
 from .meters import Meters
 from .peak_settings import async_follow_peak, peak_entities
 from .security import SiteSecurity
-from .site.authorization import Judgement
+from .site.judging import Judgement
 from .site.memory import SiteMemory
 from .site.site import Site
 from .site.snapshot import SiteSnapshot

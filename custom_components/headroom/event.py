@@ -15,7 +15,7 @@ from .csms.events import EventsLost, Monitored, StationEvent
 from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.upkeep import DataTransfer
 from .entity import HeadroomEntity, Row, Rows, async_follow
-from .site.authorization import Judgement
+from .site.judging import Judgement
 from .site.measure import Stage
 from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
 from .subjects import EvseSubject, SiteSubject, StationSubject, Subject

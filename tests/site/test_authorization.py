@@ -8,9 +8,10 @@ import pytest
 
 from custom_components.headroom.csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo
 from custom_components.headroom.csms.station import Inventory
-from custom_components.headroom.site.authorization import Authorization, Judgement
+from custom_components.headroom.site.authorization import Authorization
 from custom_components.headroom.site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken
 from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.judging import Judgement
 from custom_components.headroom.site.reservations import Reservation, Reservations, closed_to
 from custom_components.headroom.site.snapshot import EvseStatus
 from custom_components.headroom.site.tokens import Stranger, TokenBook

@@ -6,10 +6,10 @@ from datetime import datetime
 import logging
 
 from ..csms.authorization import AuthorizationStatus, IdToken, IdTokenInfo, ListSent
-from .authorization import Judgement
 from .config import EvseKey
 from .evse import EvseState
 from .grounds import Grounds
+from .judging import Judgement
 from .limits import LeaseOrder
 from .remote_start import MAKE_WAY_S, first_lease, start, takes_first_lease
 from .reservations import Reservation, cancel, reserve

@@ -15,7 +15,6 @@ from ..csms.station import Station
 from ..engine.urgency import Urgency
 from ..engine.write_budget import WriteBudget
 from .access import Access
-from .authorization import Judgement
 from .clock import Clock
 from .config import EvseKey, Mode, SiteConfig
 from .dead_man import DeadManWatch
@@ -24,6 +23,7 @@ from .due import of_circuits, of_evses, of_stations
 from .evse import EvseState
 from .hearing import Hearing
 from .intake import Intake
+from .judging import Judgement
 from .memory import SiteMemory
 from .orders import limits_wanted, order_lasting, order_lease, remember, sample_doubtful
 from .phase_switching import switch_phases
