@@ -145,17 +145,25 @@ def lease_room(circuit: Circuit, arrival_a: PerPhase = NONE_A, least_s: float = 
     return (l1, l2, l3)
 
 
-def beyond_long_a(
-    circuits: Mapping[str, Circuit], installed: Iterable[Installed], arriving_a: Mapping[str, PerPhase] = MappingProxyType({})
+def beyond_a(
+    circuits: Mapping[str, Circuit],
+    installed: Iterable[Installed],
+    arriving_a: Mapping[str, PerPhase] = MappingProxyType({}),
+    for_s: float = LEASE_MAX_S,
 ) -> dict[str, PerPhase]:
-    """Return, by circuit and conductor, what is installed beyond what leases of `LEASE_MAX_S` may sum up to, as in `lease_s`; below 0: room."""
+    """Return, by circuit and conductor, what is installed beyond what leases of `for_s` may sum up to, as in `lease_s`; below 0: room.
+
+    Infinite: beyond the circuit's limit.
+    """
     leased = sums(circuits, ((each.circuit_id, each.most_a) for each in installed))
     result = {}
     for circuit_id, circuit in circuits.items():
-        long_a = circuit.fuse_a * carried_load((LEASE_MAX_S + RESPONSE_S) / SAFETY, _preload(circuit))
+        most_a = circuit.limit_a()
+        if for_s < math.inf:
+            carried_a = circuit.fuse_a * carried_load((for_s + RESPONSE_S) / SAFETY, _preload(circuit))
+            most_a = (carried_a, carried_a, carried_a)
         besides_a = add(circuit.unmanaged_worst_a, arriving_a.get(circuit_id, NONE_A))
-        l1, l2, l3 = subtract(add(leased[circuit_id], besides_a), (long_a, long_a, long_a))
-        result[circuit_id] = (l1, l2, l3)
+        result[circuit_id] = subtract(add(leased[circuit_id], besides_a), most_a)
     return result
 
 

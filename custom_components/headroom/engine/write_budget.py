@@ -19,7 +19,7 @@ CHARGING_PER_S = 47.0 / 3600.0
 """Leases of five minutes take a third of that."""
 IDLE_PER_S = 0.8 / 3600.0
 PLENTY = 80.0
-"""With so many left leases may be as short as they can be…"""
+"""With so many left nothing is spared…"""
 SPARING = 60.0
 """…and with so few no lease is to be shorter than `SPARING_LEASE_S`."""
 SPARING_LEASE_S = 25.0
@@ -74,6 +74,11 @@ class WriteBudget:
     def from_document(cls, document: Mapping[str, float], posix_zero_s: float) -> WriteBudget:
         """Return what `document` gave; the time since then is not known to have been spent charging."""
         return cls(left=min(BURST, document["left"]), at_s=document["at"] - posix_zero_s)
+
+    @property
+    def plenty(self) -> bool:
+        """Whether nothing needs to be spared."""
+        return self.left >= PLENTY
 
     @property
     def shortest_s(self) -> float:

@@ -1,17 +1,17 @@
 """Whose leases are short, where the stations' flash is to be spared.
 
-What a breaker carries for good bears leases of five minutes. What is free now is mostly more, and has to end within seconds if nobody renews
-it: so the leases of a few end soon, just enough of them that what is left then is carried for good. They are those whose limits fall deepest
-as they end and whose stations have the most writes left; they stay the same ones until they have few left, and others follow. Where too few
-have any left, those who have none are held to what long leases allow.
+What a breaker carries for good bears leases of five minutes. What is free now is mostly more, and has to end within seconds if nobody
+renews it: so the leases of a few end soon, just enough of them that what is left then is carried for good (inside the limit, while writes
+are plenty). They are those whose limits fall deepest as they end and whose stations have the most writes left; they stay the same ones
+until they have few left, and others follow. Where too few have any left, those who have none are held to what long leases allow.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 import math
 from types import MappingProxyType
 
-from ..engine.deadman import EPSILON_A, LEASE_MAX_S, LEASE_MIN_S, RESPONSE_S, Held, Installed, beyond_long_a, lease_s
+from ..engine.deadman import EPSILON_A, LEASE_MAX_S, LEASE_MIN_S, RESPONSE_S, Held, Installed, beyond_a, lease_s
 from ..engine.model import Allocation, Circuit, Headroom, PerPhase, Request
 from ..engine.tree import path
 from ..engine.unmanaged import highest, subtract
@@ -86,36 +86,31 @@ def shortened(
     evses: Mapping[str, EvseState],
     early: Collection[str],
 ) -> set[str]:
-    """Return which of `evses` have to hold short leases for all others to hold long ones, beside those that are to end `early`."""
-    beyond_a = beyond_long_a(circuits, holding.values(), arriving_a)
+    """Return which of `evses` have to hold short leases for all others to hold long ones, beside those that are to end `early`.
+
+    As long as writes are plenty there are more of them: so many that what is left is inside the limit.
+    """
+    carried_a, limit_a = (beyond_a(circuits, holding.values(), arriving_a, for_s) for for_s in (LEASE_MAX_S, math.inf))
     falls_a = {key: subtract(highest(holding[key].most_a, holding[key].falls_to_a), holding[key].falls_to_a) for key in holding}
-    for key in early:
-        _take(beyond_a, falls_a[key], path(circuits, holding[key].circuit_id))
-    if not _any(beyond_a):
-        return set()
     short = set[str]()
-    for key in sorted(evses, key=lambda key: _last_to_be_short(evses[key], falls_a[key], key)):
-        way = path(circuits, holding[key].circuit_id)
-        if any(
-            left > EPSILON_A and fall > EPSILON_A
-            for circuit in way
-            for left, fall in zip(beyond_a[circuit.circuit_id], falls_a[key], strict=True)
+    ranked = sorted(evses, key=lambda key: _last_to_be_short(evses[key], falls_a[key], key)) if _any(limit_a) else []
+    for key in [*early, *ranked]:
+        way, fall_a = path(circuits, holding[key].circuit_id), falls_a[key]
+        left_a = limit_a if key in evses and evses[key].budget.plenty else carried_a
+        if key not in early and not any(
+            left > EPSILON_A and fall > EPSILON_A for circuit in way for left, fall in zip(left_a[circuit.circuit_id], fall_a, strict=True)
         ):
-            short.add(key)
-            _take(beyond_a, falls_a[key], way)
-            if not _any(beyond_a):
-                break
-    return short
+            continue
+        short.add(key)
+        for circuit in way:
+            carried_a[circuit.circuit_id] = subtract(carried_a[circuit.circuit_id], fall_a)
+            limit_a[circuit.circuit_id] = subtract(limit_a[circuit.circuit_id], fall_a)
+    return short - set(early)
 
 
 def _last_to_be_short(evse: EvseState, falls_a: PerPhase, key: str) -> tuple[bool, bool, bool, float, str]:
     doubt = evse.unanswered_lease_a > 0 and evse.in_flight_a is None
     return (not evse.budget.swings(swinging=evse.swinging), doubt, not evse.swinging, -max(0.0, evse.budget.left) * sum(falls_a), key)
-
-
-def _take(beyond_a: dict[str, PerPhase], falls_a: PerPhase, way: Sequence[Circuit]) -> None:
-    for circuit in way:
-        beyond_a[circuit.circuit_id] = subtract(beyond_a[circuit.circuit_id], falls_a)
 
 
 def _any(beyond_a: Mapping[str, PerPhase]) -> bool:
