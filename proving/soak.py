@@ -10,6 +10,7 @@ from custom_components.headroom.csms.v201.timing import Timing
 from custom_components.headroom.engine.share import Policy
 from custom_components.headroom.ledger.records import DecisionRecord, SessionRecord
 from simulator.pace import Pace
+from simulator.recorder import REACTS_S
 from simulator.report import Baseline, Run, build_report
 from simulator.site import SimulatedSite
 from simulator.virtual import VirtualLoop, run
@@ -31,8 +32,8 @@ FAULT_SHADOW_S = 60.0
 """So long after a fault an overload may still be its doing."""
 QUIET_BEFORE_S = 120.0
 """So long before anybody comes the site is awake again."""
-SOUND_OVERLOAD_S = 8.0
-"""The longest overload while nothing is broken: a car follows within 5 s, the meter and its station before that."""
+LEAST_OF_OPTIMUM_PCT = 95.0
+"""Of what the optimum would have delivered, where a site is shared for the most energy and knows, as that does, when cars leave."""
 FAULTY_OVERLOAD_S = 60.0
 
 
@@ -249,10 +250,12 @@ def shortfalls(report: dict[str, Any]) -> list[str]:
         found.append(f"the dead-man rule did not hold {report['dead_man_violations']} times")
     if report["ocpp_violations"]:
         found.append(f"the central system broke OCPP {report['ocpp_violations']} times")
-    if report["overloads_without_fault_s"] > SOUND_OVERLOAD_S:
+    if report["overloads_without_fault_s"] > REACTS_S:
         found.append(f"an overload lasted {report['overloads_without_fault_s']:g} s while nothing was broken")
     if report["max_overload_s"] > FAULTY_OVERLOAD_S:
         found.append(f"an overload lasted {report['max_overload_s']:g} s")
+    if report["policy"] == Policy.MOST_ENERGY and report["drivers_tell"] and report["energy_of_optimum_pct"] < LEAST_OF_OPTIMUM_PCT:
+        found.append(f"{report['energy_of_optimum_pct']:g} % of the optimum's energy, not {LEAST_OF_OPTIMUM_PCT:g} %")
     return [*found, *(f"the log says: {line}" for line in report["log_troubles"])]
 
 

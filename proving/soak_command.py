@@ -18,6 +18,7 @@ from .soak import Chosen, shortfalls, soak
 
 SUMMED = (
     "overload_as",
+    "late_overload_as",
     "energy_kwh",
     "optimum_kwh",
     "hours",

@@ -11,6 +11,10 @@ SATISFIED_WITHIN_A = 0.5
 """A car that is offered this much less than it would take counts as satisfied."""
 
 
+REACTS_S = 8.0
+"""So long a site may take to react: a car follows within 5 s, the meter and its station before that."""
+
+
 @dataclass(slots=True)
 class CircuitFacts:
     """One circuit. `limit_a` is what it should stay at or below (its fuse, unless told otherwise)."""
@@ -19,6 +23,8 @@ class CircuitFacts:
     limit_a: float
     overload_as: float = 0.0
     """∫ max(0, current − fuse) dt, summed over the phases, in ampere seconds."""
+    late_overload_as: float = 0.0
+    """What of it came once its conductor had been above `limit_a` for longer than `REACTS_S`."""
     max_overload_s: float = 0.0
     """The longest time without a break that one conductor was above `limit_a`."""
     highest_a: PerPhase = NONE_A
@@ -29,8 +35,10 @@ class CircuitFacts:
     def add(self, current_a: PerPhase, dt_s: float) -> None:
         """Count a time at a current."""
         for phase, current in enumerate(current_a):
-            self.overload_as += max(0.0, current - self.fuse_a) * dt_s
+            over_as = max(0.0, current - self.fuse_a) * dt_s
+            self.overload_as += over_as
             self.over_s[phase] = self.over_s[phase] + dt_s if current > self.limit_a + 1e-9 else 0.0
+            self.late_overload_as += over_as if self.over_s[phase] > REACTS_S else 0.0
             self.max_overload_s = max(self.max_overload_s, self.over_s[phase])
         l1, l2, l3 = (max(pair) for pair in zip(self.highest_a, current_a, strict=True))
         self.highest_a = (l1, l2, l3)
@@ -104,6 +112,11 @@ class Recorder:
         return sum(facts.overload_as for facts in self.circuits.values())
 
     @property
+    def late_overload_as(self) -> float:
+        """What of them came later than a site may take to react."""
+        return sum(facts.late_overload_as for facts in self.circuits.values())
+
+    @property
     def max_overload_s(self) -> float:
         """The longest time a conductor of any circuit was above its limit."""
         return max((facts.max_overload_s for facts in self.circuits.values()), default=0.0)
@@ -114,6 +127,7 @@ class Recorder:
         return {
             "elapsed_s": round(self.elapsed_s, 3),
             "overload_as": round(self.overload_as, 3),
+            "late_overload_as": round(self.late_overload_as, 3),
             "max_overload_s": round(self.max_overload_s, 3),
             "trips": self.trips,
             "energy_kwh": round(self.energy_wh / 1000, 3),

@@ -59,6 +59,7 @@ def build_report(run: Run) -> dict[str, Any]:
     report: dict[str, Any] = {
         "breaker_tripped": recorder.trips > 0,
         "overload_as": summary["overload_as"],
+        "late_overload_as": summary["late_overload_as"],
         "max_overload_s": summary["max_overload_s"],
         "reaction_ms": {"p50": rounded(percentile(reactions, 0.50)), "p99": rounded(percentile(reactions, 0.99))},
         "profile_writes_per_evse_hour": rounded((recorder.profile_writes - baseline.profile_writes) / evse_h if evse_h else None),

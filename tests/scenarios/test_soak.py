@@ -94,8 +94,12 @@ def test_what_a_site_must_not_do_is_a_shortfall() -> None:
         "overloads_without_fault_s": 5.0,
         "max_overload_s": 30.0,
         "log_troubles": [],
+        "policy": "most_energy",
+        "drivers_tell": True,
+        "energy_of_optimum_pct": 95.0,
     }
     assert shortfalls(good) == []
+    assert shortfalls(good | {"drivers_tell": False, "energy_of_optimum_pct": 80.0}) == []
     for worse in (
         {"trips": 1},
         {"dead_man_violations": 1},
@@ -103,6 +107,7 @@ def test_what_a_site_must_not_do_is_a_shortfall() -> None:
         {"overloads_without_fault_s": 9.0},
         {"max_overload_s": 61.0},
         {"log_troubles": ["a turn failed"]},
+        {"energy_of_optimum_pct": 94.9},
     ):
         assert len(shortfalls(good | worse)) == 1
 

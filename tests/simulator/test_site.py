@@ -14,6 +14,7 @@ from simulator.evse import token
 from simulator.factory import EvseSpec, StationSpec
 from simulator.faults import parsed
 from simulator.live import live_site
+from simulator.recorder import REACTS_S
 from simulator.site import CircuitSpec, SimulatedSite, SiteSpec, Visit
 from simulator.sites import demo_site
 from simulator.virtual import START, run
@@ -118,6 +119,14 @@ def test_the_longest_time_over_the_limit_is_one_without_a_break() -> None:
     assert facts.overload_as == pytest.approx(3 * 1 + 5 * 5, abs=0.7)
     assert facts.highest_a == (101.0, 105.0, 0.0)
     assert len(site.recorder.building_steps) == 4
+
+
+def test_an_overload_is_late_once_it_has_lasted_longer_than_a_site_takes_to_react() -> None:
+    levels = ((0.0, (0.0,) * 3), (10.0, (102.0, 0.0, 0.0)), (15.0, (0.0,) * 3), (20.0, (103.0, 101.0, 0.0)), (30.0, (0.0,) * 3))
+    spec = SiteSpec(circuits=(CircuitSpec(circuit_id="main", fuse_a=100.0, load=StepLoad(levels)),), stations=())
+    site = SimulatedSite(spec, START)
+    stepped(site, 40)
+    assert site.recorder.late_overload_as == pytest.approx((3 + 1) * (10 - REACTS_S), abs=0.9)
 
 
 def test_the_demo_site_is_short_of_capacity_and_the_same_each_time() -> None:
