@@ -84,6 +84,26 @@ def test_a_station_whose_clock_goes_back_by_an_hour_is_without_a_limit_at_no_mom
     run(story())
 
 
+def test_what_holds_for_good_has_begun_however_often_the_stations_clock_goes_back() -> None:
+    """Twice forty minutes are more than what it was told ago; without us nothing else would hold once the lease is over."""
+
+    async def story() -> None:
+        async with scenario(Place(), Place(), building=steps((0.0, 8.0)), dead_man_from_s=None) as s:
+            await s.until(90)
+            model = s.model(1)
+            transaction = model.evses[1].transaction
+            assert transaction is not None and transaction.sampled_at is not None
+            for back_s in (2400.0, 4800.0):
+                model.spec = replace(model.spec, clock_offset_s=-back_s)
+                transaction.sampled_at -= timedelta(seconds=2400.0)  # samples go by another clock
+                await s.wait(15)
+            for purpose in ("TxDefaultProfile", "ChargingStationMaxProfile"):
+                (held,) = s.installed(1, purpose)
+                assert datetime.fromisoformat(held["chargingSchedule"][0]["startSchedule"]) <= model.now, purpose
+
+    run(story())
+
+
 def test_a_transaction_that_begins_by_a_clock_hours_behind_the_last_one_is_one_that_runs() -> None:
     async def story() -> None:
         async with scenario(Place(), Place(), building=steps((0.0, 8.0)), dead_man_from_s=None) as s:

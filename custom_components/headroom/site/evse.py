@@ -98,7 +98,7 @@ class EvseState(EvseHoldings):
     def set_clock_back(self, by_s: float) -> None:
         """Take note that its station's clock was set back: what was told before begins and ends so much later, and is told anew."""
         self.clock_set_back_s += by_s
-        self.fallback_current = self.fallback_current and by_s < self.dialect.backdate_s
+        self.fallback_current = self.fallback_current and by_s < self.dialect.backdate_of_periods_s
         self.lease, self.former, self.found_lease, self.recalled = (
             None if lease is None else replace(lease, expires_at=lease.expires_at + by_s)
             for lease in (self.lease, self.former, self.found_lease, self.recalled)

@@ -117,11 +117,14 @@ class Hearing(Grounds):
         self.request_turn("station")
 
     def _clock_set_back(self, identity: str, by_s: float) -> None:
-        """Reckon with leases that end later by so much, and have all told anew that begins only now by the station's clock."""
+        """Reckon with leases that end later by so much, and have all told anew that may begin only now by the station's clock.
+
+        Where it has begun for another hour that is done all the same: the clock may go back again, and some reckon from when they were told.
+        """
         for evse in self._of(identity):
             evse.set_clock_back(by_s)
         if (installer := self._installers.get(identity)) is not None and by_s >= min(
-            (evse.dialect.backdate_s for evse in self._of(identity)), default=0.0
+            (evse.dialect.backdate_of_periods_s for evse in self._of(identity)), default=0.0
         ):
             installer.station_current = False
 
