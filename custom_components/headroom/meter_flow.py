@@ -118,6 +118,7 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
             self._found = await detect(
                 line_of(self._candidate),
                 device_ids=(self._candidate[CONF_UNIT_ID],),
+                phases=place.phases,
                 voltage_v=place.voltage_v,
                 ceiling_a=ceiling_a(place),
                 time_limit_s=DETECT_TIMEOUT_S,

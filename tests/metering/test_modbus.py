@@ -85,9 +85,34 @@ async def test_a_single_phase_meter_loads_l1(meter: Meter) -> None:
     meter.put(row.current, 7.0)
     meter.put(row.power, -1610.0)
     await meter.start()
-    reading = await ModbusMeter(config(meter, "eastron_sdm230")).probe()
+    reading = await ModbusMeter(config(meter, "eastron_sdm230", phases=1)).probe()
     assert reading.current_a == pytest.approx((-7.0, 0.0, 0.0))
     assert reading.power_w == pytest.approx(-1610.0)
+
+
+async def test_a_meter_of_fewer_phases_than_its_place_is_no_meter_there(meter: Meter) -> None:
+    """What it can't see would be 0 A."""
+    sunspec(meter, 201, 40000)
+    await meter.start()
+    with pytest.raises(MeterError, match=r"measures 1 phase\(s\) where there are 3"):
+        await ModbusMeter(config(meter, "sunspec", phases=3)).probe()
+    with pytest.raises(MeterError, match=r"measures 1 phase\(s\) where there are 2"):
+        await ModbusMeter(config(meter, "sunspec", phases=2)).probe()
+
+
+@pytest.mark.parametrize(("phases", "current_a"), [(1, (10.0, 0.0, 0.0)), (2, (10.0, -8.0, 0.0))])
+async def test_a_meter_with_more_phases_than_its_place_needs_no_value_for_the_others(
+    meter: Meter, phases: int, current_a: tuple[float, ...]
+) -> None:
+    row = load(meter, "abb_b23")
+    amps, watts = [1000, 800, 500], [230_000, -184_000, 115_000]
+    meter.put(row.current, *amps[:phases], *[0xFFFF_FFFF] * (3 - phases))
+    meter.put(row.power, *watts[:phases], *[0x7FFF_FFFF] * (3 - phases))
+    meter.put(row.total_power, 0x7FFF_FFFF)
+    await meter.start()
+    reading = await ModbusMeter(config(meter, "abb_b23", phases=phases)).probe()
+    assert reading.current_a == pytest.approx(current_a)
+    assert reading.power_w == pytest.approx(sum(watts[:phases]) / 100)
 
 
 async def test_invert_swaps_import_and_export(meter: Meter) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from custom_components.headroom.meter_settings import COUNTS
 from custom_components.headroom.metering.layout import DataType
 from custom_components.headroom.metering.line import TcpLine
 from custom_components.headroom.metering.maps import METERS
@@ -81,8 +82,9 @@ async def meter() -> AsyncIterator[Meter]:
     await meter.stop()
 
 
-def config(meter: Meter, model: str, *, device_id: int = 1) -> ModbusMeterConfig:
-    return ModbusMeterConfig(line=TcpLine(host="127.0.0.1", port=meter.port), model=model, device_id=device_id)
+def config(meter: Meter, model: str, *, device_id: int = 1, phases: int = 3) -> ModbusMeterConfig:
+    line = TcpLine(host="127.0.0.1", port=meter.port)
+    return ModbusMeterConfig(line=line, model=model, device_id=device_id, phases=COUNTS[phases])
 
 
 def test_no_row_is_left_out() -> None:
@@ -113,7 +115,7 @@ async def test_a_row_reads_amps_watts_and_watt_hours_with_their_directions(meter
         for address in range(start, start + count):
             meter.registers.setdefault(address, 0)
     await meter.start()
-    reading = await ModbusMeter(config(meter, key)).probe()
+    reading = await ModbusMeter(config(meter, key, phases=phases)).probe()
     assert reading.current_a == pytest.approx((10.0, -8.0, 5.0) if phases == 3 else (10.0, 0.0, 0.0))
     assert reading.power_w == pytest.approx(sum(watts))
     assert reading.import_wh == pytest.approx(4_321_000.0)
@@ -213,7 +215,7 @@ async def test_each_sunspec_meter_model(
     for address, number in ((imported, 4_321_000.0), (exported, 321_000.0)):
         meter.store(at + address, round(number / 1000) if integer else number, U32 if integer else F32)
     await meter.start()
-    reading = await ModbusMeter(config(meter, "sunspec")).probe()
+    reading = await ModbusMeter(config(meter, "sunspec", phases=len(current))).probe()
     assert reading.current_a == pytest.approx([*(10.0, -8.0, 5.0)[: len(current)], 0.0, 0.0][:3])
     assert reading.power_w == pytest.approx(sum(watts))
     assert (reading.import_wh, reading.export_wh) == pytest.approx((4_321_000.0, 321_000.0))

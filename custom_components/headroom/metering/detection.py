@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 import re
+from typing import Literal
 
 from .fault import Trouble
 from .layout import MeterMap
@@ -61,6 +62,7 @@ async def detect(
     line: Line,
     *,
     device_ids: Sequence[int] = (1,),
+    phases: Literal[1, 2, 3] = 3,
     voltage_v: float = 230.0,
     ceiling_a: float = CEILING_A,
     timeout_s: float = 1.0,
@@ -68,7 +70,7 @@ async def detect(
 ) -> tuple[Candidate, ...]:
     """Return the models that may be at these units of a line, best first; empty where none fits.
 
-    `timeout_s` bounds each answer, `time_limit_s` the whole: what was found until then is returned. Raises MeterError where the
+    `phases` are those of the meter's place. `timeout_s` bounds each answer, `time_limit_s` the whole: what was found until then is returned. Raises MeterError where the
     line can't be connected.
     """
     found: list[Candidate] = []
@@ -80,7 +82,13 @@ async def detect(
                     asked = _Asked(
                         connection,
                         ModbusMeterConfig(
-                            line=line, device_id=device_id, model="", timeout_s=timeout_s, voltage_v=voltage_v, ceiling_a=ceiling_a
+                            line=line,
+                            device_id=device_id,
+                            model="",
+                            phases=phases,
+                            timeout_s=timeout_s,
+                            voltage_v=voltage_v,
+                            ceiling_a=ceiling_a,
                         ),
                         found,
                     )
@@ -188,6 +196,7 @@ class _Asked:
             line=self._config.line,
             device_id=self._config.device_id,
             model=row.key,
+            phases=1 if row.phases < self._config.phases else self._config.phases,
             timeout_s=self._config.timeout_s,
             voltage_v=self._config.voltage_v,
             ceiling_a=self._config.ceiling_a,

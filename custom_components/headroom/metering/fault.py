@@ -27,6 +27,7 @@ class Fault(StrEnum):
     MODEL_UNKNOWN = "There is no meter model {model}"
     NO_SUNSPEC = "{source}: is no SunSpec device at unit id {unit_id}"
     NO_SUNSPEC_METER = "{source}: has no SunSpec meter model (201–204, 211–214)"
+    TOO_FEW_PHASES = "{source}: measures {count} phase(s) where there are {phases}"
     OTHER_APPLICATION = "{source}: register {register} holds {value} and must hold {expected}: another application is set"
     NO_POWER = "{source}: says that it has no value for the power"
     NO_CURRENT = "{source}: says that it has no value for the current of {phase}"

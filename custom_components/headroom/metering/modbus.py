@@ -34,7 +34,7 @@ type Registers = Mapping[tuple[int | None, int], int]
 class ModbusMeterConfig:
     """A meter on a line. `model` is a key of METERS; `invert` swaps import and export.
 
-    `phases` are the site's: a meter that has only a total can't tell. `interval_s` None reads as fast as the meter allows (`pace`). `timeout_s` bounds each answer. `voltage_v` and `ceiling_a` are
+    `phases` are those of its place: it has to measure each of them, and what it says of others is left out where it has no value. `interval_s` None reads as fast as the meter allows (`pace`). `timeout_s` bounds each answer. `voltage_v` and `ceiling_a` are
     what a reading is judged by; where a meter has no currents, `voltage_v` makes them of its power.
     """
 
@@ -124,7 +124,14 @@ class ModbusMeter:
                 await asyncio.sleep(due - loop.time())
 
     async def _layout(self, connection: Connection) -> MeterMap:
-        """Return where this very meter has its numbers."""
+        """Return where this very meter has its numbers; raises MeterError where it has none of some phase: that would be read as 0 A."""
+        layout = await self._found(connection)
+        if layout.phases < self._config.phases:
+            counts = {"count": str(layout.phases), "phases": str(self._config.phases)}
+            raise MeterError(Fault.TOO_FEW_PHASES, source=self._source, **counts)
+        return layout
+
+    async def _found(self, connection: Connection) -> MeterMap:
         config = self._config
         if self._map.models:
             device = await scan(connection, device_id=config.device_id, timeout_s=config.timeout_s)
@@ -167,9 +174,9 @@ class ModbusMeter:
         sign = -1.0 if self._config.invert else 1.0
         powers = decode(layout.power, registers, layout.word_order)
         known = [power for power in powers if power is not None]
-        signed = len(known) == len(powers)
+        signed = None not in powers[: self._config.phases]
         power_w = _single(layout.total_power, registers, layout.word_order)
-        if power_w is None and powers and signed:
+        if power_w is None and known and signed:
             power_w = math.fsum(known)
         power_w = None if power_w is None else sign * power_w
         if layout.current.addresses:
@@ -190,6 +197,8 @@ class ModbusMeter:
         current = [0.0, 0.0, 0.0]
         for phase, magnitude in enumerate(decode(layout.current, registers, layout.word_order)):
             if magnitude is None:
+                if phase >= self._config.phases:
+                    continue  # nothing is there
                 raise MeterError(Fault.NO_CURRENT, source=self._source, phase=f"L{phase + 1}")
             power = powers[phase]
             current[phase] = -abs(magnitude) if power is not None and power < 0 else abs(magnitude)
