@@ -221,9 +221,14 @@ def test_report_says_what_it_says() -> None:
 def test_ids_that_no_evse_or_connector_can_have_are_let_go() -> None:
     report = [
         variable("Connector", "Available", "true", evse={"id": evse_id, "connectorId": connector_id})
-        for evse_id, connector_id in ((-1, 1), (0, 1), (2, -3), (2, 1), (3, -1))
+        for evse_id, connector_id in ((-1, 1), (0, 1), (2, -3), (2, 1), (3, -1), (1001, 1))
     ]
-    assert device_model.from_report(report).evse_connectors == {2: (1,), 3: (1,)}
+    found = device_model.from_report(report)
+    assert found.evse_connectors == {2: (1,), 3: (1,)}
+    # The fallback of 1001 would have the id of the lease of 1, and take its place.
+    assert device_model.with_connector(found, 1001, 1) is None
+    kept = device_model.document(found)
+    assert device_model.from_document(kept | {"evse_connectors": {"-1": [1], "1001": [1], "2": [1]}}).evse_connectors == {2: (1,)}
 
 
 async def test_an_answer_that_is_a_callerror_of_two_words_counts(house: House) -> None:

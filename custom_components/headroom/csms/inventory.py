@@ -8,6 +8,7 @@ from typing import Any
 from . import device_model
 from .fields import optional_record, optional_text, optional_whole, whole_in
 from .frames import Payload
+from .profiles import IDS_EACH
 from .values import Inventory, SmartCharging
 from .variables import AttributeType, DeviceVariable, VariableKey
 
@@ -88,6 +89,11 @@ def name(component_or_variable: Payload) -> str:
     return text
 
 
+def can_be(evse_id: int) -> bool:
+    """Tell whether an EVSE may have this id: they count from 1, and the ids of our profiles have room for so many."""
+    return 0 < evse_id < IDS_EACH
+
+
 def from_report(report_data: Iterable[Payload]) -> Inventory:
     """Return what the reportData of all NotifyReports say."""
     return merged(None, report_data)
@@ -129,7 +135,7 @@ def build(
     """Return the inventory of these variables and (EVSE, connector) pairs. Every station has an EVSE 1 with a connector 1."""
     connectors: dict[int, set[int]] = {}
     for evse_id, connector_id in evses:
-        if evse_id < 1 or (evse_id not in connectors and len(connectors) >= MOST_EVSES):
+        if not can_be(evse_id) or (evse_id not in connectors and len(connectors) >= MOST_EVSES):
             continue
         found = connectors.setdefault(evse_id, set())
         if connector_id is not None and connector_id > 0 and len(found) < MOST_CONNECTORS:
@@ -216,7 +222,7 @@ def items_per_message(inventory: Inventory, message: str) -> int | None:
 def with_connector(inventory: Inventory, evse_id: int, connector_id: int) -> Inventory | None:
     """Return the inventory with a connector that it does not have yet, None where it has it or can have no more."""
     known = inventory.evse_connectors.get(evse_id, ())
-    if connector_id in known or len(known) >= MOST_CONNECTORS:
+    if not can_be(evse_id) or connector_id < 1 or connector_id in known or len(known) >= MOST_CONNECTORS:
         return None
     if evse_id not in inventory.evse_connectors and len(inventory.evse_connectors) >= MOST_EVSES:
         return None
@@ -238,8 +244,9 @@ def from_document(document: Mapping[str, Any]) -> Inventory:
     """Return what `document` gave. Raises ValueError, KeyError or TypeError for anything else."""
     smart_charging = dict(document["smart_charging"])
     device = device_model.from_document(document["device"])
+    evses = {int(evse_id): tuple(connectors) for evse_id, connectors in document["evse_connectors"].items()}
     return Inventory(
-        evse_connectors={int(evse_id): tuple(connectors) for evse_id, connectors in document["evse_connectors"].items()},
+        evse_connectors={evse_id: connectors for evse_id, connectors in evses.items() if can_be(evse_id)} or {1: (1,)},
         smart_charging=SmartCharging(**smart_charging | {"rate_units": tuple(smart_charging["rate_units"])}),
         variables=_values(device),
         device=device,

@@ -137,7 +137,7 @@ class Transactions(Block):
 
     def _found_connector(self, evse_id: int, connector_id: int) -> None:
         known = self._link.memory.inventory
-        if evse_id > 0 and connector_id > 0 and known is not None and (grown := with_connector(known, evse_id, connector_id)) is not None:
+        if known is not None and (grown := with_connector(known, evse_id, connector_id)) is not None:
             self._link.memory.inventory = grown
             self._link.inventory_changed()
 
