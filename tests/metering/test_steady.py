@@ -83,3 +83,24 @@ async def test_a_source_that_only_tells_changes_confirms_by_saying_nothing_else(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+class Breaking(Recorded):
+    """It says them, breaks, and says nothing any more."""
+
+    async def run(self, on_reading: OnReading, on_health: OnHealth) -> None:
+        await super().run(on_reading, on_health)
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("spike_a", [-20.0, 200.0])
+async def test_a_meter_that_breaks_confirms_nothing_by_its_silence(monkeypatch: pytest.MonkeyPatch, spike_a: float) -> None:
+    monkeypatch.setattr(steady, "CONFIRMED_AFTER_S", 0.0)
+    told: list[Any] = []
+    task = asyncio.create_task(SteadyMeter(Breaking(20.0, spike_a), fuse_a=25.0).run(told.append, told.append))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [one.current_a[0] if isinstance(one, Reading) else type(one) for one in told] == [20.0, MeterError]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 
 from ..engine.model import PerPhase
-from .reading import Meter, OnHealth, OnReading, Reading
+from .reading import Meter, MeterError, OnHealth, OnReading, Reading
 
 RISE_BY_FUSE = 3.0
 """A breaker carries three times its rating for seconds (IEC 60898-1, figure of the tripping characteristic): one reading is less."""
@@ -62,7 +62,10 @@ class SteadyMeter:
         return await self._meter.probe()
 
     async def run(self, on_reading: OnReading, on_health: OnHealth) -> None:
-        """Hand on the readings that are believed, until cancelled. One that nothing follows is believed after CONFIRMED_AFTER_S."""
+        """Hand on the readings that are believed, until cancelled.
+
+        One that nothing follows is believed after CONFIRMED_AFTER_S, unless the meter broke meanwhile: that silence says nothing.
+        """
         loop = asyncio.get_running_loop()
         steady = Steady()
         silence: asyncio.TimerHandle | None = None
@@ -82,8 +85,15 @@ class SteadyMeter:
             else:
                 silence = loop.call_later(CONFIRMED_AFTER_S, confirm, reading)
 
+        def ailing(error: MeterError | None) -> None:
+            nonlocal steady
+            if error is not None and silence is not None:
+                silence.cancel()
+                steady = Steady(believed_a=steady.believed_a)
+            on_health(error)
+
         try:
-            await self._meter.run(heard, on_health)
+            await self._meter.run(heard, ailing)
         finally:
             if silence is not None:
                 silence.cancel()
