@@ -136,13 +136,19 @@ def _numbers(phases: int, *, current: object, power: object, energy: object) -> 
 
 
 def kept(kind: str, user_input: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a meter as it is stored. A secret that is left empty stays as it was, as long as the address does."""
+    """Return a meter as it is stored.
+
+    A secret that is left empty stays as it was, as long as the address does: a password with its user, a token unless a user is named.
+    """
     typed = {
         key: value.strip() if isinstance(value, str) and key not in SECRETS else value for key, value in fields.flat(user_input).items()
     }
     meter = {key: value for key, value in typed.items() if value not in ("", None) or key in NEEDED}
     if kind == METER_REST and meter.get(CONF_URL) == known.get(CONF_URL):
-        meter = {key: known[key] for key in SECRETS if known.get(key)} | meter
+        user = meter.get(CONF_USERNAME)
+        secret = CONF_TOKEN if user is None else CONF_PASSWORD
+        if known.get(secret) and user == known.get(CONF_USERNAME):
+            meter = {secret: known[secret]} | meter
     return meter
 
 

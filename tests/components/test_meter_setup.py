@@ -156,6 +156,25 @@ async def test_a_secret_does_not_go_to_another_address(hass: HomeAssistant, devi
     assert "Authorization" not in device.asked[-1]
 
 
+async def test_a_user_name_takes_the_place_of_a_token(hass: HomeAssistant, device: Device) -> None:
+    live = await answer(hass, await to_meter(hass, "rest"), url=device.url, **PATHS, advanced={"token": "hush"})
+    form = await choose(hass, live, "rest")
+    live = await answer(hass, form, url=device.url, **PATHS, advanced={"username": "me", "password": "open"})
+    assert device.asked[-1]["Authorization"].startswith("Basic ")
+    form = await choose(hass, live, "rest")
+    await answer(hass, form, url=device.url, **PATHS, advanced={"token": "hush"})
+    assert device.asked[-1]["Authorization"] == "Bearer hush"
+
+
+async def test_a_password_does_not_outlive_its_user(hass: HomeAssistant, device: Device) -> None:
+    live = await answer(hass, await to_meter(hass, "rest"), url=device.url, **PATHS, advanced={"username": "me", "password": "open"})
+    form = await choose(hass, live, "rest")
+    live = await answer(hass, form, url=device.url, **PATHS, advanced={})
+    assert "Authorization" not in device.asked[-1]
+    await answer(hass, await choose(hass, live, "rest"), url=device.url, **PATHS, advanced={"username": "you"})
+    assert device.asked[-1]["Authorization"] == "Basic eW91Og=="
+
+
 async def test_the_phases_are_put_in_order(hass: HomeAssistant, entry: MockConfigEntry, meter: Meter) -> None:
     await meter.start()
     live = await answer(hass, await choose(hass, await change(hass, entry, "meter"), "modbus"), **sdm630(meter.port))

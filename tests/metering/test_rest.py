@@ -115,6 +115,17 @@ async def test_the_credentials_are_sent(session: ClientSession, device: Device) 
     assert "pass'" not in repr(config)
 
 
+async def test_credentials_in_the_address_are_sent_unless_others_are_given(session: ClientSession, device: Device) -> None:
+    url = device.url.replace("http://", "http://other:one@")
+    reading = await RestMeter(session, RestMeterConfig(url=url, currents=PATHS)).probe()
+    assert device.asked[-1]["Authorization"] == "Basic b3RoZXI6b25l"
+    assert "one" not in reading.source
+    await RestMeter(session, RestMeterConfig(url=url, currents=PATHS, token="t0k3n")).probe()
+    assert device.asked[-1]["Authorization"] == "Bearer t0k3n"
+    await RestMeter(session, RestMeterConfig(url=url, currents=PATHS, username="reader", password="open")).probe()
+    assert device.asked[-1]["Authorization"] == "Basic cmVhZGVyOm9wZW4="
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [

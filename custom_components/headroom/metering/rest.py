@@ -69,7 +69,10 @@ class RestMeter:
         self._config = config
         # What follows the path, or stands before the host, may be secret.
         self._source = str(self._url.origin().with_path(self._url.path))
-        self._headers = {"Accept": "application/json", **_authorization(config, self._source)}
+        authorization = _authorization(config, self._source)
+        if authorization:  # it leads, and not two of them can be sent
+            self._url = self._url.with_user(None)
+        self._headers = {"Accept": "application/json", **authorization}
 
     async def probe(self) -> Reading:
         """Take one reading; raises MeterError."""
