@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -369,7 +370,7 @@ class Odd(TakesLimits):
 
     others = (object(),)
 
-    def correction(self, *args: Any) -> None:
+    def correction(self, *args: Any, **more: Any) -> None:
         raise KeyError("chargingSchedule")
 
 
@@ -406,6 +407,18 @@ async def test_a_lease_that_ends_by_a_second_period_counts_with_what_that_says_u
     assert (evse.fallback_a, evse.held_fallback_a, evse.lasting_a) == (10.0, 16.0, 16.0)
     order_lease(evse, turn, Mode.DYNAMIC, None, 100.0)
     assert evse.wanted_lease == replace(order, urgent=True)
+    away = copy(evse)
+    away.ready = False
+    away.forget_lapsed(1000.0)
+    assert away.lease is None and (away.limit_a(1000.0), away.lasting_a) == (16.0, 16.0), "nor does it once that has ended"
+    away.forget_lapsed(2000.0)
+    assert away.lasting_a == 16.0
+    kept = away.leased()
+    assert kept is not None and kept.lasts and kept.falls_to_a == 16.0, "over a restart too"
+    away.ready = True
+    static = cast(Turn, SimpleNamespace(told_a={}))
+    order_lease(away, static, Mode.STATIC, None, 2000.0)
+    assert away.wanted_clear, "without leases it goes"
     await install_lease(evse, station, clock)
     assert (evse.held_fallback_a, evse.lasting_a) == (10.0, 10.0)
     order_lease(evse, turn, Mode.DYNAMIC, None, 100.0)

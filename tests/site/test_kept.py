@@ -122,6 +122,8 @@ def test_what_the_second_period_of_a_lease_leads_to_counts_after_a_restart_too()
     assert evse.first_lease is not None and evse.first_lease.falls_to_a == 9.0
     kept = memory.document()["evses"]["CP1/1"]
     assert (kept["lease_falls_to_a"], kept["first_lease_falls_to_a"]) == (10.0, 9.0)
+    evse.recalled = None
+    assert evse.lasting_a == 9.0, "a car may have begun by it while nobody was there"
 
 
 def test_one_row_that_nobody_understands_costs_no_other() -> None:

@@ -9,7 +9,7 @@ from ..engine.demand import Demand, observe
 from ..engine.model import Past
 from .evse_facts import IDLE_A, UNSEEN_S
 from .holdings import OVERDRAW_A, REACHED, EvseHoldings
-from .limits import Lease
+from .limits import FirstLease, Lease
 
 SAMPLE_AFTER_S = 2.0
 """A car follows a change of its limit within 1–3 s: so long after it, it is asked what it draws."""
@@ -74,15 +74,25 @@ class EvseState(EvseHoldings):
 
     def forget_lapsed(self, now: float) -> None:
         """Let go of a lease that lapsed long enough ago for its car to have followed."""
+        if self.recalled is not None and now >= self.recalled.expires_at + self.response_s:
+            self.recalled = self._goes_on(self.recalled)
         if self.lease is not None and not self.unproven and now >= self.lease.expires_at + self.response_s:
+            self.recalled = self._goes_on(self.lease) or self.recalled
             self.lease = None  # an unproven one stays until it is seen to have ended (`lapse.py`)
         first = self.first_lease
-        if first is not None and now >= first.expires_at + self.response_s and not (self.unproven and first.limit_a > self.held_fallback_a):
+        if first is not None and now >= first.expires_at + self.response_s and not (self.unproven and self._gives_more(first)):
             self.first_lease = None  # an unproven one may begin with a car long after; its fallback would give as much as a lower one
         if self.former is not None and now >= self.former.expires_at + self.response_s:
-            self.former = None
-        if self.recalled is not None and now >= self.recalled.expires_at + self.response_s:
-            self.recalled = None
+            self.former = self._goes_on(self.former)
+
+    def _gives_more(self, first: FirstLease) -> bool:
+        return max(first.limit_a, first.falls_to_a) > (self.fallback_a or 0.0)
+
+    def _goes_on(self, lapsed: Lease) -> Lease | None:
+        """Return what is left of a lease that has ended: its second period lasts, and leads where the fallback is lower by now."""
+        if self.fallback_a is None or lapsed.falls_to_a <= self.fallback_a:
+            return None
+        return replace(lapsed, limit_a=lapsed.falls_to_a, expires_at=math.inf)
 
     def change(self, before_a: float, now: float) -> None:
         """Take note that another limit than `before_a` may be in force from now on."""

@@ -152,7 +152,8 @@ class EvseFacts:
     former: Lease | None = None
     """A lease told by a handle that is no longer in use: it may hold beside the present one until it is withdrawn or lapses."""
     recalled: Lease | None = None
-    """A lease of before a restart, as it was kept: it may hold until its station has told what it holds. It is reserved where no meter shows what flows."""
+    """A lease of before a restart, as it was kept: it may hold until its station has told what it holds. It is reserved where no meter shows what flows.
+    Or what one that has ended leads to yet by its second period."""
     withdraw: list[tuple[Handle, bool]] = field(default_factory=list)
     """What a former dialect left and is to be taken away: the lease told by a handle, or (True) the fallback."""
 

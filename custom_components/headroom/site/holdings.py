@@ -40,6 +40,7 @@ class EvseHoldings(EvseConductors):
             self.lease is None
             and self.former is None
             and self.recalled is None
+            and self.first_lease is None
             and not self.unanswered_lease_a
             and not self.unanswered_fallback_a
             and not self.foreign
@@ -51,8 +52,9 @@ class EvseHoldings(EvseConductors):
         for lease in (self.lease, self.former):
             if lease is not None:
                 most_a = max(most_a, lease.falls_to_a, lease.limit_a if lease.lasts else 0.0)
-        if self.recalled is not None:
-            most_a = max(most_a, self.recalled.falls_to_a)
+        for kept in (self.recalled, self.first_lease):
+            if kept is not None:
+                most_a = max(most_a, kept.falls_to_a)
         return min(self.rated_a, most_a)
 
     @property

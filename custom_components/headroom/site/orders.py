@@ -45,9 +45,8 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         told_a = _in_doubt_a(evse, now)
     if told_a is None or session is None:
         evse.wanted_lease = None
-        evse.wanted_clear = (
-            mode is Mode.STATIC and evse.ready and (lease is not None or evse.unanswered_lease_a > 0 or evse.inherited_a > 0)
-        )
+        held = lease is not None or evse.recalled is not None or evse.unanswered_lease_a > 0 or evse.inherited_a > 0
+        evse.wanted_clear = mode is Mode.STATIC and evse.ready and held
         return
     evse.wanted_clear = False
     lapses = evse.lapses and str(evse.key) in turn.may_lapse

@@ -91,7 +91,7 @@ async def clear_lease(evse: EvseState, station: Station, clock: Clock) -> None:
     """Take the lease away, so that the fallback holds."""
     before_a, evse.told = evse.limit_a(clock.monotonic()), True
     await station.clear_leases(evse.key.evse_id)
-    evse.lease, evse.wanted_clear = None, False
+    evse.lease, evse.recalled, evse.wanted_clear = None, None, False
     evse.unanswered_lease_a = evse.inherited_a = 0.0
     evse.change(before_a, clock.monotonic())
 
