@@ -257,7 +257,10 @@ async def test_a_remote_start_takes_its_first_lease_along(house: House) -> None:
         found.learnt.booted()
         assert not Learnt.from_document(Learnt(starts_refused=2).document()).starts_with_limit
         client.answers["RequestStartTransaction"] = ACCEPTED
+        kept: list[Any] = []
+        found._link.memory.on_change = lambda: kept.append(found._link.memory.document()["learnt"]["starts_refused"])
         assert (await found.start_transaction(1, token, 7, limit_a=10, valid_to=valid_to)).with_limit, "it is tried again after a boot"
+        assert kept == [0], "else one refusal after a restart would be the second in a row"
         client.answers["RequestStartTransaction"] = refusing
         assert not (await found.start_transaction(1, token, 8, limit_a=10, valid_to=valid_to)).with_limit
         assert found.learnt.starts_with_limit, "it took one since"

@@ -3,14 +3,20 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from custom_components.headroom.csms.errors import StationError
+from custom_components.headroom.csms.learnt import Learnt
+from custom_components.headroom.csms.station import Station
+from custom_components.headroom.csms.values import Inventory, StationInfo
+from custom_components.headroom.site.clock import Clock
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.limits import FirstLease
+from custom_components.headroom.site.obedience import Obedience
 from custom_components.headroom.site.remote_start import take_up
 from custom_components.headroom.site.session import Session
 from simulator.virtual import run
@@ -252,6 +258,19 @@ def test_two_starts_that_wait_for_their_way_both_have_it_made_until_the_last_is_
             assert not evse.coming
 
     run(story())
+
+
+def test_that_a_station_that_booted_is_tried_again_with_its_first_lease_is_kept() -> None:
+    kept: list[int] = []
+    learnt = Learnt(starts_refused=2)
+    station = SimpleNamespace(
+        learnt=learnt, info=StationInfo(), inventory=Inventory(), learnt_changed=lambda: kept.append(learnt.starts_refused)
+    )
+    obedience = Obedience("CP1", cast(Clock, None))
+    obedience.meet(cast(Station, station), booted=False)
+    assert kept == [] and not learnt.starts_with_limit
+    obedience.meet(cast(Station, station), booted=True)
+    assert kept == [1] and learnt.starts_with_limit
 
 
 def test_an_unproven_first_lease_above_the_fallback_is_reserved_and_outlasts_its_end() -> None:

@@ -127,8 +127,9 @@ class Words:
             self.learnt.dialect = None
         if self.learnt.dialect is not None:
             self.learnt.dialect = fitted(self.learnt.dialect, self._can)
-        if booted:
+        if booted and self.learnt.starts_refused:
             self.learnt.booted()
+            station.learnt_changed()
         for evse in self.evses:
             if booted:
                 self._trials.pop(evse.key, None)

@@ -95,7 +95,9 @@ class Transactions(Block):
             else:
                 if (profile_id := first.profile_id) is not None:
                     self._link.memory.told = {**self._link.memory.told, profile_id: first}
-                learnt.starts_refused = 0
+                if learnt.starts_refused:
+                    learnt.starts_refused = 0
+                    self._link.memory.changed()
                 return Started(transaction_id=optional_text(response, "transactionId"), with_limit=True)
         response = await self._link.ready_calls.command("RequestStartTransaction", without_none(payload))
         if first is not None:
