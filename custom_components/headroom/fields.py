@@ -82,9 +82,10 @@ def phase_order() -> SelectSelector:
     return choice({value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in ROTATIONS[3][:-1]})
 
 
-def wired_to() -> SelectSelector:
-    """Ask which grid conductors something hangs on."""
-    return choice({value: ", ".join(phase.name for phase in phases) for value, phases in WIRINGS.items()})
+def wired_to(phases: int) -> SelectSelector:
+    """Ask which conductors of a grid with so many something hangs on."""
+    there = {value: [phase.name for phase in wired if phase in ALL_PHASES[:phases]] for value, wired in WIRINGS.items()}
+    return choice({value: ", ".join(names) for value, names in there.items() if names})
 
 
 def token_type(kinds: Iterable[str]) -> SelectSelector:

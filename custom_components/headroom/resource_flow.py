@@ -70,7 +70,7 @@ class ResourceFlow(MeasuredFlow):
             vol.Required(CONF_CIRCUIT, default=MAIN_CIRCUIT_ID): fields.choice(circuit_names(entry)),
         }
         if entry.data[CONF_PHASES] != 1:
-            schema[vol.Required(CONF_WIRED_TO, default="L1L2L3")] = fields.wired_to()
+            schema[vol.Required(CONF_WIRED_TO, default="L1L2L3")] = fields.wired_to(entry.data[CONF_PHASES])
         schema |= {vol.Required(CONF_MOST_A, default=DEFAULT_RESOURCE_A): fields.amps(1, fields.FUSE_MOST_A), **of_its_kind}
         stored = {}
         if changing:

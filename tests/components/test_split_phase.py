@@ -68,3 +68,13 @@ async def test_a_site_that_becomes_one_of_two_legs_keeps_its_stations(hass: Home
     assert (three.grid_phases, three.between_legs) == ((L1, L2), True)
     _, on_l3 = config.stations["CP2"].evses
     assert (on_l3.rotation_known, on_l3.conductors) == (False, (L1, L2)), "it can't be on L3 any more"
+
+
+async def test_a_roof_hangs_on_one_leg_or_on_both(hass: HomeAssistant, unused_tcp_port: int) -> None:
+    entry = await split_phase(hass, unused_tcp_port)
+    manager = hass.config_entries.subentries
+    menu = await manager.async_init((entry.entry_id, "resource"), context={"source": "user"})
+    form = await manager.async_configure(menu["flow_id"], {"next_step_id": "pv"})
+    assert form["data_schema"] is not None
+    offered = form["data_schema"].schema["wired_to"].config["options"]
+    assert {each["value"]: each["label"] for each in offered} == {"L1L2L3": "L1, L2", "L1": "L1", "L2": "L2"}
