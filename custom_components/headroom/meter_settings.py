@@ -46,6 +46,7 @@ from .const import (
 from .engine.model import ALL_PHASES, Phase
 from .metering.entity import EntityMeter, EntityMeterConfig
 from .metering.line import Line, SerialLine, TcpLine
+from .metering.maps import METERS
 from .metering.modbus import ModbusMeter, ModbusMeterConfig
 from .metering.reading import Meter
 from .metering.reorder import ReorderedMeter
@@ -117,6 +118,8 @@ def _measured(entry: ConfigEntry) -> Iterator[tuple[str, Mapping[str, Any], Mete
 def tells_one_power(data: Mapping[str, Any]) -> bool:
     """Tell whether a meter says one power of all phases together, and nothing of each."""
     meter = data.get(CONF_METER, NO_METER)
+    if (layout := METERS.get(meter.get(CONF_MODEL, ""))) is not None:
+        return not layout.models and not layout.current.addresses
     return CONF_POWER_TOTAL in meter and not any(key.startswith((CONF_CURRENT, CONF_POWER)) and key[-1:].isdigit() for key in meter)
 
 

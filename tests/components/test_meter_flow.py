@@ -7,6 +7,8 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom.meter_settings import tells_one_power
+
 from .flows import SITE, answer, change, choose, listen, measured, sdm630, shown, to_meter
 
 UNITS = {"current_unit": "A", "power_unit": "W", "energy_unit": "kWh", "invert": False}
@@ -184,3 +186,10 @@ async def test_blanks_are_no_meter(hass: HomeAssistant, kind: str, answers: dict
 
 async def test_blanks_round_a_host_are_none_of_it(hass: HomeAssistant, meter_port: int) -> None:
     assert (await answer(hass, await to_meter(hass, "modbus"), **sdm630(meter_port, host=" 127.0.0.1 ")))["step_id"] == "meter_live"
+
+
+def test_a_model_that_has_but_a_total_tells_one_power() -> None:
+    assert tells_one_power({"meter": {"type": "modbus", "model": "sma_home_manager"}})
+    assert not tells_one_power({"meter": {"type": "modbus", "model": "eastron_sdm630"}})
+    assert not tells_one_power({"meter": {"type": "modbus", "model": "sunspec"}})
+    assert not tells_one_power({"meter": {"type": "none"}})

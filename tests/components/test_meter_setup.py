@@ -10,6 +10,7 @@ from pymodbus import FramerType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.headroom.metering.layout import DataType
 from custom_components.headroom.metering.maps import METERS
 from tests.metering.server import Meter, serial_cable
 from tests.metering.test_rest import Device
@@ -154,6 +155,16 @@ async def test_a_secret_does_not_go_to_another_address(hass: HomeAssistant, devi
     form = await choose(hass, live, "rest")
     await answer(hass, form, url=f"{device.url}&other", **PATHS, advanced={})
     assert "Authorization" not in device.asked[-1]
+
+
+async def test_of_a_model_that_has_but_a_total_it_is_said(hass: HomeAssistant, meter: Meter) -> None:
+    for address, number in ((30865, 0), (30867, 2300), (30581, 4_321_000), (30583, 321_000)):
+        meter.store(address, number, DataType.INT32)
+    await meter.start()
+    live = await answer(hass, await to_meter(hass, "modbus"), **sdm630(meter.port, model="sma_home_manager"))
+    assert "Only a total is known" in placeholder(live, "said")
+    assert "Nothing flows" not in placeholder(live, "said"), "2300 W are fed in"
+    assert "meter_order" not in (live["menu_options"] or {}), "a total has no phases to put in order"
 
 
 async def test_a_user_name_takes_the_place_of_a_token(hass: HomeAssistant, device: Device) -> None:
