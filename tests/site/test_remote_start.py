@@ -262,7 +262,7 @@ def test_two_starts_that_wait_for_their_way_both_have_it_made_until_the_last_is_
 
 def test_that_a_station_that_booted_is_tried_again_with_its_first_lease_is_kept() -> None:
     kept: list[int] = []
-    learnt = Learnt(starts_refused=2)
+    learnt = Learnt(starts_refused=2, fingerprint=("", "", ""))
     station = SimpleNamespace(
         learnt=learnt, info=StationInfo(), inventory=Inventory(), learnt_changed=lambda: kept.append(learnt.starts_refused)
     )
