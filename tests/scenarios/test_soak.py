@@ -100,6 +100,7 @@ def test_what_a_site_must_not_do_is_a_shortfall() -> None:
     }
     assert shortfalls(good) == []
     assert shortfalls(good | {"drivers_tell": False, "energy_of_optimum_pct": 80.0}) == []
+    assert shortfalls(good | {"energy_of_optimum_pct": None}) == [], "nobody came"
     for worse in (
         {"trips": 1},
         {"dead_man_violations": 1},
