@@ -20,7 +20,11 @@ class Kept:
         self._path = path
         self._reports: dict[Chosen, dict[str, Any]] = {}
         if path is not None and path.exists():
-            for line in path.read_text().splitlines():
+            text = path.read_text()
+            whole = text[: text.rfind("\n") + 1]
+            if whole != text:
+                path.write_text(whole)  # it was interrupted in the middle of a line
+            for line in whole.splitlines():
                 document = json.loads(line)
                 self._reports[Chosen(**document["chosen"])] = document["report"]
 

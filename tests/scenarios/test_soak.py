@@ -10,11 +10,12 @@ from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.site.config import EvseKey
 from proving.chance import plan
 from proving.drivers import Drivers
+from proving.kept import Kept
 from proving.optimum import most_wh
 from proving.place import Place, car, steps
 from proving.running import RunningSite
 from proving.setting import QUIET, Setting, main_fuse
-from proving.soak import shortfalls
+from proving.soak import Chosen, shortfalls
 from proving.soak_command import main
 from simulator.evse import token
 from simulator.pace import Pace
@@ -53,6 +54,19 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, capsys: pytest.
     assert "seed 4" in told.err and "seed 3" not in told.err
     assert both["seed"] == [3, 4] and both["cars"] >= first["cars"] and both["hours"] == 14 and len(both["code"]) == 1
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_a_part_that_was_written_while_the_computer_went_down_is_run_anew(tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    one, other = (Chosen(seed=seed, evses=2, hours=7.0, faults_per_hour=0.0) for seed in (1, 2))
+    kept = Kept(path)
+    kept.add(one, {"cars": 1})
+    kept.add(other, {"cars": 2})
+    path.write_text(path.read_text()[:-20])
+    again = Kept(path)
+    assert one in again and other not in again
+    again.add(other, {"cars": 2})
+    assert Kept(path)[other]["cars"] == 2 and one in Kept(path)
 
 
 def test_a_driver_says_when_he_leaves_and_that_he_wants_a_full_battery_as_soon_as_somebody_is_there_to_be_told() -> None:
