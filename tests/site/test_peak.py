@@ -225,6 +225,11 @@ def test_the_register_tells_what_went_by_unmeasured_and_the_meter_itself_what_it
     assert peak.running(zero_s + 400, config).used_wh == pytest.approx(400), "1.6 kW × 15 minutes"
     assert peak.running(zero_s + 410, config).used_wh == pytest.approx(410)
     assert peak.month_peak_w(zero_s + 400, UTC) == 7000
+    peak.tell(window_average_w=None, month_peak_w=7000.0, utcnow=datetime(2026, 6, 1, 0, 15, 10, tzinfo=UTC), zone=UTC)
+    june = datetime(2026, 6, 1, 0, 20, tzinfo=UTC).timestamp()
+    assert peak.month_peak_w(june, UTC) == 0, "before the first quarter-hour of a month is told, what a meter tells is of the one before"
+    peak.tell(window_average_w=None, month_peak_w=900.0, utcnow=datetime(2026, 6, 1, 0, 15, 40, tzinfo=UTC), zone=UTC)
+    assert peak.month_peak_w(june, UTC) == 900
     peak.tell(window_average_w=4000.0, month_peak_w=None, utcnow=start + timedelta(seconds=905), zone=UTC)
     read(905.0, None)
     assert peak.running(zero_s + 905, config).used_wh < 600, "told by a meter whose clock is a little late, of the window before"

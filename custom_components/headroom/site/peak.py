@@ -81,7 +81,8 @@ class Peak:
         if window_average_w is not None:
             self._told_wh = (utcnow.timestamp(), window_average_w * WINDOW_S / 3600)
         if month_peak_w is not None:
-            self._told_month = (_month(utcnow.timestamp(), zone), month_peak_w)
+            # Before the first window of a month is over and told, a meter still has the highest one of the month before.
+            self._told_month = (_month(utcnow.timestamp() - WINDOW_S - TOLD_SINCE_S, zone), month_peak_w)
 
     def _bridge(self, before: _Seen | None, seen: _Seen, config: SiteConfig) -> None:
         """Count a time in which nobody measured: at worst, or by what the register went on meanwhile."""
