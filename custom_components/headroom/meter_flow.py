@@ -8,6 +8,7 @@ from typing import Any
 
 from homeassistant.const import CONF_MODEL, CONF_TYPE
 from homeassistant.data_entry_flow import FlowContext, FlowHandler, FlowResult
+from homeassistant.helpers import entity_registry as er
 import probatio as vol
 
 from . import fields
@@ -16,6 +17,7 @@ from .const import (
     CONF_METER,
     CONF_PHASE_ORDER,
     CONF_UNIT_ID,
+    DOMAIN,
     METER_ENTITIES,
     METER_MODBUS,
     METER_REST,
@@ -105,11 +107,17 @@ class MeterSteps[ContextT: FlowContext, ResultT: FlowResult[Any, Any], HandlerT]
         known = self._known(kind)
         order = {CONF_PHASE_ORDER: known[CONF_PHASE_ORDER]} if CONF_PHASE_ORDER in known else {}
         self._candidate, self._readings = {CONF_TYPE: kind, **order, **kept(kind, user_input, known)}, ()
-        if errors := unmeasured(kind, self._candidate, self.meter_place.phases):
+        if errors := unmeasured(kind, self._candidate, self.meter_place.phases) or self._own(kind):
             return self._meter_form(kind, errors)
         if self._candidate.get(CONF_MODEL) == MODEL_AUTO:
             return await self._detect(kind)
         return await self.async_step_meter_live()
+
+    def _own(self, kind: str) -> dict[str, str]:
+        """Return that an entity is this integration's own, by field: it is written anew each turn, and never looks old."""
+        registry = er.async_get(self.hass)
+        chosen = [registry.async_get(one) for one in self._candidate.values() if isinstance(one, str)] if kind == METER_ENTITIES else []
+        return {"base": "own_entity"} if any(one is not None and one.platform == DOMAIN for one in chosen) else {}
 
     async def _detect(self, kind: str) -> ResultT:
         """Find out which meter it is."""

@@ -57,7 +57,7 @@ def meter_schema(kind: str, phases: int) -> vol.Schema:
 
 
 def unmeasured(kind: str, meter: Mapping[str, Any], phases: int) -> dict[str, str]:
-    """Return why a meter does not measure all phases of its place, by field."""
+    """Return why a meter does not measure all phases of its place, each by numbers of its own, by field."""
     if kind in (METER_MODBUS, METER_SERIAL):
         layout = METERS.get(meter[CONF_MODEL])
         return {CONF_MODEL: "too_few_phases"} if layout is not None and not layout.models and layout.phases < phases else {}
@@ -65,6 +65,14 @@ def unmeasured(kind: str, meter: Mapping[str, Any], phases: int) -> dict[str, st
     if not {*given} <= {0, phases} or not (any(given) or meter.get(CONF_POWER_TOTAL)):
         return {"base": "entities_incomplete" if kind == METER_ENTITIES else "paths_incomplete"}
     exported = sum(bool(meter.get(f"{CONF_EXPORTED}{phase}")) for phase in (1, 2, 3))
+    alike = (
+        [f"{CONF_CURRENT}{phase}" for phase in (1, 2, 3)],
+        [f"{key}{phase}" for key in (CONF_POWER, CONF_EXPORTED) for phase in (1, 2, 3)],
+        [CONF_POWER_TOTAL, CONF_EXPORTED_TOTAL],
+        [CONF_IMPORT_ENERGY, CONF_EXPORT_ENERGY],
+    )
+    if any(len({*names}) < len(names) for names in ([meter[key] for key in keys if meter.get(key)] for keys in alike)):
+        return {"base": "chosen_twice"}
     unpaired = exported not in (0, given[1]) or (bool(meter.get(CONF_EXPORTED_TOTAL)) and not meter.get(CONF_POWER_TOTAL))
     return {"base": "exported_unpaired"} if unpaired else {}
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -111,6 +112,36 @@ async def test_every_phase_must_be_measured(hass: HomeAssistant, left_out: int) 
     del entities[f"current_l{left_out}"]
     form = await answer(hass, await to_meter(hass, "entities"), **entities, power_total="sensor.power_1", advanced={})
     assert (form["step_id"], form["errors"]) == ("entities", {"base": "entities_incomplete"})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "more"),
+    [
+        ({"current_l3": "sensor.current_1"}, {}),
+        ({"power_l1": "sensor.power_1", "power_l2": "sensor.power_2", "power_l3": "sensor.power_1"}, {}),
+        ({"power_total": "sensor.power_1"}, {"exported_total": "sensor.power_1"}),  # which would be nothing for ever
+    ],
+)
+async def test_one_entity_is_not_two_numbers(hass: HomeAssistant, chosen: dict[str, str], more: dict[str, str]) -> None:
+    form = await answer(hass, await to_meter(hass, "entities"), **measured(hass) | chosen, advanced=more)
+    assert (form["step_id"], form["errors"]) == ("entities", {"base": "chosen_twice"})
+
+
+async def test_on_one_phase_the_total_may_be_the_phase(hass: HomeAssistant) -> None:
+    measured(hass)
+    form = await to_meter(hass, "entities", phases="1")
+    live = await answer(hass, form, power_l1="sensor.power_1", power_total="sensor.power_1", advanced={})
+    assert live["step_id"] == "meter_live"
+
+
+async def test_what_this_integration_shows_is_no_meter_for_it(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """It is shown anew each turn, so it would never look old."""
+    entities = measured(hass)
+    own = er.async_get(hass).async_get_or_create("sensor", "headroom", "own", config_entry=init_integration).entity_id
+    hass.states.async_set(own, "3", {"device_class": "current", "unit_of_measurement": "A"})
+    form = await choose(hass, await change(hass, init_integration, "meter"), "entities")
+    form = await answer(hass, form, **entities | {"current_l2": own}, advanced={})
+    assert (form["step_id"], form["errors"]) == ("entities", {"base": "own_entity"})
 
 
 async def test_an_entity_without_a_value_is_not_accepted(hass: HomeAssistant) -> None:
