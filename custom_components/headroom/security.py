@@ -180,6 +180,9 @@ class SiteSecurity:
             dt_util.utcnow(),
             self._report,
         )
+        if self._renewal_failure is not None:
+            _LOGGER.info("The certificates can be renewed again")
+        self._renewal_failure = None
         self.root = root
         if self._context is None:
             self._context = RenewableContext(context)
@@ -217,9 +220,6 @@ class SiteSecurity:
                 _LOGGER.warning("The certificates can't be renewed: %s", error)
             self._renewal_failure = str(error)
             return
-        if self._renewal_failure is not None:
-            _LOGGER.info("The certificates can be renewed again")
-        self._renewal_failure = None
         if tells and self.expiring(now):
             detail = f"valid until {self.expires_at:%Y-%m-%d}"
             self.watch.tell(SecurityEvent(kind=SecurityEventKind.CERTIFICATE_EXPIRING, detail=detail))

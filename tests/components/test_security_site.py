@@ -190,6 +190,23 @@ async def test_a_site_begins_in_the_clear_where_its_certificate_can_not_be_used(
     await hass.config_entries.async_unload(mock_config_entry.entry_id)
 
 
+async def test_files_that_were_put_right_are_told_of_no_longer(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry, unused_tcp_port_factory: Any, tmp_path: Path
+) -> None:
+    """Within a minute, though the hourly look found them wrong as well."""
+    port, files = unused_tcp_port_factory(), {"certificate": str(tmp_path / "own.pem"), "private_key": str(tmp_path / "own.key")}
+    assert await _set_up(hass, mock_config_entry, {"profile": 1, "tls": "files", "tls_port": port, **files}) is not None
+    now = dt_util.utcnow()
+    async_fire_time_changed(hass, now + timedelta(hours=1, minutes=1))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    write(tmp_path, issue_server(create_root("Other", NOW), ("127.0.0.1",), KeyKind.EC, NOW))
+    async_fire_time_changed(hass, now + timedelta(hours=1, minutes=3))
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert mock_config_entry.runtime_data.central_system.tls_port == port
+    assert ir.async_get(hass).async_get_issue(DOMAIN, f"tls_failed_{mock_config_entry.entry_id}") is None
+    await hass.config_entries.async_unload(mock_config_entry.entry_id)
+
+
 async def test_a_site_where_nobody_may_come_in_the_clear_says_why_it_can_not_begin(
     hass: HomeAssistant, mock_config_entry: MockConfigEntry, taken_port: int
 ) -> None:
