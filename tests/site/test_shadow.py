@@ -1,6 +1,7 @@
 """Shadow mode: the loop reckons as if it were obeyed, sends nothing, and says what would have come of it."""
 
 from datetime import UTC, datetime
+import math
 
 import pytest
 
@@ -8,6 +9,7 @@ from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.site.config import EvseConfig, EvseKey, Mode, SiteConfig
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.lateness import late
+from custom_components.headroom.site.limits import Lease
 from custom_components.headroom.site.memory import SiteMemory
 from custom_components.headroom.site.session import Session
 from custom_components.headroom.site.shadow import _follow
@@ -98,6 +100,16 @@ def test_a_cut_that_is_late_in_truth_is_not_late_on_paper() -> None:
     assert not late(paper.evse, 100.0)
     paper.evse.cut_since = 99.0
     assert _follow(paper, real, config, 1.0, 101.0).evse.cut_since == 99.0
+
+
+def test_what_a_station_may_hold_from_before_a_restart_holds_nothing_on_paper() -> None:
+    real = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", ready=True, heard=True)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    real.session = Session(transaction_id="1", record_id="1", started_at=at, since=0.0, queued_at=0.0, last_at=at)
+    real.fallback_a = 6.0
+    real.recalled = real.found_lease = Lease(transaction_id="1", limit_a=20.0, expires_at=400.0, falls_to_a=16.0)
+    paper = _follow(None, real, SiteConfig(circuits=(Circuit(circuit_id="main", name="Main", fuse_a=63.0),)), 1.0, 100.0).evse
+    assert (paper.lasting_a, paper.limit_a(100.0), paper.held(100.0)) == (6.0, 6.0, [(6.0, math.inf)])
 
 
 def test_what_was_compared_outlives_a_restart_and_begins_anew_with_the_mode() -> None:

@@ -129,7 +129,8 @@ def _follow(before: _Paper | None, real: EvseState, config: SiteConfig, elapsed_
     paper.problem, paper.uncontrolled, paper.exceeding, paper.overruled, paper.foreign = None, False, False, False, False
     paper.dialect, paper.unproven, paper.proving, paper.lapses = Dialect(), False, False, False
     paper.unanswered_lease_a = paper.unanswered_fallback_a = paper.inherited_a = 0.0
-    paper.first_lease, paper.former, paper.in_flight_a, paper.coming = None, None, None, 0
+    paper.first_lease = paper.former = paper.found_lease = paper.recalled = paper.in_flight_a = None
+    paper.coming = 0
     if real.session is None or before is None or before.evse.session is None:
         return _begin(paper, now)
     if before.evse.session.transaction_id != real.session.transaction_id:
