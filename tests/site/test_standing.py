@@ -14,6 +14,7 @@ from custom_components.headroom.csms.fields import optional_moment
 from custom_components.headroom.csms.profile_builder import Period, Schedule, profile
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.session import Session
 from custom_components.headroom.site.standing import StandingLimits
 from custom_components.headroom.site.standing_limit import StandingLimit, Storing, rebased
 from simulator.virtual import START, run
@@ -298,6 +299,23 @@ def test_watts_are_reckoned_anew_at_once_where_the_sites_voltage_is_another() ->
     limits.put(StandingLimit(station="CP1", evse_id=1, profile=found))
     for now, (voltage_v, limit_a) in enumerate([(230.0, 10.0), (115.0, 20.0), (230.0, 10.0)]):
         limits.apply({evse.key: evse}, {}, voltage_v=voltage_v, utcnow=start + timedelta(hours=1), now=float(now))
+        assert evse.standing_a(float(now)) == limit_a
+
+
+def test_what_counts_from_a_transactions_start_is_reckoned_anew_once_that_is_known() -> None:
+    """Of one that is taken up in the middle the station tells its start only later."""
+    heard = datetime(2026, 10, 20, 22, tzinfo=UTC)
+    found = profile(
+        profile_id=5000,
+        purpose="TxDefaultProfile",
+        schedules=[Schedule(schedule_id=5000, periods=[Period(start_s=0, limit=20), Period(start_s=3600, limit=8)])],
+    )
+    evse, limits = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1), circuit_id="main"), StandingLimits()
+    limits.put(StandingLimit(station="CP1", evse_id=1, profile=found))
+    session = Session(transaction_id="1", record_id="1", started_at=heard, since=0.0, queued_at=0.0, last_at=heard)
+    for now, (started_at, limit_a) in enumerate([(heard, 20.0), (heard - timedelta(hours=2), 8.0)]):
+        evse.session = replace(session, started_at=started_at)
+        limits.apply({evse.key: evse}, {}, voltage_v=230.0, utcnow=heard + timedelta(seconds=now), now=float(now))
         assert evse.standing_a(float(now)) == limit_a
 
 

@@ -37,7 +37,7 @@ class _Course:
     """What the limits on one subject come to, until they may say something else."""
 
     until: float = -math.inf
-    transaction_id: str | None = None
+    transaction: Transaction | None = None
     phases: int = 0
     voltage_v: float = 0.0
     limits: LimitsOverTime | None = None
@@ -186,8 +186,8 @@ class StandingLimits:
         now: float,
     ) -> _Course:
         known, transaction_id = self._courses.get(key), None if transaction is None else transaction.transaction_id
-        by = (transaction_id, phases, voltage_v)
-        if known is not None and now < known.until and (known.transaction_id, known.phases, known.voltage_v) == by:
+        by = (transaction, phases, voltage_v)
+        if known is not None and now < known.until and (known.transaction, known.phases, known.voltage_v) == by:
             return known
         terms = [limit.terms for limit in limits]
         terms = [one for one in terms if one.transaction_id in (None, transaction_id)]
@@ -198,7 +198,7 @@ class StandingLimits:
         ahead = [at for at in composite.change_points(situation, utcnow, LOOK_AHEAD_S) if at > utcnow]
         after_s = min(((at - utcnow).total_seconds() for at in ahead), default=LOOK_AHEAD_S)
         # Until then nothing in it changes, unless the clock on the wall is set.
-        course = _Course(until=now + min(after_s, AGAIN_S), transaction_id=transaction_id, phases=phases, voltage_v=voltage_v)
+        course = _Course(until=now + min(after_s, AGAIN_S), transaction=transaction, phases=phases, voltage_v=voltage_v)
         if terms:
             lowest_a = min((limit.limit_a for limit in said), default=math.inf)
             course.limits = LimitsOverTime(starts_at=now, periods=((0.0, lowest_a), (after_s, lowest_a)))
