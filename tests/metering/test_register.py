@@ -1,5 +1,7 @@
 """A register that stands still under load gives a frozen meter away, and one that is only coarse or rarely read does not."""
 
+from collections.abc import Callable
+
 import pytest
 
 from custom_components.headroom.metering.reading import Reading
@@ -67,3 +69,33 @@ def test_a_meter_that_was_changed_begins_anew() -> None:
     register = lived(600, 61.0, step_wh=1.0, every_s=1)
     changed = follow(register, reading(600.0, 61.0, 3.0), 230.0)
     assert changed is not None and (changed.steps, changed.owed_wh) == (0, 0.0)
+
+
+def counted(until: int, current_a: Callable[[int], float], *, step_wh: float, every_s: int) -> Register:
+    """The same under a load that changes: `lived` counts as if what is drawn had been drawn always."""
+    register, true_wh, shown_wh = None, 0.0, 0.0
+    for at in range(until):
+        true_wh += 3 * 230 * current_a(at) / 3600
+        if at % every_s == 0:
+            shown_wh = true_wh - true_wh % step_wh
+        register = follow(register, reading(float(at), current_a(at), shown_wh), 230.0)
+        assert register is not None and not register.stuck, at
+    assert register is not None
+    return register
+
+
+def test_a_register_that_is_told_once_a_minute_accuses_nobody() -> None:
+    """As Shelly's are, whose currents are told every second: a car begins just before it counts, and draws what it draws."""
+    register = counted(3600, lambda at: 0.4 if at < 600 else 0.8 if at < 1198 else 16.8, step_wh=0.01, every_s=60)
+    assert frozen_after_s(register, 16.8) <= 190
+
+
+def test_a_coarse_register_that_counts_rarely_at_rest_is_still_read_often() -> None:
+    register = counted(3900, lambda at: 0.1 if at < 3600 else 61.0, step_wh=10.0, every_s=1)
+    assert frozen_after_s(register, 61.0) <= 40
+
+
+def test_what_went_by_while_nobody_looked_is_no_step() -> None:
+    register = lived(600, 61.0, step_wh=10.0, every_s=1)
+    after = follow(register, reading(4200.0, 61.0, register.import_wh + 42_000.0), 230.0)
+    assert after is not None and frozen_after_s(after, 61.0) <= 40

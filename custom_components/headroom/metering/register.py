@@ -5,6 +5,7 @@ it would have counted on long since. The greater the power, the sooner that is s
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from .reading import Reading
 
@@ -16,7 +17,10 @@ STUCK_STEPS = 3.0
 """…so many of its own steps, a register is let be."""
 LEAST_WH = 150.0
 LONGEST_GAP_S = 15.0
-"""A coarse register at a low power counts rarely; that says nothing of how often it is read."""
+"""A coarse register at a low power counts rarely; that says nothing of how often it is read…"""
+LATE_STEPS = 2.0
+"""…unless it should have counted so many of its least steps by then: some are told once a minute, with currents that are told every second."""
+LONGEST_LATE_S = 75.0
 LIVELY_A = 1.0
 """Currents that moved by more are no old answer."""
 LEARNT = 3
@@ -36,6 +40,8 @@ class Register:
     """The least and the most that all conductors together carried since."""
     steps: int = 0
     step_wh: float = 0.0
+    least_wh: float = inf
+    """Its greatest step, and its least."""
     gap_s: float = 0.0
 
     @property
@@ -57,7 +63,11 @@ def follow(before: Register | None, reading: Reading, voltage_v: float) -> Regis
     flows_a, at = sum(reading.current_a), reading.taken_at
     if before is None or reading.import_wh < before.import_wh:
         return Register(import_wh=reading.import_wh, at=at, seen_at=at, lowest_a=flows_a, highest_a=flows_a)
-    if reading.import_wh > before.import_wh:
+    if at - before.seen_at > LONGEST_LATE_S:  # nobody looked: what it counted meanwhile is no step of its own
+        return replace(before, import_wh=reading.import_wh, at=at, seen_at=at, owed_wh=0.0, lowest_a=flows_a, highest_a=flows_a)
+    if (went_wh := reading.import_wh - before.import_wh) > 0:
+        late = before.owed_wh >= LATE_STEPS * before.least_wh and not before.stuck
+        gap_s = min(LONGEST_LATE_S if late else LONGEST_GAP_S, at - before.at)
         return Register(
             import_wh=reading.import_wh,
             at=at,
@@ -65,8 +75,9 @@ def follow(before: Register | None, reading: Reading, voltage_v: float) -> Regis
             lowest_a=flows_a,
             highest_a=flows_a,
             steps=before.steps + 1,
-            step_wh=max(before.step_wh, reading.import_wh - before.import_wh) if before.steps else 0.0,
-            gap_s=min(LONGEST_GAP_S, max(before.gap_s, at - before.at)) if before.steps else 0.0,
+            step_wh=max(before.step_wh, went_wh) if before.steps else 0.0,
+            least_wh=min(before.least_wh, went_wh) if before.steps else inf,
+            gap_s=max(before.gap_s, gap_s) if before.steps else 0.0,
         )
     power_w = flows_a * voltage_v if reading.power_w is None else reading.power_w
     return replace(
