@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.csms.dialect import Dialect, LeaseEnd
 from custom_components.headroom.engine.deadman import LOW_LEASE_S
 from custom_components.headroom.engine.model import NONE_A, Circuit
 from custom_components.headroom.site.circuit import CircuitState
@@ -14,7 +15,7 @@ from custom_components.headroom.site.config import EvseConfig, EvseKey, Mode
 from custom_components.headroom.site.dead_man import DeadManWatch, installed, may_begin
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.evse_facts import Problem
-from custom_components.headroom.site.limits import Lease
+from custom_components.headroom.site.limits import Lease, LeaseOrder
 from custom_components.headroom.site.orders import order_lease
 from custom_components.headroom.site.session import Session
 from custom_components.headroom.site.snapshot import UNMENDED_S
@@ -191,6 +192,22 @@ def test_a_lease_of_an_earlier_life_is_no_breach_while_the_shorter_one_is_on_its
             await s.until_true(lambda: s.site.snapshot.dead_man.holds is True, within_s=30.0)
 
     run(story())
+
+
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_a_lease_that_leads_to_an_older_fallback_is_no_breach_while_one_that_does_not_is_on_its_way(in_flight: bool) -> None:
+    began = datetime(2026, 10, 1, tzinfo=UTC)
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1), circuit_id="main", fallback_a=10.0, ready=True, heard=True)
+    evse.dialect, evse.fallback_current, evse.wanted_fallback_a = Dialect(lease_end=LeaseEnd.PERIOD), True, 10.0
+    evse.session = Session(transaction_id="1", record_id="1", started_at=began, since=-100.0, queued_at=-100.0, last_at=began)
+    evse.lease = Lease(transaction_id="1", limit_a=8.0, expires_at=100.0, falls_to_a=16.0)
+    if in_flight:
+        evse.in_flight_a = 8.0
+        evse.doubt(8.0, 160.0)
+    else:
+        evse.wanted_lease = LeaseOrder(transaction_id="1", limit_a=8.0, length_s=60.0, urgent=True)
+    states = {"main": CircuitState(circuit=Circuit(circuit_id="main", name="Main", fuse_a=12.0), since=0.0)}
+    assert DeadManWatch().look(states, [evse], 50.0).holds is None
 
 
 @pytest.mark.parametrize("fault", [None, "offline:CP1", "silent:CP1"])

@@ -159,7 +159,7 @@ def _answered(evse: EvseState, now: float) -> EvseState:
         return evse
     limit_a, expires_at = (evse.unanswered_lease_a, evse.unanswered_until) if order is None else (order.limit_a, now + order.length_s)
     then = copy.copy(evse)
-    then.lease = replace(evse.lease, limit_a=limit_a, expires_at=expires_at)
+    then.lease = replace(evse.lease, limit_a=limit_a, expires_at=expires_at, falls_to_a=evse.second_period_a)
     then.unanswered_lease_a = 0.0
     return then
 
