@@ -59,3 +59,12 @@ def test_phases_are_learnt_while_the_limit_keeps_changing() -> None:
 
 def test_a_sample_that_leaves_a_terminal_out_tells_nothing_of_phases() -> None:
     assert after(Demand(terminals=frozenset({0})), (16.0, None, None), 16.0).terminals is None
+
+
+def test_a_car_that_takes_all_of_a_limit_below_its_ceiling_shows_nothing_new() -> None:
+    """Its ceiling went up at each limit of 16 A else, and it was told half as much again for as long as it took to see that it does not take that."""
+    known = Demand(ceiling_a=17.0, terminals=frozenset({0, 1, 2}))
+    for limit_a, draw_a in ((12.0, 11.8), (16.0, 15.7), (17.0, 16.0)):
+        assert observe(known, current_a=(draw_a,) * 3, limit_a=limit_a, limit_held_s=60.0, drawing_s=600.0).ceiling_a == 17.0
+    more = observe(known, current_a=(16.6,) * 3, limit_a=17.0, limit_held_s=60.0, drawing_s=600.0)
+    assert more.ceiling_a is not None and more.ceiling_a > 17.0

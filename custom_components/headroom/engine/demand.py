@@ -53,10 +53,9 @@ def observe(demand: Demand, *, current_a: tuple[float | None, ...], limit_a: flo
         elif demand.terminals is not None:
             demand = replace(demand, terminals=known | loaded)
 
-    if demand.ceiling_a is not None and draw_a >= FOLLOWS * min(limit_a, demand.ceiling_a) and limit_a >= LEAST_CURRENT_A:
-        if limit_a >= demand.ceiling_a - ROOM_A:
-            return replace(demand, ceiling_a=math.ceil(demand.ceiling_a * GROWTH))
-        return demand
+    if demand.ceiling_a is not None and limit_a >= LEAST_CURRENT_A and draw_a >= FOLLOWS * demand.ceiling_a:
+        # One that follows a lower limit shows nothing: that it takes 16 A of 16 was known of a car that takes 16 of 17.
+        return replace(demand, ceiling_a=math.ceil(demand.ceiling_a * GROWTH))
     waited = limit_held_s >= (SETTLE_S if loaded else WAKE_S)
     if waited and limit_a >= LEAST_CURRENT_A and draw_a < LEAVES * limit_a - 0.5:
         return replace(demand, ceiling_a=max(LEAST_CURRENT_A, math.ceil(draw_a + ROOM_A)))
