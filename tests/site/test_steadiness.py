@@ -1,7 +1,7 @@
 """Whose leases are short where flash is to be spared: as few as have to be, and others once they have written more."""
 
 from custom_components.headroom.engine.deadman import LEASE_MAX_S
-from custom_components.headroom.engine.write_budget import PLENTY, SWINGS_FROM, SWINGS_TO
+from custom_components.headroom.engine.write_budget import NEARLY_FULL, PLENTY, SWINGS_FROM, SWINGS_TO
 from simulator.virtual import run
 
 from .harness import Place, Scenario, car, scenario
@@ -51,7 +51,7 @@ def test_whose_leases_are_short_changes_as_their_writes_run_out() -> None:
             before = _leases_s(s)
             long = before.index(max(before))
             left = [SWINGS_TO - 1.0] * 3
-            left[long] = left[(long + 1) % 3] = PLENTY - 10
+            left[long] = left[(long + 1) % 3] = NEARLY_FULL - 1
             _leave(s, *left)
             await s.until(120)
             limits_a = _limits_a(s)

@@ -18,8 +18,10 @@ BURST = 110.0
 CHARGING_PER_S = 47.0 / 3600.0
 """Leases of five minutes take a third of that."""
 IDLE_PER_S = 0.8 / 3600.0
+NEARLY_FULL = 100.0
+"""With so many left more leases may be short than have to be."""
 PLENTY = 80.0
-"""With so many left nothing is spared…"""
+"""With so many left leases may be as short as they can be…"""
 SPARING = 60.0
 """…and with so few no lease is to be shorter than `SPARING_LEASE_S`."""
 SPARING_LEASE_S = 25.0
@@ -76,9 +78,9 @@ class WriteBudget:
         return cls(left=min(BURST, document["left"]), at_s=document["at"] - posix_zero_s)
 
     @property
-    def plenty(self) -> bool:
-        """Whether nothing needs to be spared."""
-        return self.left >= PLENTY
+    def nearly_full(self) -> bool:
+        """Whether so many are at hand that some can be spent on being inside the limit soon without us."""
+        return self.left >= NEARLY_FULL
 
     @property
     def shortest_s(self) -> float:

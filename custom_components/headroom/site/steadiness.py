@@ -15,6 +15,7 @@ from ..engine.deadman import EPSILON_A, LEASE_MAX_S, LEASE_MIN_S, RESPONSE_S, He
 from ..engine.model import Allocation, Circuit, Headroom, PerPhase, Request
 from ..engine.tree import path
 from ..engine.unmanaged import highest, subtract
+from ..engine.write_budget import WriteBudget
 from .evse import EvseState
 
 AGAIN = 1.25
@@ -39,8 +40,9 @@ class Steadiness:
 
 
 def shortest_s(evses: Iterable[EvseState]) -> float:
-    """Return the shortest lease that anybody's flash is for."""
-    return min((evse.budget.shortest_s for evse in evses if evse.session is not None), default=LEASE_MIN_S)
+    """Return the shortest lease that their flash is for, taken together: a few of them hold it for all."""
+    left = [evse.budget.left for evse in evses if evse.session is not None]
+    return WriteBudget(left=sum(left) / len(left)).shortest_s if left else LEASE_MIN_S
 
 
 def spares(evses: Iterable[EvseState]) -> bool:
@@ -88,7 +90,7 @@ def shortened(
 ) -> set[str]:
     """Return which of `evses` have to hold short leases for all others to hold long ones, beside those that are to end `early`.
 
-    As long as writes are plenty there are more of them: so many that what is left is inside the limit.
+    As long as nearly all writes are at hand there are more of them: so many that what is left is inside the limit.
     """
     carried_a, limit_a = (beyond_a(circuits, holding.values(), arriving_a, for_s) for for_s in (LEASE_MAX_S, math.inf))
     falls_a = {key: subtract(highest(holding[key].most_a, holding[key].falls_to_a), holding[key].falls_to_a) for key in holding}
@@ -96,7 +98,7 @@ def shortened(
     ranked = sorted(evses, key=lambda key: _last_to_be_short(evses[key], falls_a[key], key)) if _any(limit_a) else []
     for key in [*early, *ranked]:
         way, fall_a = path(circuits, holding[key].circuit_id), falls_a[key]
-        left_a = limit_a if key in evses and evses[key].budget.plenty else carried_a
+        left_a = limit_a if key in evses and evses[key].budget.nearly_full else carried_a
         if key not in early and not any(
             left > EPSILON_A and fall > EPSILON_A for circuit in way for left, fall in zip(left_a[circuit.circuit_id], fall_a, strict=True)
         ):
