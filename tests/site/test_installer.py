@@ -327,6 +327,7 @@ async def test_a_station_that_does_not_answer_what_it_is_asked_of_an_evse_is_ask
     for _ in range(4):
         clock.now_s += 60.0
         evse.take_silence(clock.now_s)
+        setattr(evse, unknown, True)  # as by each word that its plug is in
         installer.wake()
         for _ in range(20):
             await asyncio.sleep(0)

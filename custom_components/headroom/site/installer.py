@@ -66,6 +66,7 @@ class Installer(Steps):
         self.station = station
         self._backoff.clear()
         self._samples_on_request = True
+        self._not_answered.clear()
         self.survey.begin_again()
         if booted:
             self.station_current = False
@@ -173,14 +174,12 @@ class Installer(Steps):
         self._report.failed(evse)
 
     def _not_told(self, step: Step, *, refused: bool, unanswered: bool) -> None:
-        """Ask no more for what a station does not tell when it is asked; what it has not told of an EVSE stays unknown."""
+        """Ask no more, until it connects anew, for what a station does not tell when it is asked; what it has not told stays unknown."""
         if step.name == "sample":
             tells_by_itself = not self.obedience.known.habits.samples_only_on_request
             self._samples_on_request = self._samples_on_request and not (refused or (unanswered and tells_by_itself))
-        elif unanswered and step.evse is not None and step.name == "transaction":
-            step.evse.transaction_unknown = False
-        elif unanswered and step.evse is not None and step.name == "status":
-            step.evse.status_unknown = False
+        elif unanswered and step.name in ("transaction", "status"):
+            self._not_answered.add(step.place)  # whatever its station says of the plug meanwhile
 
     def _refused(self, evse: EvseState, step: str, failures: int, error: CallRejectedError | CallError) -> bool:
         """Take note that a lease or a fallback was refused; returns whether something else is tried now."""

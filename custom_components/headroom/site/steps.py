@@ -88,6 +88,8 @@ class Steps:
         self.writes_today = 0
         self.latency_s: float | None = None
         self._samples_on_request = True
+        self._not_answered: set[Place] = set()
+        """What it left unanswered too often on this connection to be asked once more."""
         self._ceiling_told = False
         """It was told since the station was asked what it holds: the answer may not show that."""
         self.survey = Survey(identity, clock, self._surveyed)
@@ -125,7 +127,7 @@ class Steps:
     def _first(self, steps: Iterable[Step], now: float) -> Step | None:
         """Return the first step that is not held back for having failed."""
         for step in steps:
-            if not self._backoff.holds_back(step.place, now):
+            if not self._backoff.holds_back(step.place, now) and step.place not in self._not_answered:
                 return step
         return None
 
