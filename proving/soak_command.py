@@ -70,14 +70,20 @@ def part(chosen: Chosen) -> dict[str, Any]:
 
 
 def parts(chosen: Sequence[Chosen], jobs: int) -> Iterator[tuple[Chosen, dict[str, Any]]]:
-    """Run parts, so many at a time, and yield each with its report as it ends."""
+    """Run parts, so many at a time, and yield each with its report as it ends; where some fail, raise what the first did in the end."""
     if jobs == 1:
         yield from ((one, part(one)) for one in chosen)
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         running = {pool.submit(part, one): one for one in chosen}
+        failures = []
         for ended in as_completed(running):
-            yield running[ended], ended.result()
+            if (failure := ended.exception()) is None:
+                yield running[ended], ended.result()
+            else:
+                failures.append(failure)
+    if failures:
+        raise failures[0]
 
 
 def merged(reports: Sequence[dict[str, Any]], wall_s: float) -> dict[str, Any]:

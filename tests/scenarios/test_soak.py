@@ -1,13 +1,16 @@
 """Hours by chance: the same seed is the same run, what breaks is told, and the optimum is one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.site.config import EvseKey
+from proving import soak_command
 from proving.chance import plan
 from proving.drivers import Drivers
 from proving.kept import Kept
@@ -67,6 +70,20 @@ def test_a_part_that_was_written_while_the_computer_went_down_is_run_anew(tmp_pa
     assert one in again and other not in again
     again.add(other, {"cars": 2})
     assert Kept(path)[other]["cars"] == 2 and one in Kept(path)
+
+
+def test_a_part_that_fails_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def part(chosen: Chosen) -> dict[str, Any]:
+        if chosen.seed == 1:
+            raise RuntimeError("it broke")
+        return {"seed": chosen.seed}
+
+    monkeypatch.setattr(soak_command, "part", part)
+    monkeypatch.setattr(soak_command, "ProcessPoolExecutor", lambda jobs, mp_context: ThreadPoolExecutor(jobs))
+    chosen, ended = [Chosen(seed=seed, evses=2, hours=7.0, faults_per_hour=0.0) for seed in (1, 2, 3)], set[int]()
+    with pytest.raises(RuntimeError, match="it broke"):
+        ended.update(one.seed for one, _ in soak_command.parts(chosen, jobs=2))
+    assert ended == {2, 3}, "what others took hours for is kept"
 
 
 def test_a_driver_says_when_he_leaves_and_that_he_wants_a_full_battery_as_soon_as_somebody_is_there_to_be_told() -> None:
