@@ -113,6 +113,7 @@ def reading_of(sources: Sources, number: Number, *, taken_at: float, source: str
         power_w=total_w,
         import_wh=_energy_wh(sources.import_wh, number),
         export_wh=_energy_wh(sources.export_wh, number),
+        spread=not (currents or powers) and sources.phases > 1,
     )
     # Where the currents were made of the power, the two can't contradict each other.
     judged = reading if currents else replace(reading, power_w=None)

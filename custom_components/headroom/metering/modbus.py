@@ -189,7 +189,13 @@ class ModbusMeter:
         if self._config.invert:
             import_wh, export_wh = export_wh, import_wh
         reading = Reading(
-            current_a=current_a, taken_at=taken_at, source=self._source, power_w=power_w, import_wh=import_wh, export_wh=export_wh
+            current_a=current_a,
+            taken_at=taken_at,
+            source=self._source,
+            power_w=power_w,
+            import_wh=import_wh,
+            export_wh=export_wh,
+            spread=not layout.current.addresses and self._config.phases > 1,
         )
         return reading, signed
 

@@ -43,6 +43,8 @@ class Reading:
     power_w: float | None = None
     import_wh: float | None = None
     export_wh: float | None = None
+    spread: bool = False
+    """Its currents were made of one power of several phases, of which each may carry all: `power_w` is all that was measured."""
 
     def power_at(self, voltage_v: float) -> float:
         """Return the power in W, by a voltage to neutral where the meter tells none."""

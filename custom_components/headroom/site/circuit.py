@@ -1,7 +1,7 @@
 """What the loop knows of one circuit: its newest reading, and what it reckons is drawn there besides the cars."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import logging
 import math
 
@@ -64,6 +64,8 @@ class CircuitState:
         """Take in a reading."""
         if self.reading is not None and (apart_s := reading.taken_at - self.reading.taken_at) <= config.meter_lost_after_s:
             self.every_s = max(apart_s, EVERY_EASES * self.every_s)
+        if reading.spread and self.reading is not None and self.reading.spread:
+            reading = replace(reading, current_a=self.reading.current_a)  # until the next turn tells what flows where
         self.reading, self.meter_error, self.arrived_at = reading, None, now
 
     def forget_meter(self, now: float) -> None:
@@ -125,3 +127,9 @@ class CircuitState:
     def unmanaged_a(self) -> PerPhase:
         """Return the load besides the cars that is reckoned with: the worst case where nothing else is known."""
         return self.circuit.unmanaged_worst_a if self.unmanaged is None else add(self.unmanaged.load_a, self.reckoned_more_a)
+
+    def unmanaged_total_a(self) -> float:
+        """Return the same over all phases together: what may be on each of them is there once."""
+        if self.unmanaged is None or self.reading is None or not self.reading.spread:
+            return sum(self.unmanaged_a())
+        return max(self.unmanaged.load_a) + sum(self.reckoned_more_a)

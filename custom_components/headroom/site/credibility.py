@@ -76,7 +76,9 @@ class Credibility:
         """Take in a reading, with all EVSEs below, the cars and meters that are its parts, and the most that known generators give there now."""
         charging = [evse for evse in below if evse.session is not None and evse.ready]
         sure = all(evse.settled(now) for evse in charging)
-        self.direction.take(reading.current_a, reading.taken_at, math.fsum(map(_terminals_a, charging)), sure=sure)
+        # Of one power of all phases the sum is told on each.
+        shown_a = (reading.current_a[0], 0.0, 0.0) if reading.spread else reading.current_a
+        self.direction.take(shown_a, reading.taken_at, math.fsum(map(_terminals_a, charging)), sure=sure)
         unexplained_a = add(reading.current_a, given_a)
         self.feeds_in = not self.direction.turned and (self.feeds_in or min(unexplained_a) < -FEEDS_IN_A)
         self._watch_stillness(reading, cars, now)

@@ -46,7 +46,7 @@ class Hearing(Grounds):
             return
         now = self._clock.monotonic()
         state.take(reading, self.config, now)
-        if large(state.circuit, reading.current_a):
+        if not reading.spread and large(state.circuit, reading.current_a):
             self._alarm.set()
         if measured_id == self.config.root.circuit_id:
             self.peak.read(reading, self.config, now, self._posix_zero_s())

@@ -67,7 +67,7 @@ class Peak:
     def read(self, reading: Reading, config: SiteConfig, now: float, posix_zero_s: float) -> None:
         """Take in a reading of the main meter; what came before it is known, unless it came too long before."""
         signed_w = reading.power_w if reading.power_w is not None else fsum(reading.current_a) * config.voltage_v
-        self._excess_w = fsum(reading.current_a) * config.voltage_v - signed_w
+        self._excess_w = 0.0 if reading.spread else fsum(reading.current_a) * config.voltage_v - signed_w
         seen = _Seen(at=posix_zero_s + min(now, reading.taken_at), import_w=max(0.0, signed_w), import_wh=reading.import_wh)
         before = self._seen
         if before is not None and 0 <= seen.at - before.at <= config.meter_lost_after_s:
@@ -131,7 +131,7 @@ class Peak:
     def turn(self, state: CircuitState, evses: Iterable[EvseState], config: SiteConfig, now: float) -> PeakCeiling | None:
         """Return what the running window allows now (POSIX time); None where nobody set a goal."""
         window = self.running(now, config)
-        building_w = fsum(state.unmanaged_a()) * config.voltage_v
+        building_w = state.unmanaged_total_a() * config.voltage_v
         if state.unmanaged is None:
             self._building_w = None  # that is its worst case, which is no part of any mean
         else:

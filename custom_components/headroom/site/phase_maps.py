@@ -52,7 +52,7 @@ class PhaseMaps:
         kept = False
         paths = {circuit_id: path_ids(circuits, circuit_id) for circuit_id in circuits}
         for circuit_id, state in circuits.items():
-            if not state.circuit.metered or state.reading is None or state.arrived_at is None:
+            if not state.circuit.metered or state.reading is None or state.arrived_at is None or state.reading.spread:
                 continue
             readings = self._readings.setdefault(circuit_id, Readings())
             readings.take(state.reading.current_a, state.reading.taken_at)

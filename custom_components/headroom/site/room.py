@@ -18,6 +18,7 @@ from .evse import EvseState
 from .evse_facts import UNSEEN_S
 from .led import led
 from .snapshot import MeterHealth
+from .spread import as_measured, flowing, reckoned
 from .strain import SLOW_S
 
 BORNE_A = 0.3
@@ -55,6 +56,10 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         state.reckon_anew = False
         draws = {evse.key: draw for evse in below[circuit_id] if (draw := _draw(evse, now))}
         state.unseen_a = {key: max(draw.high_a) for key, draw in draws.items() if draw.measured_at is None}
+        if state.reading.spread:
+            state.unmanaged = reckoned(state.reading, draws.values(), state.unmanaged, state.circuit, config.voltage_v)
+            state.reading = flowing(state.reading, [*draws.values()], state.unmanaged)
+            continue
         seen = estimate(state.reading.current_a, state.reading.taken_at, draws.values(), state.unmanaged, state.circuit.limit_a())
         state.unmanaged = state.credibility.believed(seen, state.given_a)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
@@ -112,9 +117,10 @@ def _hold_against_parts(
             shown = [
                 Shown(key=part, current_a=reading.current_a, taken_at=reading.taken_at)
                 for part in parts.get(circuit_id, ())
-                if (reading := states[part].believed) is not None
+                if (reading := states[part].believed) is not None and not reading.spread
             ]
-            state.credibility.take(state.reading, below[circuit_id], cars, shown, state.given_a, config.voltage_v, now)
+            told = as_measured(state.reading, config.voltage_v) if state.reading.spread else state.reading
+            state.credibility.take(told, below[circuit_id], cars, shown, state.given_a, config.voltage_v, now)
 
 
 def _circuits(states: Mapping[str, CircuitState]) -> dict[str, Circuit]:
@@ -197,7 +203,7 @@ def headrooms(
             *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),
             *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),
         ]
-        sum_a = min(ceilings) - sum(unmanaged_a) - sum(reserved[circuit_id]) if ceilings else None
+        sum_a = min(ceilings) - state.unmanaged_total_a() - sum(reserved[circuit_id]) if ceilings else None
         rows.append(
             Headroom(
                 circuit_id=circuit_id,
