@@ -112,10 +112,12 @@ def test_of_an_evse_what_its_station_holds_counts_whatever_else_can_be_read(part
     assert evse.recalled is not None and evse.recalled.limit_a == 12.0 and evse.fallback_a == 6.0 and evse.user_max_a == 20.0
 
 
-def test_what_the_second_period_of_a_lease_leads_to_counts_after_a_restart_too() -> None:
-    """The fallback was lowered since it was told: at the lease's end what it says itself leads."""
+@pytest.mark.parametrize("limit_a", [0.0, 14.0])
+def test_what_the_second_period_of_a_lease_leads_to_counts_after_a_restart_too(limit_a: float) -> None:
+    """The fallback was lowered since it was told: at the lease's end what it says itself leads, that of a car that is paused too."""
     document = deepcopy(dict(WHOLE))
-    document["evses"]["CP1/1"] |= {"lease_falls_to_a": 10.0, "first_lease_a": 14.0, "first_lease_until": 4e9, "first_lease_falls_to_a": 9.0}
+    first = {"first_lease_a": limit_a, "first_lease_until": 4e9, "first_lease_falls_to_a": 9.0}
+    document["evses"]["CP1/1"] |= {"lease_a": limit_a, "lease_falls_to_a": 10.0, **first}
     site, memory = with_its_memory(document)
     evse = site._evses[KEY]
     assert evse.fallback_a == 6.0 and evse.held_fallback_a == 10.0 == evse.lasting_a

@@ -274,11 +274,11 @@ class Grounds(ABC):
         evse.user_max_a = kept.user_max_a
         evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, disproved=kept.phase_switch_failed)
         evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
-        if kept.lease_a > 0:
+        if kept.lease_a > 0 or kept.lease_falls_to_a > 0:
             # It may hold beside what has begun meanwhile.
             ends_at = math.inf if kept.lease_until is None else kept.lease_until - self._posix_zero_s()
             evse.recalled = Lease(transaction_id="", limit_a=kept.lease_a, expires_at=ends_at, falls_to_a=kept.lease_falls_to_a)
-        if kept.first_lease_a > 0:
+        if kept.first_lease_a > 0 or kept.first_lease_falls_to_a > 0:
             # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
             ends_at = kept.first_lease_until - self._posix_zero_s()
             evse.first_lease = FirstLease(
