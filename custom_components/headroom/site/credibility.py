@@ -35,6 +35,8 @@ class Credibility:
 
     feeds_in: bool = False
     """Something that nobody measures was seen to generate here."""
+    undirected: bool = False
+    """Its power was seen to flow out while no current of it did: those are magnitudes, and the power alone tells a direction."""
     still: bool = False
     """It has shown the same for too long while cars changed."""
     register: Register | None = None
@@ -76,11 +78,18 @@ class Credibility:
         """Take in a reading, with all EVSEs below, the cars and meters that are its parts, and the most that known generators give there now."""
         charging = [evse for evse in below if evse.session is not None and evse.ready]
         sure = all(evse.settled(now) for evse in charging)
-        # Of one power of all phases the sum is told on each.
-        shown_a = (reading.current_a[0], 0.0, 0.0) if reading.spread else reading.current_a
-        self.direction.take(shown_a, reading.taken_at, math.fsum(map(_terminals_a, charging)), sure=sure)
-        unexplained_a = add(reading.current_a, given_a)
-        self.feeds_in = not self.direction.turned and (self.feeds_in or min(unexplained_a) < -FEEDS_IN_A)
+        power_a = reading.power_at(voltage_v) / voltage_v
+        least_a = min(reading.current_a)
+        self.undirected = least_a >= -FEEDS_IN_A and (self.undirected or (least_a >= 0 and power_a < -FEEDS_IN_A))
+        if self.undirected:
+            self.direction = Direction()  # it falls when cars take what was fed in
+        else:
+            # Of one power of all phases the sum is told on each.
+            shown_a = (power_a, 0.0, 0.0) if reading.spread else reading.current_a
+            self.direction.take(shown_a, reading.taken_at, math.fsum(map(_terminals_a, charging)), sure=sure)
+        in_all = reading.spread or self.undirected
+        unexplained_a = power_a + math.fsum(given_a) if in_all else min(add(reading.current_a, given_a))
+        self.feeds_in = not self.direction.turned and (self.feeds_in or unexplained_a < -FEEDS_IN_A)
         self._watch_stillness(reading, cars, now)
         self.register = follow(self.register, reading, voltage_v)
         measured = [
