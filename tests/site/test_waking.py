@@ -1,11 +1,13 @@
 """Cars that fall asleep at 0 A: woken by a new offer, told of where that fails, and spared where a person says so."""
 
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
+from custom_components.headroom.engine.share import Policy
 from custom_components.headroom.engine.waking import MOST_TRIES, WAIT_S
-from simulator.virtual import run
+from simulator.virtual import START, run
 
 from .harness import Place, Scenario, car, scenario, steps
 
@@ -108,5 +110,26 @@ def test_cars_at_an_evse_that_is_never_to_pause_go_on_while_others_take_turns() 
             await s.come_back(s.memory())
             await s.wait(30.0)
             assert s.evse(1).never_pause
+
+    run(story())
+
+
+@pytest.mark.parametrize("policy", [Policy.MOST_ENERGY, Policy.MOST_CARS_READY])
+def test_a_full_car_that_was_to_have_more_is_not_offered_it_over_and_over(policy: Policy) -> None:
+    """It was paused for those who take what they get, then taken for a hungry one that is offered nothing: 270 limits in forty minutes."""
+
+    async def story() -> None:
+        places = [Place(car=car("full", battery_kwh=20.0), soc=0.995), *[Place(car=car(battery_kwh=90.0))] * 2]
+        async with scenario(*places, fuse_a=32.0, worst_case_a=8.0, step_s=1.0) as s:
+            s.site.set_policy(policy)
+            await s.until(20)
+            for number, kwh in ((1, 15.0), (2, 60.0), (3, 60.0)):
+                s.site.set_need(s.key(number), energy_wh=kwh * 1000, departs_at=START + timedelta(hours=7))
+            await s.until(300)
+            writes = s.writes()
+            await s.until(1500)
+            written = [after - before for before, after in zip(writes, s.writes(), strict=True)]
+            assert max(written) <= 12, written  # leases of five minutes, and of those that the breaker wants short
+            assert min(s.draw_a(2), s.draw_a(3)) > 6, "nobody waits for it"
 
     run(story())

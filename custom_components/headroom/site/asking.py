@@ -16,8 +16,9 @@ from .room import station_row
 
 def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
     """Return what an EVSE's session asks for: the lowest of its own ceilings, and the conductors its car loads."""
-    # A car that is offered nothing can't show what it would take.
-    offered = evse.limit_a(now) >= evse.config.min_a
+    # A car that is offered nothing can't show what it would take, but that it took nothing is not forgotten at once.
+    dozes = evse.dozes(now)
+    offered = dozes or evse.limit_a(now) >= evse.config.min_a
     ceilings = [
         (0.0 if not evse.allowed else math.inf, ReasonCode.PAUSED),
         (0.0 if evse.phase_switch.pausing else math.inf, ReasonCode.SWITCHING),
@@ -30,7 +31,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         (evse.demand.ceiling_a if evse.demand.ceiling_a is not None and offered else math.inf, ReasonCode.CAR),
     ]
     max_a, ceiling = min(ceilings, key=itemgetter(0))
-    idle = ceiling is ReasonCode.CAR and max_a <= LEAST_CURRENT_A and evse.sleeps(now)
+    idle = ceiling is ReasonCode.CAR and max_a <= LEAST_CURRENT_A and (dozes or evse.sleeps(now))
     return Request(
         request_id=str(evse.key),
         circuit_id=station_row(evse.key.station) if evse.station_external_a(now)[0] < math.inf else evse.circuit_id,
@@ -42,7 +43,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         queue_key=evse.session.queued_at if evse.session is not None else 0.0,
         voltage_v=config.voltage_v,
         pausable=evse.needed.pausable and not evse.never_pause,
-        need=evse.needed.need,
+        need=replace(evse.needed.need, energy_wh=None) if idle else evse.needed.need,  # it takes no more, whatever was asked for
         past=_past(evse, idle=idle),
     )
 

@@ -51,6 +51,7 @@ class EvseState(EvseHoldings):
         )
         if self.demand.ceiling_a != before.ceiling_a and self.sleeps(now):
             self.requeue(now)
+        self.slept_at = -math.inf if self.draw_a >= IDLE_A else now if self.sleeps(now) else self.slept_at
         if self.settled(now):
             self.excess_a = max(0.0, self.draw_a - limit_a) if self._within(limit_a) else 0.0
         reached = abs(self.draw_a - limit_a) <= REACHED * limit_a + OVERDRAW_A
@@ -183,7 +184,7 @@ class EvseState(EvseHoldings):
         self.power_w = 0.0
         self.demand = Demand()
         self.drawing_since = None
-        self.overdraw_since, self.exceeding, self.excess_a = None, False, 0.0
+        self.overdraw_since, self.exceeding, self.excess_a, self.slept_at = None, False, 0.0, -math.inf
         self.sample_at = math.inf
         self.followed, self.followed_s, self.peak_a = True, None, 0.0
         self.resend, self.resumed_at, self.just_proven = False, None, False

@@ -116,6 +116,8 @@ class EvseFacts:
     held_steady: bool = False
     """It has too few writes left to take more than long leases allow."""
     overdraw_since: float | None = None
+    slept_at: float = -math.inf
+    """When its car was offered current last and took none, as it does once it is full."""
     excess_a: float = 0.0
     """So much above its limit its car was seen to draw last, once it had followed; no more than is borne with (`holdings.py`)."""
     exceeding: bool = False

@@ -19,6 +19,8 @@ PROOF_A = 1.0
 IDLE_AWAY_S = 40.0
 """An idle EVSE whose station goes away counts as idle for so long yet: cars do not come to all of them at once. It is less than what the
 dead-man rule gives them (`dead_man.ARRIVAL_S`), for the others to make way in between."""
+DOZES_S = 900.0
+"""A car that took nothing is not taken for a hungry one for so long after it was offered nothing any more."""
 REACHED = 0.05
 """A car this near to its limit (and half an amp) has reached it."""
 
@@ -210,6 +212,10 @@ class EvseHoldings(EvseConductors):
     def sleeps(self, now: float) -> bool:
         """Tell whether its car is offered current and takes none."""
         return self.draw_a < IDLE_A and self.limit_a(now) >= self.config.min_a and self.demand.ceiling_a is not None
+
+    def dozes(self, now: float) -> bool:
+        """Tell whether its car is offered nothing and took nothing of what it was offered last, a while ago at most."""
+        return self.limit_a(now) < self.config.min_a and now - self.slept_at < DOZES_S
 
     def overdraws(self) -> bool:
         """Tell whether the car was seen to ignore its limit for too long."""
