@@ -178,3 +178,29 @@ def test_a_meter_of_one_phase_measures_the_conductor_it_is_on() -> None:
     reading = Reading(current_a=(5.0, 0.0, 0.0), taken_at=0.0, source="x", power_w=1150.0)
     assert single.flows_a(reading, 230.0) == (0.0, 0.0, 5.0)
     assert replace(PV, even=True).flows_a(replace(reading, power_w=-6900.0), 230.0) == (-10.0, -10.0, -10.0)
+
+
+def test_an_inverter_that_is_read_once_a_minute_is_not_silent_in_between(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is told of it again and again, though nobody counts upon what is older than half a minute."""
+    caplog.set_level("INFO")
+
+    async def story() -> None:
+        async with scenario(Place(), building=Flow(lambda now: -6.0)) as s:
+            s.configure(resources=(PV,))
+            shown = set()
+            until_s = 420.0
+
+            def read(now: float) -> None:
+                if now < until_s and (now % 60 < 1 or s.site.snapshot.resources["pv"].meter_age_s is None):
+                    s.site.update_reading("pv", Reading(current_a=(-6.0, -6.0, -6.0), taken_at=now, source="simulated"))
+
+            s.on_second.append(read)
+            for second in range(70, 421, 5):
+                await s.until(second)
+                shown.add(s.site.snapshot.resources["pv"].meter)
+            assert shown == {MeterHealth.OK, MeterHealth.STALE}
+            await s.until(620)
+            assert s.site.snapshot.resources["pv"].meter is MeterHealth.LOST
+
+    run(story())
+    assert len([line for line in caplog.messages if line.startswith("The meter of Roof is silent")]) == 1

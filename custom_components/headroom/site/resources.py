@@ -23,7 +23,7 @@ from ..engine.tree import path
 from ..engine.unmanaged import add, subtract
 from ..metering.fault import Trouble
 from ..metering.reading import MeterError, Reading
-from .circuit import CircuitState
+from .circuit import EVERY_EASES, CircuitState
 from .config import SiteConfig
 from .resource import Resource
 from .snapshot import MeterHealth, ResourceSnapshot
@@ -34,6 +34,10 @@ GIVES_WAY_S = 5.0
 """So long a battery may take to make room once a circuit is over its limit."""
 BARRED_S = 900.0
 """So long one that did not is not counted upon."""
+PAUSES = 2.5
+"""After so many of its usual pauses a meter is told of as silent: many an inverter is read once a minute…"""
+LONGEST_PAUSE_S = 300.0
+"""…or less often; one of which nobody knows yet how often it is read is given so long."""
 OVER_A = 0.5
 """A circuit above its limit by less is not held against a battery."""
 
@@ -47,6 +51,11 @@ class ResourceState:
     reading: Reading | None = None
     meter_error: Trouble | None = None
     health: MeterHealth = MeterHealth.STALE
+    """Whether what it said is counted upon."""
+    every_s: float | None = None
+    """How far apart its readings come; None before there were two."""
+    silent: bool = False
+    """Whether it is lost, and not only read seldom."""
     in_the_way_since: float | None = None
     """Since when a circuit has been over its limit while what this draws was counted as room."""
     barred_until: float = -math.inf
@@ -55,9 +64,13 @@ class ResourceState:
         """Update how far its meter is to be believed."""
         age_s = now - (self.since if self.reading is None else self.reading.taken_at)
         lost = age_s > config.meter_lost_after_s
-        if lost and self.health is not MeterHealth.LOST:
+        patience_s = LONGEST_PAUSE_S if self.every_s is None else PAUSES * self.every_s
+        if self.reading is None or self.meter_error is not None:
+            patience_s = 0.0
+        before, self.silent = self.silent, lost and age_s > patience_s
+        if self.silent and not before:
             _LOGGER.info("The meter of %s is silent (%s)", self.resource.name, self.meter_error or "no reading")
-        if self.health is MeterHealth.LOST and not lost:
+        if before and not self.silent:
             _LOGGER.info("The meter of %s is read again", self.resource.name)
         stale = self.reading is None or age_s > config.meter_stale_after_s
         self.health = MeterHealth.LOST if lost else MeterHealth.STALE if stale else MeterHealth.OK
@@ -85,7 +98,7 @@ class ResourceState:
             phases=self.resource.phases,
             current_a=NONE_A if reading is None else reading.current_a,
             power_w=None if reading is None else reading.power_w,
-            meter=self.health,
+            meter=MeterHealth.STALE if self.health is MeterHealth.LOST and not self.silent else self.health,
             meter_age_s=None if reading is None else max(0.0, now - reading.taken_at),
             meter_error=self.meter_error,
             in_the_way=now < self.barred_until,
@@ -110,6 +123,8 @@ class Resources:
         """Take in a reading, whose conductors are those of the meter; False where it is nobody's here."""
         if (state := self._states.get(resource_id)) is None:
             return False
+        if state.reading is not None and 0 < (apart_s := reading.taken_at - state.reading.taken_at) <= LONGEST_PAUSE_S:
+            state.every_s = apart_s if state.every_s is None else max(apart_s, EVERY_EASES * state.every_s)
         state.reading = replace(reading, current_a=state.resource.flows_a(reading, voltage_v))
         state.meter_error = None
         return True
