@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from copy import deepcopy
 import json
+import math
 from typing import Any
 
 import pytest
 
 from custom_components.headroom.site.config import EvseKey, Mode
+from custom_components.headroom.site.limits import Lease
 from custom_components.headroom.site.measure import Stage
 from custom_components.headroom.site.memory import SiteMemory
 from custom_components.headroom.site.site import Site
@@ -126,6 +128,23 @@ def test_what_the_second_period_of_a_lease_leads_to_counts_after_a_restart_too(l
     assert (kept["lease_falls_to_a"], kept["first_lease_falls_to_a"]) == (10.0, 9.0)
     evse.recalled = None
     assert evse.lasting_a == 9.0, "a car may have begun by it while nobody was there"
+
+
+@pytest.mark.parametrize(("heard", "unproven", "until"), [(False, False, 160.0), (False, True, math.inf), (True, False, None)])
+def test_a_lease_that_was_found_counts_while_its_station_is_away_again_unless_no_transaction_ran(
+    heard: bool, unproven: bool, until: float | None
+) -> None:
+    site = taken_up(WHOLE)
+    evse = site._evses[KEY]
+    evse.ready, evse.heard, evse.unproven, evse.recalled = True, heard, unproven, None
+    evse.found_lease = Lease(transaction_id="of before", limit_a=20.0, expires_at=160.0, falls_to_a=10.0)
+    assert evse.held_fallback_a == 10.0
+
+    async def away() -> None:
+        site._gone("CP1")
+
+    asyncio.run(away())
+    assert ((20.0, until) in evse.held(100.0)) is (until is not None)
 
 
 def test_one_row_that_nobody_understands_costs_no_other() -> None:

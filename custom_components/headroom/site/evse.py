@@ -95,6 +95,11 @@ class EvseState(EvseHoldings):
             return None
         return replace(lapsed, limit_a=lapsed.falls_to_a, expires_at=math.inf)
 
+    def keep_found(self) -> None:
+        """Go on reckoning with a lease that was found while its station is away again: whether its transaction runs was not told."""
+        if (found := self.found_lease) is not None:
+            self.recalled = replace(found, expires_at=math.inf) if self.unproven else found
+
     def change(self, before_a: float, now: float) -> None:
         """Take note that another limit than `before_a` may be in force from now on."""
         limit_a = self.limit_a(now)

@@ -156,6 +156,8 @@ class Hearing(Grounds):
             evse.gone_at = now if evse.ready else evse.gone_at
             if evse.ready and evse.heard and evse.session is None and not evse.transaction_unknown:
                 evse.idle_at = now
+            else:
+                evse.keep_found()
             evse.ready = evse.heard = evse.transaction_unknown = False
             evse.heard_at = math.inf
             evse.connectors_heard.clear()

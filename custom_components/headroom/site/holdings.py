@@ -43,6 +43,7 @@ class EvseHoldings(EvseConductors):
             and self.former is None
             and self.recalled is None
             and self.first_lease is None
+            and self.found_lease is None
             and not self.unanswered_lease_a
             and not self.unanswered_fallback_a
             and not self.foreign
@@ -54,9 +55,9 @@ class EvseHoldings(EvseConductors):
         for lease in (self.lease, self.former):
             if lease is not None:
                 most_a = max(most_a, lease.falls_to_a, lease.limit_a if lease.lasts else 0.0)
-        for kept in (self.recalled, self.first_lease):
-            if kept is not None:
-                most_a = max(most_a, kept.falls_to_a)
+        for perhaps in (self.recalled, self.found_lease, self.first_lease):
+            if perhaps is not None:
+                most_a = max(most_a, perhaps.falls_to_a)
         return min(self.rated_a, most_a)
 
     @property
