@@ -63,6 +63,9 @@ def test_a_power_limit_counts_the_building_once() -> None:
             s.configure(circuits=(main,))
             await s.until(200)
             assert s.draws_a()[0] > 9, "42 − 12 A are left for three phases"
+            reason = s.evse(1).reason
+            assert reason is not None and reason.filled is not None
+            assert (reason.filled.watts_per_a, reason.filled.unmanaged_a) == (230.0, pytest.approx(12.0, abs=0.5))
 
     run(story())
 

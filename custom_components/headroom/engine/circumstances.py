@@ -17,10 +17,14 @@ PLACED = frozenset({ReasonCode.CIRCUIT, ReasonCode.IMBALANCE, ReasonCode.WAITING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a circuit is kept at or below, and what it carries besides the cars; `limit_w` is a power ceiling, at `voltage_v`."""
+    """What a circuit is kept at or below, and what it carries besides the cars; `limit_w` is a power ceiling, at `voltage_v`.
+
+    `unmanaged_total_a` is the same of all phases together where it is less than their sum, since it may be on any of them.
+    """
 
     limit_a: Sequence[float]
     unmanaged_a: Sequence[float]
+    unmanaged_total_a: float | None = None
     limit_w: float | None = None
     voltage_v: float = 230.0
 
@@ -95,7 +99,8 @@ def filled(reason: Reason, rows: Mapping[str, Headroom], limits: Mapping[str, Li
         return _filled(limit.limit_a[reason.phase], limit.unmanaged_a[reason.phase], row.available_a[reason.phase], None)
     if limit.limit_w is None or row.sum_a is None:
         return None
-    return _filled(limit.limit_w / limit.voltage_v, sum(limit.unmanaged_a), row.sum_a, limit.voltage_v)
+    total_a = sum(limit.unmanaged_a) if limit.unmanaged_total_a is None else limit.unmanaged_total_a
+    return _filled(limit.limit_w / limit.voltage_v, total_a, row.sum_a, limit.voltage_v)
 
 
 def _filled(limit_a: float, unmanaged_a: float, available_a: float, watts_per_a: float | None) -> Filled:

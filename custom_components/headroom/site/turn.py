@@ -157,7 +157,11 @@ def decide(
     lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
     limits = {
         circuit_id: Limits(
-            limit_a=limits_a[circuit_id], unmanaged_a=state.unmanaged_a(), limit_w=state.circuit.limit_w, voltage_v=config.voltage_v
+            limit_a=limits_a[circuit_id],
+            unmanaged_a=state.unmanaged_a(),
+            unmanaged_total_a=state.unmanaged_total_a(),
+            limit_w=state.circuit.limit_w,
+            voltage_v=config.voltage_v,
         )
         for circuit_id, state in states.items()
     }
