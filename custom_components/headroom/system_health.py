@@ -28,7 +28,14 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
     entries: list[HeadroomConfigEntry] = hass.config_entries.async_loaded_entries(DOMAIN)
     sites = [entry.runtime_data.data for entry in entries]
     stations = [station for site in sites for station in site.stations.values()]
-    meters = [circuit.meter for site in sites for circuit in site.circuits.values() if circuit.circuit.metered]
+    silent = [
+        circuit.meter in {MeterHealth.STALE, MeterHealth.LOST}
+        for site in sites
+        for circuit in site.circuits.values()
+        if circuit.circuit.metered
+    ]
+    # Many an inverter is read seldom.
+    silent += [resource.meter is MeterHealth.LOST for site in sites for resource in site.resources.values()]
     reactions = [site.reaction_s for site in sites if site.reaction_s is not None]
     solvers = {entry.runtime_data.solver for entry in entries}
     now = dt_util.utcnow()
@@ -38,6 +45,6 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
         "reaction": f"{max(reactions) * 1000:.0f} ms" if reactions else "-",
         "stations_online": f"{sum(station.online for station in stations)}/{len(stations)}",
         "stations_pending": sum(len(site.pending) for site in sites),
-        "meters_silent": f"{sum(meter in {MeterHealth.STALE, MeterHealth.LOST} for meter in meters)}/{len(meters)}",
+        "meters_silent": f"{sum(silent)}/{len(silent)}",
         "look_ahead": LOOK_AHEAD[solvers.pop()] if len(solvers) == 1 else "-",
     }
