@@ -239,3 +239,30 @@ async def test_it_comes_back_after_the_server_died_and_tells_it_once(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_refused_credentials_are_offered_less_and_less_often(
+    session: ClientSession, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever offers them each second is soon locked out."""
+    delays: list[float] = []
+    enough = asyncio.Event()
+    really_sleep = asyncio.sleep
+
+    async def sleep(delay: float, result: None = None) -> None:
+        delays.append(delay)
+        if len(delays) == 7:
+            enough.set()
+        await really_sleep(0)
+
+    device.status = 401
+    told: asyncio.Queue[Reading | MeterError | None] = asyncio.Queue()
+    meter = RestMeter(session, RestMeterConfig(url=device.url, currents=PATHS))
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    task = asyncio.create_task(meter.run(told.put_nowait, told.put_nowait))
+    await enough.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert delays[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert "refuses the credentials" in str(await told.get()) and told.empty()

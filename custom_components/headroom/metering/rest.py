@@ -96,6 +96,11 @@ class RestMeter:
                 continue
             except MeterError as error:
                 telling.heard(error)
+                if error.trouble.fault is Fault.CREDENTIALS_REFUSED:  # offered each second they get whoever offers them locked out
+                    delay_s = longer(delay_s)
+                    await asyncio.sleep(delay_s)
+                    due = loop.time()
+                    continue
             delay_s = 0.0
             due = next_due(due, loop.time(), self._config.interval_s)
             await asyncio.sleep(due - loop.time())
