@@ -102,6 +102,18 @@ def test_a_cut_that_is_late_in_truth_is_not_late_on_paper() -> None:
     assert _follow(paper, real, config, 1.0, 101.0).evse.cut_since == 99.0
 
 
+def test_who_holds_a_short_lease_or_a_steady_share_on_paper_goes_on_with_it_there() -> None:
+    """The real one holds neither in shadow mode, so that who is chosen would be chosen anew in each turn."""
+    real = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", ready=True, heard=True)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    real.session = Session(transaction_id="1", record_id="1", started_at=at, since=0.0, queued_at=0.0, last_at=at)
+    config = SiteConfig(circuits=(Circuit(circuit_id="main", name="Main", fuse_a=63.0),))
+    paper = _follow(None, real, config, 1.0, 100.0)
+    paper.evse.swinging = paper.evse.held_steady = True
+    then = _follow(paper, real, config, 1.0, 101.0).evse
+    assert (then.swinging, then.held_steady) == (True, True)
+
+
 def test_what_a_station_may_hold_from_before_a_restart_holds_nothing_on_paper() -> None:
     real = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", ready=True, heard=True)
     at = datetime(2026, 1, 1, tzinfo=UTC)

@@ -36,6 +36,7 @@ OWED_WH = 50.0
 _ON_PAPER = (
     *("session", "past", "current_a", "power_w", "measured_at", "drawing_since", "demand", "peak_a", "overdraw_since", "excess_a"),
     *("lease", "fallback_a", "wanted_fallback_a", "previous_a", "left", "changed_at", "roomy_since", "followed", "followed_s", "cut_since"),
+    *("swinging", "held_steady"),
 )
 """What a paper EVSE has of its own while a session lasts; the rest is the real one's."""
 
