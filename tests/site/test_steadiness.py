@@ -90,3 +90,21 @@ def test_who_has_no_writes_left_is_held_to_what_long_leases_allow_and_who_has_ta
             assert min(_leases_s(s)) > 0.1 * LEASE_MAX_S
 
     run(story())
+
+
+def test_no_lease_is_made_longer_before_a_silent_station_has_taken_the_shorter_one_that_it_rests_on() -> None:
+    async def story() -> None:
+        async with scenario(*CARS) as s:
+            await s.until(60)
+            _leave(s, 60.0, 60.0, 60.0)
+            await s.until(90)
+            lengths_s = _leases_s(s)
+            long = lengths_s.index(max(lengths_s))
+            s.model(long + 1).faults.silent = True
+            left = [SWINGS_TO - 1.0] * 3
+            left[long] = left[(long + 1) % 3] = PLENTY - 1
+            _leave(s, *left)
+            await s.until(110)
+            assert not s.dead_man_violations(60)
+
+    run(story())

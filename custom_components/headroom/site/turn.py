@@ -150,6 +150,12 @@ def decide(
     if tight:
         told |= {key: sessions[key].limit_a(now) for key in raised}  # once the others' leases are short enough for it
         longer_s |= {key: LOW_LEASE_S for key in raised if lowers_nothing(sessions[key], told[key])}
+    if shorter:
+        # Nobody's lease is made longer before those are shorter that it rests on: their stations may be silent.
+        left_s = {key: evse.lease.expires_at - now for key, evse in sessions.items() if evse.lease is not None and key not in low}
+        later = {key: told[key] for key, of_lease_s in left_s.items() if of_lease_s < longer_s.get(key, 0.0)}
+        if later and worse(states, evses, now, later, longer_s):
+            longer_s |= {key: max(length_s, left_s[key]) for key in later}
     may_lapse = {key for key in early if by_key[key].lapses and not worse(states, evses, now, {key: told[key]}, {key: TRIAL_S})}
     lowest = {circuit_id: external.lowest(circuit_id, now, config.voltage_v) for circuit_id in circuits}
     limits_a = {circuit_id: limit_a(circuit, lowest[circuit_id]) for circuit_id, circuit in circuits.items()}
