@@ -222,6 +222,11 @@ class EvseFacts:
     """What that transaction took."""
 
     @property
+    def may_swing(self) -> bool:
+        """Whether it has the writes for short leases, or to go on with them."""
+        return self.budget.swings(swinging=self.swinging)
+
+    @property
     def connector_status(self) -> ConnectorStatus | None:
         """The state of its connectors taken together; None while none is known."""
         for status in (ConnectorStatus.OCCUPIED, ConnectorStatus.AVAILABLE, ConnectorStatus.RESERVED):

@@ -47,7 +47,7 @@ def shortest_s(evses: Iterable[EvseState]) -> float:
 
 def spares(evses: Iterable[EvseState]) -> bool:
     """Tell whether one of these EVSEs has too few writes left for short leases."""
-    return any(not evse.budget.swings(swinging=evse.swinging) for evse in evses)
+    return any(not evse.may_swing for evse in evses)
 
 
 def covered(
@@ -63,7 +63,7 @@ def covered(
     held = any(evse.held_steady for evse in evses.values())
     for key, request in requests.items():
         evse, share_a = evses[key], shares[key].limit_a
-        falls_a = max(0.0, share_a - evse.lasting_a) if evse.budget.swings(swinging=evse.swinging) else 0.0
+        falls_a = max(0.0, share_a - evse.lasting_a) if evse.may_swing else 0.0
         left_a = share_a - falls_a / AGAIN if held else share_a - falls_a
         for circuit in path(circuits, evse.circuit_id):
             for phase in request.phases:
@@ -76,7 +76,7 @@ def steadied(requests: Mapping[str, Request], steady: Mapping[str, Allocation], 
     held = {
         key: replace(request, max_a=min(request.max_a, max(steady[key].limit_a, request.min_a)), ceiling=steady[key].reason.code)
         for key, request in requests.items()
-        if steady[key].limit_a < request.max_a and not evses[key].budget.swings(swinging=evses[key].swinging)
+        if steady[key].limit_a < request.max_a and not evses[key].may_swing
     }
     return Steadiness(requests={**requests, **held}, steady={key: steady[key] for key in held})
 
@@ -88,7 +88,7 @@ def shortened(
     evses: Mapping[str, EvseState],
     early: Collection[str],
 ) -> set[str]:
-    """Return which of `evses` have to hold short leases for all others to hold long ones, beside those that are to end `early`.
+    """Return whose leases have to be short for all others to be long: those that are to end `early`, and which of `evses` beside them.
 
     As long as nearly all writes are at hand there are more of them: so many that what is left is inside the limit.
     """
@@ -107,12 +107,12 @@ def shortened(
         for circuit in way:
             carried_a[circuit.circuit_id] = subtract(carried_a[circuit.circuit_id], fall_a)
             limit_a[circuit.circuit_id] = subtract(limit_a[circuit.circuit_id], fall_a)
-    return short - set(early)
+    return short
 
 
 def _last_to_be_short(evse: EvseState, falls_a: PerPhase, key: str) -> tuple[bool, bool, bool, float, str]:
     doubt = evse.unanswered_lease_a > 0 and evse.in_flight_a is None
-    return (not evse.budget.swings(swinging=evse.swinging), doubt, not evse.swinging, -max(0.0, evse.budget.left) * sum(falls_a), key)
+    return (not evse.may_swing, doubt, not evse.swinging, -max(0.0, evse.budget.left) * sum(falls_a), key)
 
 
 def _any(beyond_a: Mapping[str, PerPhase]) -> bool:

@@ -87,14 +87,12 @@ def decide(
     rows, peak_left_a = shared_rows(shortest_s(evses))
     sessions = {str(evse.key): evse for evse in evses if led(evse, mode)}
     requests = by_the_rules((request(evse, config, now) for evse in sessions.values()), config, now)
-    steadiness, shares = Steadiness(requests=requests), None
+    steadiness, shares = Steadiness(requests=requests), shared(rows, list(requests.values()))
     if spares(sessions.values()) and (steady_rows := shared_rows(LEASE_MAX_S)[0]) != rows:
-        shares = shared(rows, list(requests.values()))
         if not covered(circuits, requests, shares, steady_rows, sessions):
             steadiness = steadied(requests, shared(steady_rows, list(requests.values())), sessions)
-            shares = None
+            shares = steadiness.with_reasons(shared(rows, list(steadiness.requests.values())))
     asked = list(steadiness.requests.values())
-    shares = steadiness.with_reasons(shared(rows, asked)) if shares is None else shares
     allocations = beside_late(shares, asked, rows, circuits, sessions, shared, now)
     by_evse = {evse.key: evse for evse in evses}
     unsure = {
@@ -121,20 +119,19 @@ def decide(
     )
     told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     by_key = {str(evse.key): evse for evse in evses}
-    # The others' leases are short enough for what one in doubt really draws.
-    # They are so before the rule counts what may have begun where a station is away.
     low = {key for key, evse in by_key.items() if key in told and lowers_nothing(evse, told[key])}
     early = {key for key, evse in by_key.items() if key in told and ends_early(evse, told[key])}
 
     def holds(key: str, *, ends_soon: bool) -> Installed:
         evse = by_key[key]
-        told_a = evse.peak_a if doubtful(evse) else told.get(key)
+        told_a = evse.peak_a if doubtful(evse) else told.get(key)  # what one in doubt really draws
+        # The others' leases are short enough before the rule counts what may have begun where a station is away.
         return installed(evse, now, told_a, 0.0 if ends_soon else math.inf, arrival_s=IDLE_AWAY_S)
 
     holding = {key: holds(key, ends_soon=key in early) for key in by_key}
     arriving_a = arrivals_a(circuits, evses, now)
-    may_swing = {key: sessions[key] for key in told if key in sessions and key not in low | early}
-    short = shortened(circuits, holding, arriving_a, may_swing, early) | early
+    above_fallback = {key: sessions[key] for key in told if key in sessions and key not in low | early}
+    short = shortened(circuits, holding, arriving_a, above_fallback, early)
     holding |= {key: holds(key, ends_soon=True) for key in short - early}
     length_s = lease_s(circuits, holding.values(), arriving_a=arriving_a)
     longer_s = dict(lengths_s(circuits, holding, arriving_a, short, length_s))
