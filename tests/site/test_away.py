@@ -78,3 +78,30 @@ def test_where_no_meter_looks_one_car_is_reckoned_with_at_the_stations_that_are_
             assert s.pilot_a(1) + s.pilot_a(2) == pytest.approx(before_a - (s.fallback_a(number) or 0.0), abs=1.5), s.story()
 
     run(story())
+
+
+def test_where_cars_left_that_charged_through_our_restart_none_is_thought_to_charge_when_all_stations_reconnect() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * (2 + IDLE), over_limit_s=0.0) as s:
+            await s.until(80)
+            await s.vanish()
+            await s.wait(280)  # stations tell that a car is plugged in before they tell of the transaction
+            await s.come_back()
+            await s.until_true(lambda: all(station.ready for station in s.site.snapshot.stations.values()), within_s=90.0)
+            await s.wait(60)
+            for number in range(3, 3 + IDLE):
+                s.unplug(number)
+                await s.wait(7)
+            await s.wait(60)
+            held_a = sum(s.fallback_a(number) or 0.0 for number in range(3, 3 + IDLE))
+            assert held_a > 61 - max(s.main_a()), "if a car charged at each of them, the two would have to give way"
+            before_a, dropped_s = s.draws_a(), s.time_s
+            await _everybody_drops(s)
+            await s.until_true(lambda: not any(station.ready for station in s.site.snapshot.stations.values()), within_s=5.0)
+            await s.until_true(lambda: all(station.ready for station in s.site.snapshot.stations.values()), within_s=60.0)
+            await s.wait(20)
+            assert not s.dead_man_violations(dropped_s)
+            for number in (0, 1):
+                assert min(moment.draws_a[number] for moment in s.moments if moment.at_s > dropped_s) > before_a[number] - 1.0, s.story()
+
+    run(story())

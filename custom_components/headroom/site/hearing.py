@@ -154,7 +154,7 @@ class Hearing(Grounds):
         now = self._clock.monotonic()
         for evse in self._of(identity):
             evse.gone_at = now if evse.ready else evse.gone_at
-            if evse.ready and evse.heard and evse.session is None and not evse.transaction_unknown:
+            if evse.ready and evse.heard and evse.session is None:
                 evse.idle_at = now
             else:
                 evse.keep_found()

@@ -120,7 +120,7 @@ class Intake:
             # One may run that is told of only later; a connector beside it that is free says nothing of that.
             evse.heard, evse.transaction_unknown = False, math.isinf(evse.heard_at)
         else:
-            evse.heard = True
+            evse.heard, evse.transaction_unknown = True, False
         if event.status is not ConnectorStatus.AVAILABLE:
             return
         if evse.session is not None and event.connector_id == (evse.session.connector_id or 1):
@@ -138,7 +138,8 @@ class Intake:
                 _LOGGER.debug("Station %s: a transaction event on an EVSE that the site does not have", identity)
             return
         # What was queued says nothing of what runs now.
-        evse.heard = evse.heard or not event.offline
+        if not event.offline:
+            evse.heard, evse.transaction_unknown = True, False
         running, last = evse.session, evse.last_session
         if running is not None and running.record_id == record_id(event):
             self._goes_on(evse, running, event)
