@@ -13,6 +13,7 @@ from simulator.car import CarSpec
 from simulator.electrical import PerPhase
 from simulator.evse import token
 from simulator.faults import SLOW_ANSWER_S
+from simulator.pace import Pace
 from simulator.site import SimulatedSite, Visit
 from simulator.station import StationModel
 
@@ -42,8 +43,9 @@ class Scenario(RunningSite):
         step_s: float,
         memory: SiteMemory | None = None,
         places: Sequence[Place] = (),
+        pace: Pace | None = None,
     ) -> None:
-        super().__init__(world, config, step_s=step_s, memory=memory)
+        super().__init__(world, config, step_s=step_s, memory=memory, pace=pace)
         self.places = places
         self.moments: list[Moment] = []
         self.on_second.append(self._look)
@@ -86,11 +88,13 @@ class Scenario(RunningSite):
 
     def plug_in(self, number: int, spec: CarSpec, card: str | None = "CARD", evse_id: int = 1) -> None:
         """Let a car come now; without a card it waits for a start from afar."""
+        self.driver.touch()
         shown = None if card is None else token(card)
         self.world.plug_in(Visit(comes_s=0.0, station=f"CP{number}", evse_id=evse_id, car=spec, token=shown, soc=0.2))
 
     def unplug(self, number: int, evse_id: int = 1) -> None:
         """Let it leave now."""
+        self.driver.touch()
         self.world.unplug(f"CP{number}", evse_id)
 
     # What can be seen

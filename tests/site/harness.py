@@ -12,10 +12,12 @@ from custom_components.headroom.site.config import AuthorizationPolicy, Mode
 from custom_components.headroom.site.memory import SiteMemory
 from proving.always import broken, complaints_kept
 from proving.place import CARS_COME_S, READY_S, Place, car, steps
+from proving.play import moments
 from proving.running import METER_EVERY_S
 from proving.scenario import Moment, Scenario
 from proving.setting import QUIET, Setting, main_fuse, numbered
 from simulator.building import Load
+from simulator.pace import Pace
 from simulator.site import SimulatedSite, Visit
 from simulator.virtual import START
 
@@ -41,12 +43,14 @@ async def scenario(
     tolerance_a: float = 0.0,
     dead_man_from_s: float | None = READY_S,
     step_s: float = 0.2,
+    paced: bool = False,
     complains: bool = False,
 ) -> AsyncIterator[Scenario]:
     """Run a site with these parking places, and hold it to what always holds.
 
     `over_limit_s`: no conductor may be over its limit (fuse − margin) for longer; `tolerance_a` above it do not count. `dead_man_from_s`:
     from then on the dead-man rule holds (None: the scenario breaks what it rests on). `complains`: something is to be logged as an error.
+    `paced`, for stories of hours: physics and meter go in steps of a second while anything moves, and of five while nothing does.
     `circuits` hang below the main fuse; `visits` are cars besides the places' own.
     """
     main = main_fuse(fuse_a=fuse_a, margin_a=margin_a, worst_case_a=worst_case_a, phases=phases, metered=metered, imbalance_a=imbalance_a)
@@ -60,7 +64,8 @@ async def scenario(
         tolerance_a=tolerance_a,
     )
     memory = None if mode is None else SiteMemory(mode=mode)
-    story = Scenario(SimulatedSite(setting.spec(), START), setting.config(), step_s=step_s, memory=memory, places=places)
+    pace = Pace(moments=moments(setting)) if paced else None
+    story = Scenario(SimulatedSite(setting.spec(), START), setting.config(), step_s=step_s, memory=memory, places=places, pace=pace)
     with complaints_kept() as complaints:
         try:
             await story.start()

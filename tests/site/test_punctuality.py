@@ -62,7 +62,7 @@ def test_it_outlives_a_restart() -> None:
 
 def test_a_site_learns_that_a_driver_leaves_sooner_than_was_said_and_plans_with_it() -> None:
     async def story() -> None:
-        async with scenario(Place(car=None), Place(car=None), step_s=1.0) as s:
+        async with scenario(Place(car=None), Place(car=None), paced=True) as s:
             begins_s = 20.0
             for _ in range(LEAST_ERRORS):
                 await s.until(begins_s)

@@ -76,7 +76,7 @@ def test_a_car_that_would_have_had_less_would_have_gone_on_for_longer() -> None:
             building=steps((0.0, 50.0)),
             over_limit_s=8000.0,
             dead_man_from_s=None,
-            step_s=1.0,
+            paced=True,
         ) as s:
             await s.until(2000)
             early = s.site.snapshot.shadow

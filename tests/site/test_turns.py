@@ -49,7 +49,7 @@ def spells(s: Scenario, number: int, from_s: float) -> list[tuple[bool, float, f
 def test_three_cars_where_two_fit_take_turns_and_get_alike() -> None:
     async def story() -> None:
         building = steps((0.0, 5.0))
-        async with scenario(*[Place()] * 3, fuse_a=20, margin_a=1, worst_case_a=7, building=building, step_s=1.0, over_limit_s=0.0) as s:
+        async with scenario(*[Place()] * 3, fuse_a=20, margin_a=1, worst_case_a=7, building=building, paced=True, over_limit_s=0.0) as s:
             s.site.set_policy(Policy.EQUAL_CURRENT)
             await s.until(20 + 3 * HOUR_S)
             got_kwh = energies_kwh(s)
@@ -68,7 +68,7 @@ def test_three_cars_where_two_fit_take_turns_and_get_alike() -> None:
 def test_the_car_that_leaves_first_is_ready_first() -> None:
     async def story() -> None:
         late, early = leaving(6.0, 20.0), leaving(1.5, 12.0)
-        async with scenario(late, early, fuse_a=28, worst_case_a=12, building=steps((0.0, 8.0)), step_s=1.0) as s:
+        async with scenario(late, early, fuse_a=28, worst_case_a=12, building=steps((0.0, 8.0)), paced=True) as s:
             await s.until(60)
             assert s.site.snapshot.plan_age_s is not None
             assert s.draw_a(2) > s.draw_a(1), s.story()
@@ -196,7 +196,7 @@ def limit_changes(s: Scenario, from_s: float, to_s: float) -> Mapping[int, int]:
 def test_a_car_that_is_not_to_be_paused_goes_on_beyond_its_turn_but_never_beyond_the_fuse() -> None:
     async def story() -> None:
         building = steps((0.0, 5.0), (2 * HOUR_S, 15.0))
-        async with scenario(*[Place()] * 3, fuse_a=20, margin_a=1, worst_case_a=7, building=building, step_s=1.0, over_limit_s=4.0) as s:
+        async with scenario(*[Place()] * 3, fuse_a=20, margin_a=1, worst_case_a=7, building=building, paced=True, over_limit_s=4.0) as s:
             await s.until(30)
             s.site.set_need(s.key(1), pausable=False)
             await s.until(2 * HOUR_S - 10)

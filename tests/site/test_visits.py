@@ -117,7 +117,7 @@ def test_a_wish_outlives_a_restart_but_not_its_session() -> None:
 
 def test_stays_make_a_habit_that_is_planned_with_until_it_has_passed() -> None:
     async def story() -> None:
-        async with scenario(Place(car=None), Place(car=None), step_s=1.0) as s:
+        async with scenario(Place(car=None), Place(car=None), paced=True) as s:
             begins_s = 20.0
             for visit in range(3):
                 await s.until(begins_s)
@@ -150,7 +150,7 @@ def test_stays_make_a_habit_that_is_planned_with_until_it_has_passed() -> None:
 
 def test_who_leaves_first_is_served_first_and_who_stays_gets_the_rest() -> None:
     async def story() -> None:
-        async with scenario(Place(), Place(), fuse_a=25.0, worst_case_a=5.0, step_s=1.0) as s:
+        async with scenario(Place(), Place(), fuse_a=25.0, worst_case_a=5.0, paced=True) as s:
             await s.until(90)
             assert abs(s.pilot_a(1) - s.pilot_a(2)) <= 1.0, "nobody knows better than sharing alike"
             s.site.set_need(s.key(1), energy_wh=6000.0, departs_at=START + timedelta(hours=8))
@@ -173,7 +173,7 @@ def test_a_car_that_must_not_be_paused_keeps_its_turn_while_the_others_change() 
     async def story() -> None:
         places = [Place(comes_s=10.0 + 5 * number) for number in range(4)]
         # Three cars fit at 6 A.
-        async with scenario(*places, fuse_a=25, margin_a=1, worst_case_a=10, building=steps((0.0, 5.0)), step_s=1.0) as s:
+        async with scenario(*places, fuse_a=25, margin_a=1, worst_case_a=10, building=steps((0.0, 5.0)), paced=True) as s:
             await s.until(30)
             s.site.set_need(s.key(1), pausable=False)
             await s.until(300)

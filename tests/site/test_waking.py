@@ -40,7 +40,7 @@ def test_a_car_that_sleeps_through_offers_is_offered_current_anew(sleeps_through
 
 def test_a_car_that_never_wakes_is_left_alone_after_some_tries_and_that_is_remembered() -> None:
     async def story() -> None:
-        async with scenario(Place(car=car(never_wakes=True)), step_s=1.0, over_limit_s=0.0) as s:
+        async with scenario(Place(car=car(never_wakes=True)), paced=True, over_limit_s=0.0) as s:
             await _pause(s)
             await s.until_true(lambda: s.evse(1).did_not_wake, 2400.0)
             offers = [moment.pilots_a[0] >= 6 for moment in s.between(GOES_ON_S + 10, s.time_s)]
@@ -96,7 +96,7 @@ def test_a_full_car_is_not_woken() -> None:
 def test_cars_at_an_evse_that_is_never_to_pause_go_on_while_others_take_turns() -> None:
     async def story() -> None:
         async with scenario(
-            *[Place()] * 3, fuse_a=20, margin_a=1, worst_case_a=7, building=steps((0.0, 5.0)), step_s=1.0, over_limit_s=0.0
+            *[Place()] * 3, fuse_a=20, margin_a=1, worst_case_a=7, building=steps((0.0, 5.0)), paced=True, over_limit_s=0.0
         ) as s:
             s.site.set_never_pause(s.key(1), True)
             await s.until_true(lambda: s.charges(1), 3600.0)
