@@ -203,7 +203,7 @@ class Steps:
             yield Step(6, "sample", evse, partial(self._sample, evse))
         if evse.status_unknown:
             yield Step(6, "status", evse, partial(self._ask_status, evse))
-        if evse.transaction_unknown and not evse.heard:
+        if evse.transaction_unknown:
             yield Step(6, "transaction", evse, partial(self._ask_transaction, evse))
 
     async def _ask_what_it_holds(self, station: Station) -> None:
