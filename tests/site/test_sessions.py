@@ -194,6 +194,25 @@ def test_a_late_word_of_charging_does_not_bring_a_transaction_back_whose_end_was
     run(story())
 
 
+@pytest.mark.parametrize(("sampled_s", "runs"), [(-1, False), (2, True)])
+def test_a_sample_from_before_the_plug_came_out_does_not_bring_its_transaction_back(sampled_s: float, runs: bool) -> None:
+    """Stations tell of the plug at once and of transactions in turn. One that charges afterwards shows that the plug is not out."""
+
+    async def story() -> None:
+        async with scenario(Place(car=None), Place()) as s:
+            await s.until(20)
+            told(s, "Started", "T", 0, 12)
+            told(s, "Updated", "T", 1, 15, state="Charging")
+            await s.until(25)
+            status = {"timestamp": written(START + timedelta(seconds=25)), "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
+            s.model(1).outbox.put(Outgoing(action="StatusNotification", payload=status))
+            told(s, "Updated", "T", 2, 25 + sampled_s, state="Charging")
+            await s.until(29)
+            assert (s.evse(1).transaction_id is not None) is runs
+
+    run(story())
+
+
 def test_two_transactions_of_a_backlog_follow_each_other_and_the_last_one_runs() -> None:
     async def story() -> None:
         async with scenario(Place(car=None), Place()) as s:

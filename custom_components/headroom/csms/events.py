@@ -58,6 +58,8 @@ class StatusChanged:
     status: ConnectorStatus
     at: datetime | None = None
     """When it became so, by the station's clock, where it may have waited at the station; None: just now."""
+    timestamp: datetime | None = None
+    """What the station wrote beside it, whatever its clock shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

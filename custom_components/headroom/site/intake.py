@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 import logging
 import math
 
@@ -15,7 +16,7 @@ from .config import EvseKey
 from .evse import EvseState
 from .limits import LimitsOverTime
 from .remote_start import take_up
-from .session import Session, advanced, begun, energy_of, is_newest, is_of_the_past, is_over, record_id
+from .session import JUST_NOW, Session, advanced, begun, energy_of, is_newest, is_of_the_past, is_over, record_id
 from .stations import Journal
 from .steady import steady
 
@@ -125,9 +126,17 @@ class Intake:
             return
         if evse.session is not None and event.connector_id == (evse.session.connector_id or 1):
             # The plug is out; the transaction's end is still to be told, or the station has forgotten it.
+            evse.session = replace(evse.session, unplugged_at=self._if_now(identity, event.timestamp))
             evse.end_session()
         if evse.session is None:
             evse.finished, evse.finished_energy_wh = False, None
+
+    def _if_now(self, identity: str, timestamp: datetime | None) -> datetime | None:
+        """Return what a station wrote beside what it told as it happened, None where that is not now by its own clock either."""
+        if timestamp is None:
+            return None
+        station_now = self._clock.utcnow() + timedelta(seconds=self._clock_offset_s(identity))
+        return timestamp if abs(station_now - timestamp) < JUST_NOW else None
 
     def _transaction(self, identity: str, event: TransactionEvent) -> None:
         evse = self._evse_of(identity, event)
@@ -179,7 +188,7 @@ class Intake:
             evse.end_session()
         last = evse.last_session
         if last is not None and last.record_id == record_id(event):
-            session = replace(last, queued_at=now, ended_at=None)
+            session = replace(last, queued_at=now, ended_at=None, unplugged_at=None)
         else:
             session = begun(event, now)
         if (

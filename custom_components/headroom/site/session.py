@@ -27,6 +27,8 @@ class Session:
     last_at: datetime
     """The time of the newest that was told of it."""
     ended_at: datetime | None = None
+    unplugged_at: datetime | None = None
+    """When its plug came out, where that was told before its end."""
     stopped_reason: str | None = None
     live: bool = False
     """It was told as it happened, on the connection that is open: nothing that was queued before can come after it."""
@@ -112,11 +114,11 @@ def is_of_the_past(
 def is_over(event: TransactionEvent, last: Session) -> bool:
     """Tell whether this is a late word of the last transaction, whose plug is out or whose end was told.
 
-    A car that charges in it now shows that the plug is not out.
+    A car that charges in it afterwards shows that the plug is not out.
     """
     if event.offline or event.charging_state is not ChargingState.CHARGING:
         return True
-    return last.ended_at is not None and event.at <= last.ended_at
+    return any(over_at is not None and event.at <= over_at for over_at in (last.ended_at, last.unplugged_at))
 
 
 def energy_of(session: Session, energy_wh: float | None) -> float | None:

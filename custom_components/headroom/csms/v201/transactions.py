@@ -149,7 +149,9 @@ class Transactions(Block):
             raise unknown_value("connectorStatus")
         evse_id, connector_id = whole(payload, "evseId"), whole(payload, "connectorId")
         self._found_connector(evse_id, connector_id)
-        self._link.emit(StatusChanged(evse_id=evse_id, connector_id=connector_id, status=status))
+        self._link.emit(
+            StatusChanged(evse_id=evse_id, connector_id=connector_id, status=status, timestamp=optional_moment(payload, "timestamp"))
+        )
         return {}
 
     async def _on_transaction(self, payload: Payload) -> Payload:
@@ -237,4 +239,4 @@ def status_of(event: Payload, since: datetime) -> StatusChanged | None:
         return None
     if status is None or not evse_id or not connector_id or at is None or at < since:
         return None
-    return StatusChanged(evse_id=evse_id, connector_id=connector_id, status=status, at=at)
+    return StatusChanged(evse_id=evse_id, connector_id=connector_id, status=status, at=at, timestamp=at)
