@@ -246,10 +246,11 @@ def test_what_a_car_in_doubt_is_told_above_its_fallback_ends_with_the_others_lea
             evse, turn = s.site._evses[s.key(1)], s.site._newest
             assert turn is not None and evse.fallback_a == 0.0 and evse.lease is not None
             evse.problem = Problem.DISOBEDIENT
-            low = replace(turn, told_a={**turn.told_a, str(evse.key): 0.0}, longer_s={str(evse.key): LOW_LEASE_S})
+            told_a, longer_s = {**turn.told_a, str(evse.key): 0.0}, {str(evse.key): LOW_LEASE_S}
+            low = replace(turn, leases=replace(turn.leases, told_a=told_a, longer_s=longer_s))
             order_lease(evse, low, Mode.DYNAMIC, None, s.time_s)
             assert evse.wanted_lease is not None and evse.wanted_lease.limit_a == 6.0
-            assert evse.wanted_lease.length_s == turn.lease_s < LOW_LEASE_S
+            assert evse.wanted_lease.length_s == turn.leases.lease_s < LOW_LEASE_S
             evse.problem = evse.wanted_lease = None
 
     run(story())

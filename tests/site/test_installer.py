@@ -400,7 +400,8 @@ async def test_a_lease_that_ends_by_a_second_period_counts_with_what_that_says_u
     order = LeaseOrder(transaction_id="2", limit_a=8.0, length_s=300.0, urgent=False)
     evse.wanted_lease = order
     await install_lease(evse, station, clock)
-    turn = cast(Turn, SimpleNamespace(told_a={str(evse.key): 8.0}, may_lapse=(), tight=False, lease_s=300.0, length_s=lambda _: 300.0))
+    leases = SimpleNamespace(may_lapse=(), tight=False, lease_s=300.0, length_s=lambda _: 300.0)
+    turn = cast(Turn, SimpleNamespace(told_a={str(evse.key): 8.0}, leases=leases))
     order_lease(evse, turn, Mode.DYNAMIC, None, 100.0)
     assert evse.wanted_lease is None
     evse.wanted_fallback_a = 10.0

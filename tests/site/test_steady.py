@@ -50,7 +50,7 @@ def test_a_lease_that_goes_on_asks_for_no_turn_unless_a_raise_waits_for_it() -> 
             s.site._woken.clear()
             s.site.renewed(state, 0.1)
             assert not s.site._woken.is_set()
-            s.site._newest = replace(turn, tight=True)
+            s.site._newest = replace(turn, leases=replace(turn.leases, tight=True))
             s.site.renewed(state, 0.1)
             assert s.site._woken.is_set()
             s.site._newest = turn

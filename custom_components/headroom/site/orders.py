@@ -49,17 +49,17 @@ def order_lease(evse: EvseState, turn: Turn, mode: Mode, latency_s: float | None
         evse.wanted_clear = mode is Mode.STATIC and evse.ready and held
         return
     evse.wanted_clear = False
-    lapses = evse.lapses and str(evse.key) in turn.may_lapse
+    lapses = evse.lapses and str(evse.key) in turn.leases.may_lapse
     if lapses and lease is not None and lease.limit_a <= told_a and lease.expires_at <= now + TRIAL_S:
         evse.wanted_lease = None
         return
-    length_s = turn.length_s(evse)
+    length_s = turn.leases.length_s(evse)
     if lapses:
         length_s = min(length_s, TRIAL_S)
     elif length_s > LEASE_MAX_S and not lowers_nothing(evse, told_a):
-        length_s = turn.lease_s  # in doubt it is told more than the turn came to
+        length_s = turn.leases.lease_s  # in doubt it is told more than the turn came to
     remaining_s = lease.expires_at - now if lease is not None and lease.transaction_id == session.transaction_id else -math.inf
-    too_long = not lowers_nothing(evse, told_a) and length_s + (0.0 if turn.tight else RENEW_MIN_S) < remaining_s < math.inf
+    too_long = not lowers_nothing(evse, told_a) and length_s + (0.0 if turn.leases.tight else RENEW_MIN_S) < remaining_s < math.inf
     one_phase = evse.phase_switch.tells_one(now)
     told = lease is not None and (lease.limit_a, lease.one_phase) == (told_a, one_phase)
     # What leads at its end is more than the fallback that is wanted by now.
@@ -149,7 +149,7 @@ def remember(evses: Iterable[EvseState], turn: Turn, elapsed_s: float, now: floa
     for evse in evses:
         key = str(evse.key)
         note(evse, turn.told_a.get(key), now)
-        evse.swinging, evse.held_steady = key in turn.short, key in turn.steady
+        evse.swinging, evse.held_steady = key in turn.leases.short, key in turn.steady
         if key in turn.requests:
             led[key] = evse
     wanting = {key for key, evse in led.items() if turn.requests[key].max_a >= turn.requests[key].min_a and not evse.sleeps(now)}

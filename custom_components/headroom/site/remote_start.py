@@ -64,10 +64,10 @@ def first_lease(
     if told_a is None or any(each.limit_a(now) > turn.told_a.get(str(each.key), math.inf) for each in others):
         return None  # the others have not made way
     for limit_a in (told_a, min(told_a, evse.held_fallback_a)):
-        holding = FirstLease(remote_start_id=0, limit_a=limit_a, expires_at=now + turn.lease_s)
+        holding = FirstLease(remote_start_id=0, limit_a=limit_a, expires_at=now + turn.leases.lease_s)
         with_it = broken(states, [*others, replace(begun, first_lease=holding)], now, arriving=False)
         if len(with_it) <= len(broken(states, evses, now, arriving=False)):
-            return LeaseOrder(transaction_id="", limit_a=limit_a, length_s=turn.lease_s, urgent=False)
+            return LeaseOrder(transaction_id="", limit_a=limit_a, length_s=turn.leases.lease_s, urgent=False)
     return None
 
 

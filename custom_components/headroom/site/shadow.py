@@ -171,7 +171,7 @@ def _obey(paper: EvseState, turn: Turn, now: float) -> bool:
     if told_a is None or paper.session is None:
         return False
     before_a = paper.limit_a(now)
-    paper.lease = Lease(transaction_id=paper.session.transaction_id, limit_a=told_a, expires_at=now + turn.length_s(paper))
+    paper.lease = Lease(transaction_id=paper.session.transaction_id, limit_a=told_a, expires_at=now + turn.leases.length_s(paper))
     paper.change(before_a, now)
     return told_a != before_a
 

@@ -49,7 +49,7 @@ class Showing(Grounds):
             circuits={circuit_id: circuit_document(state, available[circuit_id], now) for circuit_id, state in self._circuits.items()},
             evses={str(key): evse_document(evse, turn, names, local, now) for key, evse in self._evses.items()},
             cut=bool(cuts),
-            lease_s=turn.lease_s,
+            lease_s=turn.leases.lease_s,
             dead_man_violations=len(self._dead_man.health.violations),
             turn_ms=turn_ms,
             policy=str(turn.sharing.policy),

@@ -214,9 +214,9 @@ class Site(Wishes, Access, Hearing, Showing):
                 self._on_memory()
         else:
             turn = decide(self._circuits, evses, self._external, self.config, self.mode, sharing, now, peak)
-        self._lengths_s = {evse.key: turn.length_s(evse) for evse in evses}
+        self._lengths_s = {evse.key: turn.leases.length_s(evse) for evse in evses}
         for circuit_id, state in self._circuits.items():
-            state.bears(turn.blind_s[circuit_id])
+            state.bears(turn.leases.blind_s[circuit_id])
         switch_phases(evses, turn, self._inventory_of, self.authorization.keeps_phases, self.mode, now)
         mode, wanted = self.mode, limits_wanted(evses)
         for evse in evses:
@@ -260,7 +260,7 @@ class Site(Wishes, Access, Hearing, Showing):
     def renewed(self, evse: EvseState, latency_s: float) -> None:
         """Take note of a lease that goes on as it was: nothing to turn for, unless somebody waits for leases to be told anew."""
         self._confirmed(evse)
-        if self._newest is None or self._newest.tight or self._dead_man.health.holds is not True:
+        if self._newest is None or self._newest.leases.tight or self._dead_man.health.holds is not True:
             self.request_turn("confirmed")
 
     def _confirmed(self, evse: EvseState) -> None:
