@@ -4,6 +4,7 @@ from dataclasses import asdict
 import hashlib
 import json
 from pathlib import Path
+import platform
 from typing import Any
 
 from .soak import Chosen
@@ -37,8 +38,8 @@ class Kept:
         return self._reports[chosen]
 
     def add(self, chosen: Chosen, report: dict[str, Any]) -> None:
-        """Take in the report of a part, with the digest of the code that it is of."""
-        self._reports[chosen] = report | {"code": code()}
+        """Take in the report of a part, with the digest of the code that it is of, and by which Python it ran."""
+        self._reports[chosen] = report | {"code": code(), "python": f"{platform.python_implementation()} {platform.python_version()}"}
         if self._path is not None:
             with self._path.open("a") as file:
                 file.write(json.dumps({"chosen": asdict(chosen), "report": self._reports[chosen]}) + "\n")

@@ -115,6 +115,7 @@ def merged(reports: Sequence[dict[str, Any]], wall_s: float) -> dict[str, Any]:
         "wall_s": round(sum(report["wall_s"] for report in reports), 1),
         "hours_per_wall_s": round(hours / wall_s, 4),
         "code": sorted({report["code"] for report in reports}),
+        "python": sorted({report["python"] for report in reports}),
     }
     total["shortfalls"] = shortfalls(total)
     return total
