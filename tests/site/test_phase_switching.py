@@ -10,7 +10,7 @@ from simulator.profile_rules import Abilities
 from simulator.quirks import Quirks
 from simulator.virtual import run
 
-from .harness import Place, Scenario, car, scenario, steps
+from .harness import READY_S, Place, Scenario, car, scenario, steps
 
 SWITCHES = Abilities(phase_switching=True)
 
@@ -118,6 +118,33 @@ def test_a_restart_switches_nothing_back_under_current() -> None:
             await s.come_back(memory)
             await s.until(400)
             assert s.draw_a(1) > 0 and switches(s) == [0.0], s.story()
+
+    run(story())
+
+
+@pytest.mark.parametrize("set_back_s", [0.0, 1200.0])
+def test_a_restart_is_no_reason_to_switch_again_sooner(set_back_s: float) -> None:
+    """Nor is a wall clock that is set back meanwhile, by which the last switch is yet to come."""
+
+    async def story() -> None:
+        building = steps((0.0, (2.0, 20.0, 2.0)), (120.0, 2.0), (800.0, (2.0, 20.0, 2.0)))
+        place = Place(abilities=SWITCHES, switches_phases=True)
+        holds_from_s = None if set_back_s else READY_S  # the leases found seem to end later by as much
+        async with scenario(place, fuse_a=25.0, worst_case_a=20.0, building=building, step_s=1.0, dead_man_from_s=holds_from_s) as s:
+            s.configure(spares_flash=False)
+            await s.until_true(lambda: len(switches(s)) == 2, within_s=790)
+            switched_at_s = s.time_s
+            assert 700 < switched_at_s < 790, "it is back on three phases"
+            await s.until(switched_at_s + 60)
+            memory = s.memory()
+            await s.vanish()
+            s.clock_error_s -= set_back_s
+            await s.until(switched_at_s + 65)
+            await s.come_back(memory)
+            await s.until(switched_at_s + 595)
+            assert len(switches(s)) == 2 and s.draw_a(1) == 0, s.story()
+            await s.until(switched_at_s + (620 if not set_back_s else 685))
+            assert switches(s) == [0.0] * 3, s.story()
 
     run(story())
 

@@ -231,6 +231,7 @@ class Grounds(ABC):
                     one_phase=evse.phase_switch.on_one,
                     fallback_one_phase=evse.fallback_one_phase is not False,
                     phase_switch_failed=evse.phase_switch.disproved,
+                    phase_switched_at=max(0.0, evse.phase_switch.switched_at + zero_s),
                     never_pause=evse.never_pause,
                     did_not_wake=evse.did_not_wake,
                     wish=None if evse.wish is None else evse.wish.document(),
@@ -272,7 +273,9 @@ class Grounds(ABC):
         evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
         evse.fallback_one_phase = kept.fallback_one_phase
         evse.user_max_a = kept.user_max_a
-        evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, disproved=kept.phase_switch_failed)
+        # By a clock that was set back it may be yet to come.
+        switched_at = min(self._clock.monotonic(), kept.phase_switched_at - self._posix_zero_s())
+        evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, switched_at=switched_at, disproved=kept.phase_switch_failed)
         evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
         if kept.lease_a > 0 or kept.lease_falls_to_a > 0:
             # It may hold beside what has begun meanwhile.

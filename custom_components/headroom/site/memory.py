@@ -36,6 +36,8 @@ class EvseMemory:
     """Its fallback is for one phase, or may be."""
     phase_switch_failed: bool = False
     """It refused that, or took it and charged on more."""
+    phase_switched_at: float = 0.0
+    """When it was switched last (POSIX time); 0: never."""
     never_pause: bool = False
     did_not_wake: bool = False
     wish: Mapping[str, Any] | None = None
