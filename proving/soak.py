@@ -254,6 +254,8 @@ def shortfalls(report: dict[str, Any]) -> list[str]:
         found.append(f"an overload lasted {report['overloads_without_fault_s']:g} s while nothing was broken")
     if report["max_overload_s"] > FAULTY_OVERLOAD_S:
         found.append(f"an overload lasted {report['max_overload_s']:g} s")
+    if report["late_overload_as"] > 0:
+        found.append(f"{report['late_overload_as']:g} A·s flowed above fuses whose overload had lasted longer than {REACTS_S:g} s")
     of_optimum_pct = report["energy_of_optimum_pct"] if report["policy"] == Policy.MOST_ENERGY and report["drivers_tell"] else None
     if of_optimum_pct is not None and of_optimum_pct < LEAST_OF_OPTIMUM_PCT:  # None, too, where nobody came
         found.append(f"{of_optimum_pct:g} % of the optimum's energy, not {LEAST_OF_OPTIMUM_PCT:g} %")

@@ -126,6 +126,7 @@ def test_what_a_site_must_not_do_is_a_shortfall() -> None:
         "max_overload_s": 30.0,
         "log_troubles": [],
         "policy": "most_energy",
+        "late_overload_as": 0.0,
         "drivers_tell": True,
         "energy_of_optimum_pct": 95.0,
     }
@@ -138,6 +139,7 @@ def test_what_a_site_must_not_do_is_a_shortfall() -> None:
         {"ocpp_violations": 1},
         {"overloads_without_fault_s": 9.0},
         {"max_overload_s": 61.0},
+        {"late_overload_as": 0.1},
         {"log_troubles": ["a turn failed"]},
         {"energy_of_optimum_pct": 94.9},
     ):
