@@ -3,7 +3,7 @@
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.headroom.engine.last_resort import GRACE_S, LASTS_S, NOTHING_A, Draw, due, rank, whom
+from custom_components.headroom.engine.last_resort import GRACE_S, LASTS_S, NOTHING_A, Draw, Excess, due, rank, whom
 from custom_components.headroom.engine.model import Circuit, PerPhase
 from custom_components.headroom.engine.urgency import Heat, warmed
 
@@ -43,9 +43,13 @@ def over(l1: float, l2: float = 0.0, l3: float = 0.0, circuit_id: str = "main") 
         (over(5, circuit_id="hall"), [draw("a", 16, circuit_id="yard"), draw("b", 8, circuit_id="hall"), draw("c", 20)], ["b"]),
         (over(5) | over(5, circuit_id="hall"), [draw("a", 16, circuit_id="yard"), draw("b", 8, circuit_id="hall")], ["b"]),
         ({}, [draw("a", 16)], []),
+        ({"main": (-9, -9, -9, 6)}, [draw("a", (16, 0, 0)), draw("b", (0, 12, 0))], ["a"]),
+        ({"main": (-9, -9, -9, 20)}, [draw("a", (16, 0, 0)), draw("b", (0, 12, 0))], ["a", "b"]),
+        ({"main": (-9, 4, -9, 6)}, [draw("a", (16, 0, 0)), draw("b", (0, 12, 0))], ["b"]),
+        ({"main": (-9, -9, -9, 6)}, [draw("a", (16, 0, 0), going=True), draw("b", (0, 12, 0))], []),
     ],
 )
-def test_whom(excess: dict[str, PerPhase], draws: list[Draw], stopped: list[str]) -> None:
+def test_whom(excess: dict[str, Excess], draws: list[Draw], stopped: list[str]) -> None:
     assert whom(CIRCUITS, excess, draws) == stopped
 
 

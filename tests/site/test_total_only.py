@@ -105,3 +105,74 @@ def test_what_is_left_of_a_quarter_hour_counts_the_building_once() -> None:
             assert 0.95 * 9000 <= second <= 9000
 
     run(story())
+
+
+@pytest.mark.parametrize("response_s", [4.0, 5.0])
+def test_no_session_is_stopped_over_a_current_that_may_flow_and_does_not(response_s: float) -> None:
+    """The building's 84 A may all be on one phase, so cars make way; that 28 A on each are no overload is just as possible."""
+
+    async def story() -> None:
+        building = steps((0.0, 4.0), (100.3, 28.0), (200.0, 4.0), (320.3, 28.0), (400.0, 4.0))
+        async with scenario(
+            Place(car=car(response_s=response_s)), fuse_a=63.0, worst_case_a=28.0, building=building, over_limit_s=0.0
+        ) as s:
+            total_only(s)
+            s.slow(1, answers_s=1.0, applies_s=2.0)
+            await s.until(100)
+            (transaction_id,) = s.transaction_ids()
+            assert s.draws_a()[0] > 30
+            for second in (125, 345):
+                await s.until(second)
+                assert s.draws_a() == [0.0], "unknown is the worst case"
+            await s.until(500)
+            assert s.transaction_ids() == [transaction_id] and s.evse(1).measure is None
+            assert s.draws_a()[0] > 30
+
+    run(story())
+
+
+def test_a_session_is_stopped_where_the_power_itself_proves_an_overload() -> None:
+    async def story() -> None:
+        building = steps((0.0, 8.0), (100.3, 20.0))
+        async with scenario(Place(), Place(), fuse_a=40.0, worst_case_a=20.0, building=building, over_limit_s=150.0) as s:
+            total_only(s)
+            s.model(1).offers = lambda: {1: 32.0}  # type: ignore[method-assign]
+            await s.until(100)
+            assert s.draw_a(1) > 30 and s.evse(1).measure is None
+            await s.until(180)
+            assert s.transaction_ids()[0] is None and s.transaction_ids()[1] is not None
+            assert max(s.main_a()) <= 38
+
+    run(story())
+
+
+def test_no_more_are_stopped_than_it_takes_wherever_they_draw() -> None:
+    """120 A are too much for three conductors of 38 A, and without any one of the cars it is no more certain that one is overloaded."""
+
+    async def story() -> None:
+        building = steps((0.0, 4.0), (100.3, 12.0))
+        places = [Place(car=car(phases=1), rotation=rotation) for rotation in ("L1", "L2", "L3")]
+        async with scenario(*places, fuse_a=40.0, worst_case_a=12.0, building=building, over_limit_s=150.0) as s:
+            total_only(s)
+            for number in (1, 2, 3):
+                s.model(number).offers = lambda: {1: 31.0}  # type: ignore[method-assign]
+            await s.until(200)
+            assert sum(one is None for one in s.transaction_ids()) == 1, s.transaction_ids()
+
+    run(story())
+
+
+def test_a_session_is_stopped_where_what_cars_draw_is_too_much_for_their_phase() -> None:
+    async def story() -> None:
+        places = [Place(car=car(phases=1), rotation="L1") for _ in range(2)]
+        async with scenario(*places, fuse_a=40.0, worst_case_a=12.0, building=steps((0.0, 2.0)), over_limit_s=150.0) as s:
+            total_only(s)
+            await s.until(100)
+            assert sum(s.draws_a()) < 40
+            for number in (1, 2):
+                s.model(number).offers = lambda: {1: 31.0}  # type: ignore[method-assign]
+            await s.until(200)
+            assert sum(one is None for one in s.transaction_ids()) == 1, s.transaction_ids()
+            assert max(s.main_a()) <= 38
+
+    run(story())

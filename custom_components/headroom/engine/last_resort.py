@@ -6,6 +6,7 @@ overloaded conductor, nor anybody without whom it is enough.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 
 from .model import Circuit, PerPhase
 from .tree import path
@@ -32,6 +33,15 @@ class Draw:
     going: bool = False
     """It was told to stop a moment ago: what it draws is about to be gone."""
 
+    @property
+    def relieves_a(self) -> tuple[float, ...]:
+        """What it draws on each conductor, and on all together."""
+        return (*self.draw_a, fsum(self.draw_a))
+
+
+type Excess = tuple[float, ...]
+"""By how much a circuit is above its limit on each conductor; a fourth number is that of all together, wherever it flows."""
+
 
 def rank(*, obeys: bool, tier: int, draw_a: PerPhase) -> tuple[float, ...]:
     """Return where a session stands: what does not obey goes first, then the last tier, then who draws most."""
@@ -48,10 +58,10 @@ def due(circuit: Circuit, heat: Heat, *, large_s: float | None, above_s: float |
     return large_s is not None and large_s >= GRACE_S and lets_go_in_s(heat, circuit) <= NEEDS_S
 
 
-def whom(circuits: Mapping[str, Circuit], excess_a: Mapping[str, PerPhase], draws: Iterable[Draw]) -> list[str]:
+def whom(circuits: Mapping[str, Circuit], excess_a: Mapping[str, Excess], draws: Iterable[Draw]) -> list[str]:
     """Return whose sessions are to be stopped now so that what is left is inside the limits, or nobody draws any more.
 
-    `excess_a` is by how much each overloaded circuit is above its limit, on each conductor.
+    `excess_a` is by how much each overloaded circuit is above its limit.
     """
     draws = sorted(draws, key=lambda each: (each.rank, each.key))
     left = dict(excess_a)
@@ -71,24 +81,25 @@ def whom(circuits: Mapping[str, Circuit], excess_a: Mapping[str, PerPhase], draw
     return [each.key for each in chosen]
 
 
-def _helps(circuits: Mapping[str, Circuit], excess_a: Mapping[str, PerPhase], draw: Draw) -> bool:
-    """Tell whether a session draws on a conductor that is still above its limit."""
+def _helps(circuits: Mapping[str, Circuit], excess_a: Mapping[str, Excess], draw: Draw) -> bool:
+    """Tell whether a session draws where it is still too much."""
     above = (circuit.circuit_id for circuit in path(circuits, draw.circuit_id) if circuit.circuit_id in excess_a)
     return any(
-        excess > 0 and drawn > NOTHING_A for circuit_id in above for excess, drawn in zip(excess_a[circuit_id], draw.draw_a, strict=True)
+        excess > 0 and drawn > NOTHING_A
+        for circuit_id in above
+        for excess, drawn in zip(excess_a[circuit_id], draw.relieves_a, strict=False)
     )
 
 
-def _relieved(circuits: Mapping[str, Circuit], excess_a: Mapping[str, PerPhase], draw: Draw) -> dict[str, PerPhase]:
+def _relieved(circuits: Mapping[str, Circuit], excess_a: Mapping[str, Excess], draw: Draw) -> dict[str, Excess]:
     above = {circuit.circuit_id for circuit in path(circuits, draw.circuit_id)}
-    result = {}
-    for circuit_id, excess in excess_a.items():
-        l1, l2, l3 = (value - drawn if circuit_id in above else value for value, drawn in zip(excess, draw.draw_a, strict=True))
-        result[circuit_id] = (l1, l2, l3)
-    return result
+    return {
+        circuit_id: tuple(value - drawn for value, drawn in zip(excess, draw.relieves_a, strict=False)) if circuit_id in above else excess
+        for circuit_id, excess in excess_a.items()
+    }
 
 
-def _all_relieved(circuits: Mapping[str, Circuit], excess_a: dict[str, PerPhase], draws: Sequence[Draw]) -> dict[str, PerPhase]:
+def _all_relieved(circuits: Mapping[str, Circuit], excess_a: dict[str, Excess], draws: Sequence[Draw]) -> dict[str, Excess]:
     for draw in draws:
         excess_a = _relieved(circuits, excess_a, draw)
     return excess_a

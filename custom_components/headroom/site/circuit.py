@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 import logging
 import math
 
+from ..engine.last_resort import Excess
 from ..engine.model import NONE_A, Circuit, PerPhase
-from ..engine.unmanaged import Unmanaged, add
+from ..engine.unmanaged import Unmanaged, add, subtract
 from ..metering.fault import Trouble
 from ..metering.reading import Reading
 from .config import EvseKey, SiteConfig
 from .credibility import Credibility
 from .snapshot import MeterHealth
+from .spread import Certain
 from .strain import Strain
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,6 +42,8 @@ class CircuitState:
     """So long its breaker carries the building's worst beside what the cars may draw: no older may a reading be that they are led by."""
     meter_error: Trouble | None = None
     unmanaged: Unmanaged | None = None
+    certain: Certain | None = None
+    """What is certain to flow, where its meter tells one power of several phases: its reading then has what may flow on each."""
     unseen_a: Mapping[EvseKey, float] = field(default_factory=dict)
     """What was reserved for cars that nobody could measure when the building was reckoned last: part of its load may hide in there."""
     reckon_anew: bool = False
@@ -72,6 +76,7 @@ class CircuitState:
         """Forget all that its meter said."""
         self.every_s = 0.0
         self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
+        self.certain = None
         self.credibility = Credibility()
 
     def age_s(self, now: float) -> float | None:
@@ -123,6 +128,19 @@ class CircuitState:
     def believed(self) -> Reading | None:
         """The newest reading, None where it is not to be believed."""
         return None if self.health in (MeterHealth.NONE, MeterHealth.LOST) else self.reading
+
+    @property
+    def least_a(self) -> PerPhase | None:
+        """What flows at least, for nobody is to be stopped over what only may flow; None where that is what was read."""
+        return None if self.certain is None else self.certain.least_a(self.circuit)
+
+    def excess_a(self) -> Excess:
+        """Return by how much it is certain to be above its limit."""
+        if self.reading is None:
+            return NONE_A
+        if self.certain is not None:
+            return self.certain.excess_a(self.circuit)
+        return subtract(self.reading.current_a, self.circuit.limit_a())
 
     def unmanaged_a(self) -> PerPhase:
         """Return the load besides the cars that is reckoned with: the worst case where nothing else is known."""

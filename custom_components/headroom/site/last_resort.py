@@ -15,10 +15,9 @@ from typing import Any
 from ..csms.errors import StationError
 from ..csms.station import Station
 from ..csms.values import UNKNOWN
-from ..engine.last_resort import Draw, rank, whom
+from ..engine.last_resort import Draw, Excess, rank, whom
 from ..engine.model import Circuit, PerPhase, Request
 from ..engine.tree import path
-from ..engine.unmanaged import subtract
 from ..engine.urgency import Urgency
 from .circuit import CircuitState
 from .config import EvseKey
@@ -92,7 +91,7 @@ class LastResort:
         self, states: Mapping[str, CircuitState], evses: Sequence[EvseState], requests: Mapping[str, Request], now: float, utcnow: datetime
     ) -> None:
         """Stop whom an overload leaves no other way for."""
-        excess_a = {circuit_id: _excess_a(state) for circuit_id, state in states.items() if state.strain.due(state.circuit, now)}
+        excess_a = {circuit_id: state.excess_a() for circuit_id, state in states.items() if state.strain.due(state.circuit, now)}
         if excess_a:
             self._relieve(states, excess_a, evses, requests, now, utcnow)
 
@@ -112,7 +111,7 @@ class LastResort:
     def _relieve(
         self,
         states: Mapping[str, CircuitState],
-        excess_a: Mapping[str, PerPhase],
+        excess_a: Mapping[str, Excess],
         evses: Sequence[EvseState],
         requests: Mapping[str, Request],
         now: float,
@@ -206,13 +205,6 @@ def _taken_at(states: Mapping[str, CircuitState], circuit: Circuit) -> float:
     """Return when a circuit's newest reading was taken; infinite where there is none."""
     reading = states[circuit.circuit_id].reading
     return math.inf if reading is None else reading.taken_at
-
-
-def _excess_a(state: CircuitState) -> PerPhase:
-    """Return by how much a circuit is above its limit, as measured."""
-    if state.reading is None:
-        return (0.0, 0.0, 0.0)
-    return subtract(state.reading.current_a, state.circuit.limit_a())
 
 
 def _draw_a(evse: EvseState, now: float) -> PerPhase:

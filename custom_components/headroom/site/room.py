@@ -18,7 +18,7 @@ from .evse import EvseState
 from .evse_facts import UNSEEN_S
 from .led import led
 from .snapshot import MeterHealth
-from .spread import as_measured, flowing, reckoned
+from .spread import as_measured, certain, flowing, reckoned
 from .strain import SLOW_S
 
 BORNE_A = 0.3
@@ -58,8 +58,11 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         state.unseen_a = {key: max(draw.high_a) for key, draw in draws.items() if draw.measured_at is None}
         if state.reading.spread:
             state.unmanaged = reckoned(state.reading, draws.values(), state.unmanaged, state.circuit, config.voltage_v)
+            fed_in_a = None if state.credibility.feeds_in else state.given_a
+            state.certain = certain(state.reading, draws.values(), fed_in_a, config.voltage_v)
             state.reading = flowing(state.reading, [*draws.values()], state.unmanaged)
             continue
+        state.certain = None
         seen = estimate(state.reading.current_a, state.reading.taken_at, draws.values(), state.unmanaged, state.circuit.limit_a())
         state.unmanaged = state.credibility.believed(seen, state.given_a)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
@@ -72,7 +75,7 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
     above_slow = {circuit_id for each in set(slow) for circuit_id in path_ids(states, each)}
     for circuit_id, state in states.items():
         cars_a, waits = may_draw[circuit_id], circuit_id not in above_slow
-        state.strain.take(state.circuit, state.believed, state.unmanaged_a(), cars_a, waits=waits, now=now)
+        state.strain.take(state.circuit, state.believed, state.unmanaged_a(), cars_a, state.least_a, waits=waits, now=now)
 
 
 def comes_to_light(state: CircuitState, evses: Mapping[EvseKey, EvseState], now: float) -> bool:

@@ -1,12 +1,30 @@
 """A meter that tells one power of several phases. What cars draw is known by phase, so only the rest may be on any one of them. Plain functions."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import fsum
 
-from ..engine.model import ALL_PHASES, Circuit, PerPhase
-from ..engine.unmanaged import Draw, Unmanaged, add, estimate, highest, total
+from ..engine.last_resort import Excess
+from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase
+from ..engine.unmanaged import Draw, Unmanaged, add, estimate, highest, subtract, total
 from ..metering.reading import Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certain:
+    """What flows whatever the building does on each phase: at least what cars draw on it, and the total on all together."""
+
+    cars_a: PerPhase
+    total_a: float
+
+    def least_a(self, circuit: Circuit) -> PerPhase:
+        """Return what the cars draw on each conductor, or an even share of the total: the fullest one carries the higher at least."""
+        return highest(self.cars_a, _on_its_phases(circuit, self.total_a / len(circuit.phases)))
+
+    def excess_a(self, circuit: Circuit) -> Excess:
+        """Return by how much that is more than a circuit's limit, on each conductor and on all together."""
+        limit_a = circuit.limit_a()
+        return (*subtract(self.cars_a, limit_a), self.total_a - fsum(limit_a))
 
 
 def as_measured(reading: Reading, voltage_v: float) -> Reading:
@@ -35,6 +53,12 @@ def flowing(reading: Reading, draws: Sequence[Draw], unmanaged: Unmanaged) -> Re
         for draw in draws
     )
     return replace(reading, current_a=add(unmanaged.load_a, cars_a))
+
+
+def certain(reading: Reading, draws: Iterable[Draw], fed_in_a: PerPhase | None, voltage_v: float) -> Certain:
+    """Return what is certain to flow; `fed_in_a` is the most that may be fed in, None where nobody knows and cars may draw all of it."""
+    cars_a = NONE_A if fed_in_a is None else highest(NONE_A, subtract(total(draw.low_a for draw in draws), fed_in_a))
+    return Certain(cars_a=cars_a, total_a=reading.power_at(voltage_v) / voltage_v)
 
 
 def _all(current_a: PerPhase) -> PerPhase:

@@ -26,30 +26,45 @@ class Strain:
     shown_since: float | None = None
     """Since when more was measured than its limit."""
     large_since: float | None = None
-    """Since when more was measured than its breaker carries for good…"""
+    """Since when more is certain to flow than its breaker carries for good…"""
     above_since: float | None = None
     """…and more than its rating."""
     cars_a: PerPhase = NONE_A
     """The most that its cars may draw, by the last turn."""
+    _certain: Heat | None = None
+    """Its heat by what is certain to flow: that is less than what it is reckoned by where one power of several phases is told."""
     _ours: bool = False
     """…because its cars may draw more than before."""
     _before_a: PerPhase = NONE_A
     """What its cars might draw when it was under its limit last."""
 
-    def take(self, circuit: Circuit, reading: Reading | None, unmanaged_a: PerPhase, cars_a: PerPhase, *, waits: bool, now: float) -> None:
+    def take(
+        self,
+        circuit: Circuit,
+        reading: Reading | None,
+        unmanaged_a: PerPhase,
+        cars_a: PerPhase,
+        certain_a: PerPhase | None = None,
+        *,
+        waits: bool,
+        now: float,
+    ) -> None:
         """Take in what a turn has read, None where that is not to be believed; `cars_a` is the most that its cars may draw now.
 
-        `waits`: its cars follow soon enough for an overload to be given time to pass.
+        `certain_a` is what is certain to flow, None where that is what was read. `waits`: its cars follow soon enough for an overload to
+        be given time to pass.
         """
         self.cars_a = cars_a
         if reading is None:
-            self.heat, self.urgency = None, Urgency.NONE
+            self.heat, self._certain, self.urgency = None, None, Urgency.NONE
             self.over_since = self.shown_since = self.large_since = self.above_since = None
             return
         if self.heat is None or reading.taken_at > self.heat.at:
             self.heat = warmed(self.heat, circuit, reading.current_a, reading.taken_at)
-        self.large_since = _since(self.large_since, large(circuit, reading.current_a), now)
-        self.above_since = _since(self.above_since, any(reading.current_a[phase] > circuit.fuse_a for phase in circuit.phases), now)
+            self._certain = self.heat if certain_a is None else warmed(self._certain, circuit, certain_a, reading.taken_at)
+        certain_a = reading.current_a if certain_a is None else certain_a
+        self.large_since = _since(self.large_since, large(circuit, certain_a), now)
+        self.above_since = _since(self.above_since, any(certain_a[phase] > circuit.fuse_a for phase in circuit.phases), now)
         raised = any(now_a > before_a + EPSILON_A for now_a, before_a in zip(cars_a, self._before_a, strict=True))
         ours = raised or (self.over_since is not None and self._ours)
         limits_a = circuit.limit_a()
@@ -67,9 +82,9 @@ class Strain:
         return 0.0 if self.heat is None else engine.reserve(self.heat, circuit)
 
     def due(self, circuit: Circuit, now: float) -> bool:
-        """Tell whether sessions have to be stopped there."""
+        """Tell whether sessions have to be stopped there, by what is certain to flow."""
         large_s, above_s = (None if since is None else now - since for since in (self.large_since, self.above_since))
-        return self.heat is not None and due(circuit, self.heat, large_s=large_s, above_s=above_s)
+        return self._certain is not None and due(circuit, self._certain, large_s=large_s, above_s=above_s)
 
     @property
     def next_change(self) -> float:
