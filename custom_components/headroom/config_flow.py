@@ -30,6 +30,7 @@ from .const import (
     CONF_LIMIT_KW,
     CONF_MARGIN_A,
     CONF_METER,
+    CONF_METER_LOST_AFTER_S,
     CONF_NO_AUTHORIZATION,
     CONF_PHASES,
     CONF_PROFILE,
@@ -42,6 +43,7 @@ from .const import (
     DEFAULT_LISTEN_HOST,
     DEFAULT_LISTEN_PORT,
     DEFAULT_MARGIN_A,
+    DEFAULT_METER_LOST_AFTER_S,
     DEFAULT_SECURITY_PROFILE,
     DEFAULT_VOLTAGE_V,
     DEFAULT_WORST_CASE_A,
@@ -76,6 +78,8 @@ SITE_SCHEMA = vol.Schema(
             {
                 **fields.constraints(len(ALL_PHASES)),
                 vol.Required(CONF_SPARE_FLASH, default=True): BooleanSelector(),
+                # It is stale before, after 10 s; and no lease runs for longer either.
+                vol.Required(CONF_METER_LOST_AFTER_S, default=DEFAULT_METER_LOST_AFTER_S): fields.whole(15, 300, "s"),
                 vol.Required(CONF_VOLTAGE_V, default=DEFAULT_VOLTAGE_V): fields.whole(100, 300, "V"),
             }
         ),

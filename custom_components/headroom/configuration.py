@@ -29,6 +29,7 @@ from .const import (
     CONF_MARGIN_A,
     CONF_MASTER_PASS,
     CONF_MAX_A,
+    CONF_METER_LOST_AFTER_S,
     CONF_MOST_A,
     CONF_NO_AUTHORIZATION,
     CONF_PARENT,
@@ -42,6 +43,7 @@ from .const import (
     CONF_VALID_UNTIL,
     CONF_VOLTAGE_V,
     CONF_WORST_CASE_A,
+    DEFAULT_METER_LOST_AFTER_S,
     DEFAULT_SPLIT_PHASE_V,
     DEFAULT_VOLTAGE_V,
     IMBALANCE_OFF,
@@ -159,6 +161,7 @@ def site_config(entry: ConfigEntry) -> SiteConfig:
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
         authorization=authorization_policy(entry),
         zone=dt_util.get_default_time_zone(),
+        meter_lost_after_s=float(entry.data.get(CONF_METER_LOST_AFTER_S, DEFAULT_METER_LOST_AFTER_S)),
         peak=peak_limits(entry.data),
         spares_flash=bool(entry.data.get(CONF_SPARE_FLASH, True)),
     )

@@ -27,6 +27,7 @@ CONF_WORST_CASE_A: Final = "worst_case_a"
 CONF_METER: Final = "meter"
 CONF_LIMIT_KW: Final = "limit_kw"
 CONF_SPARE_FLASH: Final = "spare_flash"
+CONF_METER_LOST_AFTER_S: Final = "meter_lost_after_s"
 CONF_IMBALANCE: Final = "imbalance"
 IMBALANCE_OFF: Final = "off"
 
@@ -152,6 +153,7 @@ DEFAULT_SPLIT_PHASE_V: Final = 120.0
 SPLIT_PHASE_MOST_V: Final = 150.0
 """A leg has less to neutral."""
 DEFAULT_WORST_CASE_A: Final = 16.0
+DEFAULT_METER_LOST_AFTER_S: Final = 30
 DEFAULT_LISTEN_HOST: Final = "0.0.0.0"
 DEFAULT_LISTEN_PORT: Final = 9000
 DEFAULT_MODBUS_PORT: Final = 502

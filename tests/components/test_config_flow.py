@@ -10,7 +10,7 @@ from unittest.mock import patch
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.core_config import async_process_ha_core_config
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -40,6 +40,7 @@ async def test_a_site_without_a_meter(hass: HomeAssistant, unused_tcp_port: int)
         "worst_case_a": 20.0,
         "voltage_v": 231,
         "spare_flash": True,
+        "meter_lost_after_s": 30,
         "limit_kw": None,
         "imbalance": "off",
         "meter": {"type": "none"},
@@ -125,6 +126,7 @@ async def test_change_the_connection(hass: HomeAssistant, entry: MockConfigEntry
         "limit_kw": None,
         "imbalance": "off",
         "spare_flash": True,
+        "meter_lost_after_s": 30,
     }
 
 
@@ -151,6 +153,19 @@ async def test_flash_is_spared_unless_a_person_says_otherwise(hass: HomeAssistan
     await answer(hass, await change(hass, entry, "site"), **SITE | {"advanced": {"voltage_v": 231, "spare_flash": False}})
     assert not site_config(entry).spares_flash
     assert shown(await change(hass, entry, "site"), "spare_flash") is False
+
+
+async def test_how_long_a_slow_meter_may_be_silent_is_said_by_a_person(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    assert "meter_lost_after_s" not in entry.data and site_config(entry).meter_lost_after_s == 30.0
+    form = await change(hass, entry, "site")
+    assert shown(form, "meter_lost_after_s") == 30
+    await answer(hass, form, **SITE | {"advanced": {"voltage_v": 231, "meter_lost_after_s": 90}})
+    assert site_config(entry).meter_lost_after_s == 90.0
+    form = await change(hass, entry, "site")
+    assert shown(form, "meter_lost_after_s") == 90
+    for beyond_s in (10, 600):
+        with pytest.raises(InvalidData):
+            await answer(hass, form, **SITE | {"advanced": {"voltage_v": 231, "meter_lost_after_s": beyond_s}})
 
 
 async def test_change_where_stations_connect(hass: HomeAssistant, entry: MockConfigEntry, unused_tcp_port_factory: Any) -> None:
