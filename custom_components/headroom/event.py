@@ -16,7 +16,7 @@ from .csms.security.events import SecurityEvent, SecurityEventKind
 from .csms.upkeep import DataTransfer
 from .entity import HeadroomEntity, Row, Rows, async_follow
 from .site.judging import Judgement
-from .site.measure import Stage
+from .site.measure import Measure, Stage
 from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
 from .subjects import EvseSubject, SiteSubject, StationSubject, Subject
 
@@ -155,7 +155,10 @@ class SessionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
 
 
 class ProtectionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
-    """Tells of a car that draws more than it may, and of what was done to relieve a breaker. What was so before it came up is no news."""
+    """Tells of a car that draws more than it may, and of what was done about that or to relieve a breaker.
+
+    What was so before it came up is no news.
+    """
 
     entity_description: EventRow[EvseSnapshot]
 
@@ -173,14 +176,20 @@ class ProtectionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
         if now.overdraws != before.overdraws:
             draw_a = max((current for current in now.current_a if current is not None), default=0.0)
             self._tell(OVERDRAW if now.overdraws else OBEYS, {"current": round(draw_a, 1), "limit": now.limit_a})
-        if now.measure is not None and (before.measure is None or before.measure.stage is not now.measure.stage):
+        if now.measure is not None and (before.measure is None or _is_news(before.measure, now.measure)):
             circuit = self.coordinator.data.circuits.get(now.measure.circuit_id)
             name = None if circuit is None else circuit.circuit.name
-            self._tell(now.measure.stage.value, {"current": round(now.measure.draw_a, 1), "circuit": name})
+            attributes = {"current": round(now.measure.draw_a, 1), "limit": now.measure.limit_a, "circuit": name}
+            self._tell(now.measure.stage.value, attributes)
 
     def _tell(self, event_type: str, attributes: dict[str, str | float | None]) -> None:
         self._trigger_event(event_type, attributes)
         self.async_write_ha_state()
+
+
+def _is_news(before: Measure, now: Measure) -> bool:
+    """Tell whether something else was done, or another car's session was stopped for what it drew."""
+    return now.stage is not before.stage or (now.limit_a is not None and now.at != before.at)
 
 
 class SecurityEventEntity(HeadroomEntity[Any], EventEntity):

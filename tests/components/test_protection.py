@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from homeassistant.const import ATTR_ENTITY_ID, SERVICE_TURN_ON, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
@@ -66,6 +66,25 @@ async def test_a_repair_says_what_was_done_until_it_is_undone(
     assert raised(MEASURE) == {"evse_stopped"}
     assert raised(replace(MEASURE, stage=Stage.OUT)) == {"evse_out_of_service"}
     assert raised(replace(MEASURE, stage=Stage.BACK)) == set()
+
+
+async def test_a_car_that_was_stopped_for_what_it_drew_is_told_of_each_time(
+    hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]
+) -> None:
+    entry = await set_up(Platform.EVENT)
+    site = busy(entry.runtime_data.data)
+    overdrew = Measure(stage=Stage.STOPPED, at=MEASURE.at, draw_a=7.8, limit_a=6.0)
+    told = set()
+    for measure in (overdrew, replace(overdrew, at=MEASURE.at + timedelta(hours=1), draw_a=8.6)):
+        show(entry, replace(site, evses={**site.evses, LEFT: replace(site.evses[LEFT], measure=measure)}))
+        await hass.async_block_till_done()
+        state = hass.states.get(ENTITY)
+        told.add((state.attributes["event_type"], state.attributes["current"], state.attributes["limit"], state.attributes["circuit"]))
+        found = [issue for issue in ir.async_get(hass).issues.values() if issue.translation_key == "evse_stopped_overdraw"]
+        assert [issue.translation_placeholders for issue in found] == [
+            {"station": "Left", "evse_id": "1", "current": f"{measure.draw_a:.1f}", "limit": "6.0"}
+        ]
+    assert told == {("stopped", 7.8, 6.0, None), ("stopped", 8.6, 6.0, None)}
 
 
 async def test_who_switches_an_evse_on_again_decides(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:

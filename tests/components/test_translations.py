@@ -16,7 +16,7 @@ from custom_components.headroom.csms.security.own_files import FileProblem
 from custom_components.headroom.metering.fault import Fault
 from custom_components.headroom.metering.guess import Finding
 from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
-from custom_components.headroom.protection_issues import STAGES
+from custom_components.headroom.protection_issues import OVERDREW, STAGES
 from custom_components.headroom.repairs import FLOWS, REPAIRED, STATION_PENDING
 from custom_components.headroom.security_issues import (
     BELOW_PROFILE,
@@ -273,6 +273,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         STATION_MONITOR,
         STATION_TOKENS,
         *(key for key, _ in STAGES.values()),
+        OVERDREW,
         *FIRMWARE_FAILURES.values(),
     }
     for key, issue in TEXTS["issues"].items():

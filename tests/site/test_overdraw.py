@@ -1,8 +1,22 @@
 """Cars that draw more than they may: the others give way to what is really drawn, long before anybody is called disobedient."""
 
+from dataclasses import replace
+import math
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
-from simulator.virtual import run
+from custom_components.headroom.csms.values import MeterSample
+from custom_components.headroom.site.clock import Clock
+from custom_components.headroom.site.config import EvseConfig, EvseKey
+from custom_components.headroom.site.evse import EvseState
+from custom_components.headroom.site.evse_facts import Problem
+from custom_components.headroom.site.limits import Lease
+from custom_components.headroom.site.measure import Stage
+from custom_components.headroom.site.obedience import Obedience
+from custom_components.headroom.site.session import Session
+from simulator.virtual import START, run
 
 from .harness import METER_EVERY_S, Place, Scenario, car, scenario, steps
 
@@ -131,3 +145,111 @@ def test_a_car_in_doubt_is_told_no_more_than_a_person_or_another_system_allows()
             assert s.problem(1) == "disobedient" and s.evse(1).limit_a == 6.0, "and again once they do"
 
     run(story())
+
+
+LED_A = 7.8
+"""What a car draws that takes 30 % more than the 6 A that one in doubt is told."""
+
+
+def _overdraws(s: Scenario, number: int, to_a: float) -> None:
+    """Let a car draw so much where it is told 6 A, and in proportion where it is told more."""
+    evse = s.world.stations[f"CP{number}"].evses[1]
+    evse.car = None if evse.car is None else replace(evse.car, draw_fraction=to_a / 6.0)
+
+
+def test_a_car_that_goes_on_drawing_too_much_is_stopped_and_its_draw_is_reserved_until_then(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=BOUND_S, step_s=0.5) as s:
+            await s.until(60)
+            _overdraws(s, 1, LED_A)
+            await s.until(300)
+            assert s.problem(1) == "disobedient" and s.transaction_ids()[0] is not None, "it may yet come down"
+            assert s.draw_a(1) == pytest.approx(LED_A) and max(s.main_a()) <= 61
+            await s.until(400)
+            assert s.transaction_ids()[0] is None and None not in s.transaction_ids()[1:]
+            measure = s.evse(1).measure
+            assert measure is not None and measure.stage is Stage.STOPPED
+            assert (measure.limit_a, measure.draw_a) == (6.0, pytest.approx(LED_A))
+            assert s.problem(1) is None and s.evse(1).fault is False, "an EVSE without a car does as it is told"
+            assert max(s.main_a()) <= 61 and s.reason(1) == "not_charging"
+            memory = s.memory()
+            await s.vanish()
+            await s.come_back(memory)
+            await s.until(440)
+            assert s.evse(1).measure == measure, "it is told after a restart too"
+
+    with caplog.at_level("WARNING"):
+        run(story())
+    assert caplog.text.count("its session is stopped") == 1
+
+
+def test_a_car_that_comes_down_after_minutes_is_not_stopped() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=BOUND_S, step_s=0.5) as s:
+            await s.until(60)
+            for begins_s in (60, 330):
+                _overdraws(s, 1, LED_A)
+                await s.until(begins_s + 240)
+                assert s.problem(1) == "disobedient"
+                _overdraws(s, 1, 5.9)
+                await s.until(begins_s + 270)
+                assert s.problem(1) is None and s.draw_a(1) > 12
+            await s.until(700)
+            assert s.transaction_ids()[0] is not None and s.evse(1).measure is None
+
+    run(story())
+
+
+@pytest.mark.parametrize("error", [1.05, 1.1])
+def test_a_car_is_not_stopped_for_what_a_meter_is_wrong_by(error: float) -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 2, over_limit_s=BOUND_S, step_s=0.5) as s:
+            s.site.set_user_max(s.key(1), 6.0)
+            await s.until(60)
+            _overdraws(s, 1, 6.0 * error + 0.4)
+            await s.until(1000)
+            assert s.draw_a(1) > 6.6 and s.problem(1) is None and s.transaction_ids()[0] is not None
+
+    run(story())
+
+
+@pytest.mark.parametrize(("limit_a", "draw_a", "stopped"), [(0.0, 0.8, False), (6.0, 7.0, False), (6.0, 7.2, True)])
+def test_a_car_is_stopped_for_charging_and_not_for_what_its_electronics_take(limit_a: float, draw_a: float, stopped: bool) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 100.0)
+    obedience = Obedience("CP1", cast(Clock, clock))
+    evse = EvseState(key=EvseKey("CP1", 1), config=EvseConfig(evse_id=1, max_a=32.0), circuit_id="main", problem=Problem.DISOBEDIENT)
+    evse.session = Session(transaction_id="1", record_id="1", started_at=START, since=0.0, queued_at=0.0, last_at=START)
+    evse.lease = Lease(transaction_id="1", limit_a=limit_a, expires_at=math.inf)
+    obedience.lead([evse])
+    obedience.confirmed(evse, "lease", 0.1)
+    for now in range(100, 410, 10):
+        assert obedience.overdrawn() == []
+        evse.measure(MeterSample(current_a=(draw_a, draw_a, draw_a)), float(now))
+    assert (obedience.overdrawn() == [evse]) is stopped
+
+
+def test_where_a_station_does_not_stop_a_car_its_draw_stays_reserved_and_its_evse_in_service(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=BOUND_S, step_s=0.5) as s:
+            asked = 0
+
+            def refuses(payload: object) -> dict[str, str]:
+                nonlocal asked
+                asked += 1
+                return {"status": "Rejected"}
+
+            s.model(1).answers["RequestStopTransaction"] = refuses
+            await s.until(60)
+            _overdraws(s, 1, LED_A)
+            await s.until(900)
+            assert asked == 2, "it is asked again, at leisure"
+            assert s.problem(1) == "disobedient" and s.evse(1).measure is None
+            assert s.draw_a(1) == pytest.approx(LED_A) and max(s.main_a()) <= 61
+            assert s.model(1).evses[1].status == "Occupied"
+            _overdraws(s, 1, 5.9)
+            await s.until(930)
+            assert s.problem(1) is None and s.draw_a(1) > 12
+
+    with caplog.at_level("WARNING"):
+        run(story())
+    assert caplog.text.count("does not stop its session") == 1

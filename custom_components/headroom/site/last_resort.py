@@ -1,5 +1,7 @@
 """The last resort, where cuts do not relieve a breaker: sessions are stopped, and EVSEs that go on all the same are put out of service.
 
+Sessions of cars that go on drawing more than they may are stopped too; their draw is reserved, so nobody is put out of service for that.
+
 What was done is remembered over a restart, told once, and undone by itself once there is room for what the EVSE draws unled; each time
 again it takes twice as long. A person who puts an EVSE in or out of service decides, and it is none of ours any more.
 """
@@ -36,6 +38,8 @@ FORGOTTEN = timedelta(days=1)
 SHOWS_S = 2.0
 """A meter shows that a session is over by a reading taken so long after it."""
 RETRY_S = 30.0
+OVERDRAW_RETRY_S = 300.0
+"""A session that its car's draw is to be stopped for, and that goes on, is told again after this: no breaker waits for it."""
 COOL = 0.9
 """A breaker with so much of its reserve of heat is cool."""
 
@@ -52,6 +56,8 @@ class LastResort:
         self._leaving: dict[EvseKey, tuple[PerPhase, float]] = {}
         """What those drew whose sessions were stopped, and until when a reading may have been taken that shows it still."""
         self._calls: dict[EvseKey, asyncio.Task[None]] = {}
+        self._overdrawn: dict[EvseKey, tuple[str, float]] = {}
+        """The last transaction that was told to stop for what its car drew, and when."""
 
     def measure(self, key: EvseKey) -> Measure | None:
         """Return what was done to an EVSE."""
@@ -94,6 +100,21 @@ class LastResort:
         excess_a = {circuit_id: state.excess_a() for circuit_id, state in states.items() if state.strain.due(state.circuit, now)}
         if excess_a:
             self._relieve(states, excess_a, evses, requests, now, utcnow)
+
+    def end_overdraws(self, evses: Iterable[EvseState], now: float, utcnow: datetime) -> None:
+        """Stop the sessions of cars that go on drawing more than they may."""
+        for evse in evses:
+            before, session = self._measures.get(evse.key), evse.session
+            if session is None or not evse.ready or evse.key in self._calls or (before is not None and before.stage is Stage.OUT):
+                continue
+            told_id, told_at = self._overdrawn.get(evse.key, ("", -math.inf))
+            first = told_id != session.transaction_id
+            if not first and now < told_at + OVERDRAW_RETRY_S:
+                continue
+            self._overdrawn[evse.key] = (session.transaction_id, now)
+            times = 0 if before is None else before.times
+            measure = Measure(stage=Stage.STOPPED, at=utcnow, times=times, draw_a=evse.draw_a, limit_a=evse.limit_a(now))
+            self._start(evse.key, self._end(evse.key, session.transaction_id, measure, logging.WARNING if first else logging.DEBUG))
 
     def give_back(self, states: Mapping[str, CircuitState], evses: Iterable[EvseState], now: float, utcnow: datetime) -> None:
         """Give back what there is room for, and forget what is long ago; in each mode that sends anything, for nobody else would."""
@@ -141,7 +162,8 @@ class LastResort:
 
     def _act(self, evse: EvseState, circuit: Circuit, draw_a: float, now: float, utcnow: datetime) -> None:
         before = self._measures.get(evse.key)
-        out = before is not None and (before.stage is not Stage.STOPPED or utcnow < before.at + AGAIN)
+        relieved = before is not None and before.limit_a is None
+        out = before is not None and (before.stage is not Stage.STOPPED or (relieved and utcnow < before.at + AGAIN))
         times = 0 if before is None else before.times
         if out and (before is None or before.stage is not Stage.OUT):
             times += 1
@@ -162,9 +184,12 @@ class LastResort:
 
     def _begin(self, evse: EvseState, call: Coroutine[Any, Any, None], now: float) -> None:
         self._told_at[evse.key] = now
-        task = self._calls[evse.key] = asyncio.get_running_loop().create_task(call, name=f"headroom last resort {evse.key}")
+        self._start(evse.key, call)
 
-        task.add_done_callback(lambda _: self._calls.pop(evse.key, None))
+    def _start(self, key: EvseKey, call: Coroutine[Any, Any, None]) -> None:
+        task = self._calls[key] = asyncio.get_running_loop().create_task(call, name=f"headroom last resort {key}")
+
+        task.add_done_callback(lambda _: self._calls.pop(key, None))
 
     async def _halt(self, key: EvseKey, transaction_id: str, utcnow: datetime, *, out: bool) -> None:
         """Stop a session; where that is refused, or with `out`, put its EVSE out of service as well."""
@@ -186,6 +211,20 @@ class LastResort:
             await station.change_availability(operative=False, evse_id=key.evse_id)
         except StationError as error:
             _LOGGER.warning("EVSE %s can't be put out of service: %s", key, error)
+
+    async def _end(self, key: EvseKey, transaction_id: str, measure: Measure, level: int) -> None:
+        """Stop a session for what its car draws."""
+        if (station := self._station(key.station)) is None:
+            return
+        try:
+            await station.stop_transaction(transaction_id)
+        except StationError as error:
+            _LOGGER.log(level, "EVSE %s does not stop its session: what it draws stays reserved (%s)", key, error)
+            return
+        words = "EVSE %s goes on drawing %.1f A at a limit of %.1f A: its session is stopped"
+        _LOGGER.log(level, words, key, measure.draw_a, measure.limit_a)
+        self._measures[key] = measure
+        self._on_change()
 
     async def _give_back(self, key: EvseKey) -> None:
         if (station := self._station(key.station)) is None:

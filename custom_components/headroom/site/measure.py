@@ -1,4 +1,4 @@
-"""What was done to an EVSE to relieve a breaker, as the last resort. Values only."""
+"""What was done to an EVSE to relieve a breaker, as the last resort, or because its car drew more than it may. Values only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,17 +24,28 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """What was done to an EVSE, when last, how often it had to be put out of service, for which circuit, and what it drew."""
+    """What was done to an EVSE, when last, how often it had to be put out of service, for which circuit, and what it drew.
+
+    Where its car drew more than it may, and no circuit was overloaded, `limit_a` is what it was told.
+    """
 
     stage: Stage
     at: datetime
     times: int = 0
     circuit_id: str = ""
     draw_a: float = 0.0
+    limit_a: float | None = None
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
-        return {"stage": str(self.stage), "at": self.at.isoformat(), "times": self.times, "circuit": self.circuit_id, "draw_a": self.draw_a}
+        return {
+            "stage": str(self.stage),
+            "at": self.at.isoformat(),
+            "times": self.times,
+            "circuit": self.circuit_id,
+            "draw_a": self.draw_a,
+            "limit_a": self.limit_a,
+        }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Measure:
@@ -45,6 +56,7 @@ class Measure:
             times=document.get("times", 0),
             circuit_id=document.get("circuit", ""),
             draw_a=document.get("draw_a", 0.0),
+            limit_a=document.get("limit_a"),
         )
 
     @property

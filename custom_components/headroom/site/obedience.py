@@ -30,6 +30,9 @@ REFUSALS_WHERE_IT_WORKED = 4
 GROSS = 1.5
 GROSS_A = 1.0
 """A car may draw a little above its limit; what is above limit × 1.5 + 1 A does not listen."""
+LASTS_S = 300.0
+"""A car that follows, and draws more than it may for so long after it was told again, goes on like that: its transaction is to be
+stopped. A meter that is 10 % wrong is inside what is called obeying (`holdings.OVERDRAW`), and what a car draws for a moment passes."""
 RESUMED_S = 60.0
 """What is ignored so soon after a suspension is put down to it."""
 NO_SUCH_TRANSACTION = frozenset({"TxNotFound", "InvalidTransaction", "UnknownTransaction", "UnknownEvse"})
@@ -141,6 +144,18 @@ class Obedience(Words):
                 if verdict is not Verdict.NOTHING:
                     self._judge(evse, verdict, f"{evse.draw_a:.1f} A at a limit of {evse.limit_a(now):.1f} A, as by the fallback alone")
 
+    def overdrawn(self) -> list[EvseState]:
+        """Return the EVSEs whose cars follow, and go on drawing more than they may; where a station heeds nothing, it is not its car's doing."""
+        return [evse for evse in self.evses if self._goes_on(evse)]
+
+    def _goes_on(self, evse: EvseState) -> bool:
+        if evse.problem is not Problem.DISOBEDIENT or evse.uncontrolled:
+            return False
+        told_at, since = self._trial(evse).since, evse.overdraw_since
+        if told_at is None or since is None:
+            return False
+        return evse.draw_a >= IDLE_A and evse.measured_at >= max(told_at, since) + LASTS_S
+
     def _keep_heeded(self, evse: EvseState) -> None:
         if self._attend(evse).heeded and evse.key.evse_id not in self.learnt.heeded_by:
             self.learnt.heeded_by.add(evse.key.evse_id)
@@ -204,7 +219,7 @@ class Obedience(Words):
         if trial.since is None or evse.measured_at < trial.since + self.patience_s or not self._searches(evse):
             return
         if evse.draw_a <= limit_a * GROSS + GROSS_A:
-            return  # it follows, and draws a little more than it may: no other words would change that
+            return  # it follows, and draws a little more than it may: no other words would change that, and it is stopped if it goes on
         worked = bool(self.learnt.obeyed_by) and not self.learnt.attempts
         if trial.resends < (RESENDS_WHERE_IT_WORKED if worked else RESENDS):
             trial.resends, trial.since, evse.resend = trial.resends + 1, None, True

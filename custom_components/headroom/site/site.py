@@ -235,6 +235,8 @@ class Site(Wishes, Access, Hearing, Showing):
                 installer.hurry()
         if self.mode is Mode.DYNAMIC:
             self.last_resort.relieve(self._circuits, evses, turn.requests, now, utcnow)
+            for installer in self._installers.values():
+                self.last_resort.end_overdraws(installer.obedience.overdrawn(), now, utcnow)
         if not self.mode.silent:
             self.last_resort.give_back(self._circuits, evses, now, utcnow)
         sample_doubtful(self._circuits, evses, self.mode, now)
