@@ -8,7 +8,7 @@ from homeassistant.helpers.selector import TextSelector
 import probatio as vol
 
 from . import fields
-from .configuration import circuit_names, circuits_below, parent_of
+from .configuration import circuit_names, circuits_above, parent_of
 from .const import (
     CONF_FUSE_A,
     CONF_LIMIT_KW,
@@ -56,22 +56,21 @@ class CircuitFlow(MeasuredFlow):
         changing = self.source == SOURCE_RECONFIGURE
         return self.async_show_form(
             step_id="circuit" if changing else "user",
-            data_schema=self.add_suggested_values_to_schema(self._schema(entry), user_input or self._stored(entry)),
+            data_schema=self.add_suggested_values_to_schema(self._schema(entry), user_input or self._stored()),
             errors=errors,
             last_step=changing,
         )
 
     def _schema(self, entry: ConfigEntry) -> vol.Schema:
         """Return the form. A circuit can't hang on itself nor on what hangs on it."""
-        circuits = circuit_names(entry)
+        circuits, parent_id = circuit_names(entry), MAIN_CIRCUIT_ID
         if self.source == SOURCE_RECONFIGURE:
-            circuit_id = self._reconfigure_subentry_id
-            barred = circuits_below(entry, circuit_id) | {circuit_id}
-            circuits = {other: name for other, name in circuits.items() if other not in barred}
+            parent_id = parent_of(entry, self._reconfigure_subentry_id)
+            circuits = circuits_above(entry, self._reconfigure_subentry_id)
         return vol.Schema(
             {
                 vol.Required(CONF_NAME): TextSelector(),
-                vol.Required(CONF_PARENT, default=MAIN_CIRCUIT_ID): fields.choice(circuits),
+                **fields.hangs_on(CONF_PARENT, circuits, parent_id),
                 vol.Required(CONF_FUSE_A, default=DEFAULT_FUSE_A): fields.amps(1, fields.FUSE_MOST_A),
                 vol.Required(CONF_MARGIN_A, default=DEFAULT_MARGIN_A): fields.amps(0, fields.FUSE_MOST_A),
                 vol.Required(CONF_UNMANAGED_WORST_A, default=0): fields.amps(0, fields.FUSE_MOST_A),
@@ -79,13 +78,13 @@ class CircuitFlow(MeasuredFlow):
             }
         )
 
-    def _stored(self, entry: ConfigEntry) -> dict[str, Any]:
+    def _stored(self) -> dict[str, Any]:
         """Return what is to be changed; nothing where a circuit is added."""
         if self.source != SOURCE_RECONFIGURE:
             return {}
         subentry = self._get_reconfigure_subentry()
-        parent_id = parent_of(entry, subentry.subentry_id)
-        return {**subentry.data, CONF_NAME: subentry.title, CONF_PARENT: parent_id, SECTION_ADVANCED: subentry.data}
+        described = {key: value for key, value in subentry.data.items() if key != CONF_PARENT}
+        return {**described, CONF_NAME: subentry.title, SECTION_ADVANCED: subentry.data}
 
     @property
     @override

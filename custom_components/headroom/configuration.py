@@ -60,7 +60,7 @@ from .const import (
 from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
 from .meter_settings import has_meter, resource_phases, tells_one_power
 from .peak_settings import peak_limits
-from .site.config import AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig
+from .site.config import GONE_CIRCUIT_ID, AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig, gone_circuit
 from .site.resource import Resource, ResourceKind, worst_with
 
 ROTATIONS: Mapping[int, tuple[str, ...]] = {
@@ -127,7 +127,7 @@ def circuit_names(entry: ConfigEntry) -> dict[str, str]:
 def parent_of(entry: ConfigEntry, circuit_id: str) -> str:
     """Return the circuit that a circuit hangs on.
 
-    The root takes the place of a circuit that was deleted, and breaks a ring, should one have come about.
+    `GONE_CIRCUIT_ID` takes the place of a circuit that was deleted. The root breaks a ring, should one have come about.
     """
     above = list(_upwards(entry, circuit_id))
     return MAIN_CIRCUIT_ID if above[-1] == circuit_id else above[0]
@@ -139,25 +139,40 @@ def circuits_below(entry: ConfigEntry, circuit_id: str) -> set[str]:
     return {other for other in others if circuit_id in _upwards(entry, other)}
 
 
+def circuits_above(entry: ConfigEntry, circuit_id: str) -> dict[str, str]:
+    """Return the circuits that this one may hang on, by id: any but itself and what hangs on it."""
+    barred = circuits_below(entry, circuit_id) | {circuit_id}
+    return {other: name for other, name in circuit_names(entry).items() if other not in barred}
+
+
 def _upwards(entry: ConfigEntry, circuit_id: str) -> Iterator[str]:
     """Yield the circuits above this one, the nearest first, up to the root or to one that was met before."""
     met = set()
     while circuit_id != MAIN_CIRCUIT_ID and circuit_id not in met:
         met.add(circuit_id)
-        parent_id = str(entry.subentries[circuit_id].data[CONF_PARENT])
-        circuit_id = parent_id if parent_id in circuit_names(entry) else MAIN_CIRCUIT_ID
+        gone = circuit_id == GONE_CIRCUIT_ID
+        circuit_id = MAIN_CIRCUIT_ID if gone else _existing(entry, entry.subentries[circuit_id].data[CONF_PARENT])
         yield circuit_id
+
+
+def _existing(entry: ConfigEntry, circuit_id: str) -> str:
+    """Return a circuit that is named somewhere, or what takes its place where it was deleted."""
+    return circuit_id if circuit_id in circuit_names(entry) else GONE_CIRCUIT_ID
 
 
 def site_config(entry: ConfigEntry) -> SiteConfig:
     """Return the site that a config entry and its subentries describe."""
     circuits = {circuit.circuit_id: circuit for circuit in _circuits(entry)}
+    stations = {station.identity: station for station in _stations(entry)}
+    named = {circuit.parent_id for circuit in circuits.values()} | {station.circuit_id for station in stations.values()}
+    if GONE_CIRCUIT_ID in named:
+        circuits[GONE_CIRCUIT_ID] = gone_circuit(circuits[MAIN_CIRCUIT_ID])
     resources = tuple(_resources(entry))
     worst_a = worst_with(resources, circuits)
     return SiteConfig(
         circuits=tuple(replace(circuit, unmanaged_worst_a=worst_a[circuit_id]) for circuit_id, circuit in circuits.items()),
         resources=resources,
-        stations={station.identity: station for station in _stations(entry)},
+        stations=stations,
         voltage_v=float(entry.data[CONF_VOLTAGE_V]),
         authorization=authorization_policy(entry),
         zone=dt_util.get_default_time_zone(),
@@ -258,13 +273,11 @@ def _constraints(data: Mapping[str, Any]) -> _Constraints:
 
 def _stations(entry: ConfigEntry) -> Iterator[StationConfig]:
     phases = site_phases(entry.data)
-    circuits = circuit_names(entry)
     for subentry in entry.get_subentries_of_type(SUBENTRY_STATION):
-        circuit_id = subentry.data[CONF_CIRCUIT]
         yield StationConfig(
             identity=subentry.data[CONF_IDENTITY],
             name=subentry.title,
-            circuit_id=circuit_id if circuit_id in circuits else MAIN_CIRCUIT_ID,
+            circuit_id=_existing(entry, subentry.data[CONF_CIRCUIT]),
             evses=tuple(_evse(data, phases) for data in subentry.data[CONF_EVSES]),
         )
 

@@ -59,6 +59,12 @@ def choice(labels: Mapping[str, str], *, custom: bool = False, listed: bool = Fa
     return SelectSelector(config)
 
 
+def hangs_on(key: str, circuits: Mapping[str, str], circuit_id: str) -> dict[vol.Marker, object]:
+    """Ask which of some circuits feeds something. `circuit_id` is proposed; nothing is where it was deleted."""
+    proposed = {"default": circuit_id} if circuit_id in circuits else {}
+    return {vol.Required(key, **proposed): choice(circuits)}
+
+
 def phases() -> SelectSelector:
     """Ask for one phase or three."""
     return choice({"3": "3", "1": "1"}, translation_key="phases")

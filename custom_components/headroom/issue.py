@@ -12,4 +12,4 @@ class Issue(NamedTuple):
     severity: ir.IssueSeverity
     placeholders: dict[str, str]
     identity: str | None = None
-    """The station that the repair is about; None where there is nothing to be done by a click."""
+    """The station that the repair is about, or the subentry; None where there is nothing to be done by a click."""

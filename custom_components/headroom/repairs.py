@@ -11,6 +11,7 @@ from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
+from .circuit_repair import CIRCUIT_GONE, CircuitGoneFlow, circuit_issues
 from .concerns import Concerns
 from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
 from .issue import Issue
@@ -49,7 +50,7 @@ def async_sync_issues(
     names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
     issues |= site_issues(entry, snapshot, names, partial(in_words, hass), solver=solver) | station_issues(entry, snapshot, names)
     issues |= concern_issues(entry, concerns or Concerns(), names) | protection_issues(entry, snapshot, names)
-    issues |= security_issues(entry) | phase_map_issues(entry, snapshot)
+    issues |= security_issues(entry) | phase_map_issues(entry, snapshot) | circuit_issues(entry)
     for issue_id in _raised(hass, entry) - issues.keys():
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     for issue_id, issue in issues.items():
@@ -218,6 +219,7 @@ FLOWS: Mapping[str, Callable[[HeadroomConfigEntry | None, str], RepairsFlow]] = 
     BELOW_PROFILE: BelowProfileFlow,
     LOGIN_FAILING: LoginFailingFlow,
     PHASE_MAP_WRONG: PhaseMapFlow,
+    CIRCUIT_GONE: CircuitGoneFlow,
 }
 """What fixes an issue, by what its id begins with."""
 

@@ -65,19 +65,18 @@ class ResourceFlow(MeasuredFlow):
     def _form(self, step_id: str, of_its_kind: dict[vol.Marker, object]) -> SubentryFlowResult:
         entry = self._get_entry()
         changing = self.source == SOURCE_RECONFIGURE
+        before = self._get_reconfigure_subentry() if changing else None
+        circuit_id = MAIN_CIRCUIT_ID if before is None else before.data[CONF_CIRCUIT]
         schema: dict[vol.Marker, object] = {
             vol.Required(CONF_NAME): TextSelector(),
-            vol.Required(CONF_CIRCUIT, default=MAIN_CIRCUIT_ID): fields.choice(circuit_names(entry)),
+            **fields.hangs_on(CONF_CIRCUIT, circuit_names(entry), circuit_id),
         }
         if entry.data[CONF_PHASES] != 1:
             schema[vol.Required(CONF_WIRED_TO, default="L1L2L3")] = fields.wired_to(entry.data[CONF_PHASES])
         schema |= {vol.Required(CONF_MOST_A, default=DEFAULT_RESOURCE_A): fields.amps(1, fields.FUSE_MOST_A), **of_its_kind}
         stored = {}
-        if changing:
-            subentry = self._get_reconfigure_subentry()
-            circuit_id = subentry.data[CONF_CIRCUIT]
-            known = circuit_id if circuit_id in circuit_names(entry) else MAIN_CIRCUIT_ID
-            stored = {**subentry.data, CONF_NAME: subentry.title, CONF_CIRCUIT: known}
+        if before is not None:
+            stored = {key: value for key, value in before.data.items() if key != CONF_CIRCUIT} | {CONF_NAME: before.title}
         return self.async_show_form(
             step_id=step_id, data_schema=self.add_suggested_values_to_schema(vol.Schema(schema), stored), last_step=changing
         )

@@ -81,8 +81,6 @@ class StationDraft:
 
     def station_schema(self) -> vol.Schema:
         """Return the form about the station itself."""
-        circuits = circuit_names(self.entry)
-        circuit = self.before.get(CONF_CIRCUIT, MAIN_CIRCUIT_ID)
         schema: dict[vol.Marker, object] = {}
         if not self.identity:
             waiting = {
@@ -93,7 +91,7 @@ class StationDraft:
             schema[vol.Required(CONF_IDENTITY, **first)] = fields.choice(waiting, custom=True)
         suggested = {"suggested_value": self.name or self.identity}
         schema[vol.Optional(CONF_NAME, description=suggested)] = TextSelector()
-        schema[vol.Required(CONF_CIRCUIT, default=circuit if circuit in circuits else MAIN_CIRCUIT_ID)] = fields.choice(circuits)
+        schema |= fields.hangs_on(CONF_CIRCUIT, circuit_names(self.entry), self.before.get(CONF_CIRCUIT, MAIN_CIRCUIT_ID))
         self._told = evse_ids_told(self.entry, self.identity)
         if not self._told:
             schema[vol.Required(CONF_EVSE_COUNT, default=len(self.before.get(CONF_EVSES, ())) or 1)] = fields.whole(1, EVSES_MOST)

@@ -66,14 +66,16 @@ async def test_change_a_circuit(hass: HomeAssistant, entry: MockConfigEntry) -> 
     assert "name" not in entry.subentries["garage"].data
 
 
-async def test_a_circuit_whose_parent_was_deleted_can_be_changed(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+async def test_where_a_circuit_was_deleted_no_other_one_is_proposed_in_its_place(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """What hung there could be moved to the main fuse unseen."""
     await add(hass, entry)
     hass.config_entries.async_remove_subentry(entry, "garage")
     (row,) = entry.get_subentries_of_type("circuit")
-    form = await change(hass, entry, row.subentry_id, "circuit")
-    assert default(form, "parent") == "main"
-    station = await change(hass, entry, "station_one", "station")
-    assert default(station, "circuit") == "main"
+    for subentry_id, step, key in ((row.subentry_id, "circuit", "parent"), ("station_one", "station", "circuit")):
+        form = await change(hass, entry, subentry_id, step)
+        assert "main" in offered(form, key)
+        with pytest.raises(TypeError):
+            default(form, key)  # there is none
 
 
 async def test_a_circuit_has_a_meter_of_its_own(hass: HomeAssistant, entry: MockConfigEntry, meter_port: int) -> None:

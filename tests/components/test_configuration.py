@@ -71,13 +71,19 @@ def test_a_single_phase_site_has_one_conductor(mock_config_entry: MockConfigEntr
     assert all(evse.grid_phases == (Phase.L1,) and evse.rotation_known for evse in evses)
 
 
-def test_what_hung_on_a_deleted_circuit_hangs_on_the_main_fuse(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+def test_what_hung_on_a_deleted_circuit_may_draw_nothing(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:
+    """Its fuse is there still, and nobody knows it any more; that of one that is drawn in its place may be the same."""
     mock_config_entry.add_to_hass(hass)
+    assert "gone" not in {circuit.circuit_id for circuit in site_config(mock_config_entry).circuits}
     hass.config_entries.async_add_subentry(mock_config_entry, circuit("wallbox", "garage"))
     hass.config_entries.async_remove_subentry(mock_config_entry, "garage")
+    hass.config_entries.async_add_subentry(mock_config_entry, circuit("anew", "main"))
     site = site_config(mock_config_entry)
-    assert [(circuit.circuit_id, circuit.parent_id) for circuit in site.circuits] == [("main", None), ("wallbox", "main")]
-    assert site.stations["CP1"].circuit_id == "main"
+    parents = {circuit.circuit_id: circuit.parent_id for circuit in site.circuits}
+    assert parents == {"main": None, "wallbox": "gone", "anew": "main", "gone": "main"}
+    assert site.stations["CP1"].circuit_id == "gone"
+    assert next(circuit for circuit in site.circuits if circuit.circuit_id == "gone").limit_a() == (0.0, 0.0, 0.0)
+    assert circuits_below(mock_config_entry, "main") == {"wallbox", "anew"}
 
 
 def test_a_ring_of_circuits_is_broken(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:

@@ -102,7 +102,9 @@ async def test_change_a_roof(hass: HomeAssistant, entry: MockConfigEntry) -> Non
     assert default(form, "current_l3") == "sensor.current_3"
     hass.config_entries.async_remove_subentry(entry, "garage")
     assert site_config(entry).resources[0].circuit_id == "main"
-    assert default(await change(hass, entry, roof.resource_id, "pv"), "circuit") == "main"
+    form = await change(hass, entry, roof.resource_id, "pv")
+    with pytest.raises(TypeError):
+        default(form, "circuit")  # there is none
 
 
 async def test_other_phases_need_its_meter_set_up_anew(hass: HomeAssistant, entry: MockConfigEntry) -> None:

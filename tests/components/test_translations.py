@@ -11,6 +11,7 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 from custom_components.headroom import meter_findings, variables
+from custom_components.headroom.circuit_repair import CIRCUIT_GONE
 from custom_components.headroom.const import DOMAIN, METER_ENTITIES, METER_MODBUS, METER_REST, METER_SERIAL, PLATFORMS
 from custom_components.headroom.csms.security.own_files import FileProblem
 from custom_components.headroom.metering.fault import Fault
@@ -142,7 +143,10 @@ def test_every_step_shown_has_texts_and_every_text_is_shown() -> None:
     assert shown_steps("token_flow") == subentries["id_token"]["step"].keys()
     assert shown_steps("repairs") <= TEXTS["issues"][STATION_PENDING]["fix_flow"]["step"].keys()
     for key in FLOWS:
-        assert TEXTS["issues"][key]["fix_flow"]["step"].keys() <= shown_steps("repairs") | shown_steps("phase_map_repair") | of_station
+        assert (
+            TEXTS["issues"][key]["fix_flow"]["step"].keys()
+            <= shown_steps("repairs") | shown_steps("phase_map_repair") | shown_steps("circuit_repair") | of_station
+        )
     for texts in subentries.values():
         assert texts["entry_type"] and texts["initiate_flow"]["user"]
 
@@ -228,7 +232,8 @@ def test_every_reason_to_abort_has_a_text() -> None:
     aborts = {
         name: {key for call in called(MODULES[name], {"async_abort"}) for key in strings(argument(call, "reason"))} for name in MODULES
     }
-    for key in FLOWS:
+    assert aborts["circuit_repair"] == TEXTS["issues"][CIRCUIT_GONE]["fix_flow"]["abort"].keys()
+    for key in FLOWS.keys() - {CIRCUIT_GONE}:
         assert aborts["repairs"] <= TEXTS["issues"][key]["fix_flow"]["abort"].keys()
     assert aborts["config_flow"] | aborts["security_flow"] <= TEXTS["config"]["abort"].keys()
     finished = {key for call in called(MODULES["station_security_flow"], {"finish"}) for key in strings(call.args[0])}
@@ -249,6 +254,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
     assert TEXTS["issues"].keys() == raised | {
         STATION_PENDING,
         PHASE_MAP_WRONG,
+        CIRCUIT_GONE,
         LIMIT_SOURCE_GONE,
         LIMIT_SOURCE_SILENT,
         METER_LOST,

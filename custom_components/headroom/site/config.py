@@ -145,3 +145,22 @@ class SiteConfig:
     def root(self) -> Circuit:
         """The main fuse."""
         return next(circuit for circuit in self.circuits if circuit.parent_id is None)
+
+
+GONE_CIRCUIT_ID = "gone"
+
+
+def gone_circuit(root: Circuit) -> Circuit:
+    """Return where everything hangs whose circuit was deleted, until a person says where it does hang.
+
+    The fuse that feeds it is as it was, and nobody knows it any more: nothing may be drawn there.
+    """
+    return Circuit(
+        circuit_id=GONE_CIRCUIT_ID,
+        name="a deleted circuit",
+        parent_id=root.circuit_id,
+        phases=root.phases,
+        fuse_a=root.fuse_a,
+        margin_a=root.fuse_a,
+        wiring=root.wiring,
+    )
