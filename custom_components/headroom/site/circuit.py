@@ -15,6 +15,7 @@ from .credibility import Credibility
 from .snapshot import MeterHealth
 from .spread import Certain
 from .strain import Strain
+from .voltage import Voltage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class CircuitState:
     """Whether it was lost and has not been read since."""
     strain: Strain = field(default_factory=Strain)
     credibility: Credibility = field(default_factory=Credibility)
+    voltage: Voltage = field(default_factory=Voltage)
     given_a: PerPhase = NONE_A
     """The most that PV systems and batteries give there now, as far as they are known."""
     reckoned_more_a: PerPhase = NONE_A
@@ -71,13 +73,14 @@ class CircuitState:
         if reading.spread and self.reading is not None and self.reading.spread:
             reading = replace(reading, current_a=self.reading.current_a)  # until the next turn tells what flows where
         self.reading, self.meter_error, self.arrived_at = reading, None, now
+        self.voltage.take(reading, config.voltage_v)
 
     def forget_meter(self, now: float) -> None:
         """Forget all that its meter said."""
         self.every_s = 0.0
         self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
         self.certain = None
-        self.credibility = Credibility()
+        self.credibility, self.voltage = Credibility(), Voltage()
 
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is."""
@@ -145,6 +148,10 @@ class CircuitState:
     def unmanaged_a(self) -> PerPhase:
         """Return the load besides the cars that is reckoned with: the worst case where nothing else is known."""
         return self.circuit.unmanaged_worst_a if self.unmanaged is None else add(self.unmanaged.load_a, self.reckoned_more_a)
+
+    def voltage_v(self, config: SiteConfig) -> float:
+        """Return the voltage to neutral by which a limit in watts is made amps."""
+        return config.voltage_v if self.voltage.held_v is None else self.voltage.held_v
 
     def unmanaged_total_a(self) -> float:
         """Return the same over all phases together: what may be on each of them is there once."""

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, tzinfo
 from math import fsum
 from typing import Any
 
-from ..csms.composite import is_phase_voltage
 from ..engine.model import Circuit
 from ..engine.peak_demand import WINDOW_S, PeakLimits, Window, ceiling_w, count, held, opened, smoothed
 from ..metering.reading import Reading
@@ -14,6 +13,7 @@ from .circuit import CircuitState
 from .config import SiteConfig
 from .evse import EvseState
 from .snapshot import PeakSnapshot
+from .voltage import of_cars
 
 REGISTER_STEP_WH = 100.0
 """The coarsest step of the energy registers that meters are read by."""
@@ -143,10 +143,7 @@ class Peak:
             return None
         site_w = ceiling_w(goal_w, window)
         self._cars_w = held(self._cars_w, site_w - building_w, goal_w)
-        volts = [
-            volt for evse in evses if evse.session is not None for volt in evse.voltage_v if volt is not None and is_phase_voltage(volt)
-        ]
-        voltage_v = fsum(volts) / len(volts) if volts else config.voltage_v
+        voltage_v = of_cars(evses, config.voltage_v) or config.voltage_v
         self.ceiling = PeakCeiling(site_w=site_w, cars_a=self._cars_w / voltage_v, voltage_v=voltage_v)
         return self.ceiling
 

@@ -20,6 +20,7 @@ from .led import led
 from .snapshot import MeterHealth
 from .spread import as_measured, certain, flowing, reckoned
 from .strain import SLOW_S
+from .voltage import of_cars
 
 BORNE_A = 0.3
 """What cars that obey draw above their limits, all on a conductor together, is made way for from here on; below it is the meters' rounding."""
@@ -65,6 +66,7 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         state.certain = None
         seen = estimate(state.reading.current_a, state.reading.taken_at, draws.values(), state.unmanaged, state.circuit.limit_a())
         state.unmanaged = state.credibility.believed(seen, state.given_a)
+    _hold_voltages(states, evses, config)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
     # Where a car is on its way from one limit to another, what the meter sees may be its doing, and the next step's as well.
     slow = [
@@ -124,6 +126,18 @@ def _hold_against_parts(
             ]
             told = as_measured(state.reading, config.voltage_v) if state.reading.spread else state.reading
             state.credibility.take(told, below[circuit_id], cars, shown, state.given_a, config.voltage_v, now)
+
+
+def _hold_voltages(states: Mapping[str, CircuitState], evses: Iterable[EvseState], config: SiteConfig) -> None:
+    cars_v, circuits = of_cars(evses, config.voltage_v), _circuits(states)
+    metered_v = {
+        circuit_id: metered_v
+        for circuit_id, state in states.items()
+        if state.believed is not None and (metered_v := state.voltage.metered_v) is not None
+    }
+    for circuit_id, state in states.items():
+        above_v = [metered_v[each.circuit_id] for each in path(circuits, circuit_id) if each.circuit_id in metered_v]
+        state.voltage.hold(state.believed, above_v, cars_v, config.voltage_v)
 
 
 def _circuits(states: Mapping[str, CircuitState]) -> dict[str, Circuit]:
@@ -196,14 +210,15 @@ def headrooms(
     rows = []
     for circuit_id, state in states.items():
         circuit, unmanaged_a = state.circuit, state.unmanaged_a()
-        outside = external.lowest(circuit_id, now, config.voltage_v)
+        voltage_v = state.voltage_v(config)
+        outside = external.lowest(circuit_id, now, voltage_v)
         left_a = subtract(limit_a(circuit, outside), unmanaged_a)
         if state.strain.urgency is Urgency.PASSING and outside.per_phase is None:
             left_a = highest(left_a, state.strain.cars_a)  # as it is, until that is seen to last
         leasable_a = subtract(lease_room(circuit, arriving_a[circuit_id], max(least_s, state.may_be_blind_s)), rising_a[circuit_id])
         l1, l2, l3 = subtract(lowest(left_a, leasable_a), reserved[circuit_id])
         ceilings = [
-            *([] if circuit.limit_w is None else [circuit.limit_w / config.voltage_v]),
+            *([] if circuit.limit_w is None else [circuit.limit_w / voltage_v]),
             *([] if outside.phase_sum is None else [outside.phase_sum.limit_a]),
         ]
         sum_a = min(ceilings) - state.unmanaged_total_a() - sum(reserved[circuit_id]) if ceilings else None

@@ -91,7 +91,7 @@ def decide(
     )
     told |= {str(evse.key): _held_a(evse, config, now) for evse in evses if controllable(evse, mode) and not led(evse, mode)}
     leases = leased(states, evses, sessions, told, now)
-    lowest = {circuit_id: external.lowest(circuit_id, now, config.voltage_v) for circuit_id in circuits}
+    lowest = {circuit_id: external.lowest(circuit_id, now, state.voltage_v(config)) for circuit_id, state in states.items()}
     limits_a = {circuit_id: limit_a(circuit, lowest[circuit_id]) for circuit_id, circuit in circuits.items()}
     outside = {circuit_id: whose for circuit_id, circuit in circuits.items() if (whose := held_by(circuit, lowest[circuit_id])) is not None}
     lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
@@ -101,7 +101,7 @@ def decide(
             unmanaged_a=state.unmanaged_a(),
             unmanaged_total_a=state.unmanaged_total_a(),
             limit_w=state.circuit.limit_w,
-            voltage_v=config.voltage_v,
+            voltage_v=state.voltage_v(config),
         )
         for circuit_id, state in states.items()
     }
