@@ -358,6 +358,14 @@ async def test_records_that_could_not_be_opened_are_written_once_they_can(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+def test_a_building_that_draws_more_than_its_worst_case_is_told(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    main = replace(MAIN, worst_seen_a=(0.0, 27.0, 23.0), worst_said_a=(20.0, 20.0, 20.0))
+    async_sync_issues(hass, entry, replace(QUIET, circuits={"main": main}))
+    assert issues(hass)["worst_case_exceeded"].translation_placeholders == {"circuit": "Home", "seen_a": "27", "said_a": "20"}
+    async_sync_issues(hass, entry, QUIET)
+    assert issues(hass) == {}
+
+
 def test_a_site_that_is_not_safe_without_us_is_told_once_the_loop_could_not_mend_it(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     found = (Violation(circuit_id="main", phase=Phase.L2, excess_a=3.2), Violation(circuit_id="main", phase=Phase.L1, excess_s=7.5))
     async_sync_issues(hass, entry, replace(QUIET, dead_man=DeadManHealth(holds=False, violations=found, broken_s=UNMENDED_S - 1)))

@@ -38,6 +38,7 @@ from custom_components.headroom.site_issues import (
     NO_SOLVER,
     RESOURCE_IN_THE_WAY,
     RESOURCE_LOST,
+    WORST_CASE_EXCEEDED,
 )
 from custom_components.headroom.station_issues import (
     FIRMWARE_FAILURES,
@@ -262,6 +263,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         RESOURCE_IN_THE_WAY,
         RESOURCE_LOST,
         DEAD_MAN_BROKEN,
+        WORST_CASE_EXCEEDED,
         NO_SOLVER,
         LOOP_FAILED,
         PHASE_SWITCH_FAILED,

@@ -88,7 +88,7 @@ def test_a_car_that_does_not_obey_counts_with_what_it_draws() -> None:
 
 def test_without_a_meter_the_cars_alone_stay_inside_it() -> None:
     async def story() -> None:
-        async with scenario(ON_L1, ON_L1, imbalance_a=20.0, worst_case_a=5.0) as s:
+        async with scenario(ON_L1, ON_L1, imbalance_a=20.0, worst_case_a=8.0) as s:
             await s.until(30)
             s.meters_silent.add("main")
             await s.until(120)

@@ -273,7 +273,12 @@ def test_what_the_ladder_came_to_is_kept_over_a_restart_in_the_middle_of_a_trans
 def test_a_station_that_forgets_its_limit_over_a_suspension_is_told_again() -> None:
     async def story() -> None:
         building = steps((0.0, 8.0), (60.3, 56.0), (120.3, 40.0), (200.3, 56.0), (260.3, 40.0))
-        async with scenario(Place(quirks=KINDS["forgets_when_suspended"].quirks), building=building, over_limit_s=30.0) as s:
+        async with scenario(
+            Place(quirks=KINDS["forgets_when_suspended"].quirks),
+            building=building,
+            worst_case_a=56.0,
+            over_limit_s=30.0,
+        ) as s:
             await s.until(110)
             assert s.draw_a(1) == 0
             await s.until(190)

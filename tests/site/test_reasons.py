@@ -35,7 +35,7 @@ def test_what_a_station_that_is_away_may_draw_is_in_reserve() -> None:
 
 def test_who_waits_reads_what_is_in_the_way() -> None:
     async def story() -> None:
-        async with scenario(Place(), Place(), Place(), fuse_a=18, worst_case_a=2, over_limit_s=0.0) as s:
+        async with scenario(Place(), Place(), Place(), fuse_a=18, worst_case_a=8, over_limit_s=0.0) as s:
             await s.until(120)
             texts = [s.evse(number).reason_text for number in (1, 2, 3)]
             assert texts[0] == "8 A: Main L1 is full (16 A): the building 8 A"
@@ -74,7 +74,7 @@ def test_a_rule_puts_a_car_first_and_both_read_of_it() -> None:
 def test_a_planned_car_reads_when_it_leaves_what_it_needs_and_by_when_it_has_it() -> None:
     async def story() -> None:
         soon, late = (car(high_level=HighLevel(energy_wh=kwh * 1000, departs_after_s=hours * 3600)) for kwh, hours in ((6, 2), (12, 9)))
-        async with scenario(Place(car=soon), Place(car=late), fuse_a=18, worst_case_a=2, over_limit_s=0.0) as s:
+        async with scenario(Place(car=soon), Place(car=late), fuse_a=18, worst_case_a=8, over_limit_s=0.0) as s:
             await s.until(60)
             texts = [s.evse(number).reason_text for number in (1, 2)]
             assert texts[0].startswith(

@@ -168,7 +168,7 @@ def test_a_limit_from_the_start_of_the_transaction(unit: str) -> None:
 def test_rather_nothing_than_less_than_the_least_rate() -> None:
     async def story() -> None:
         building = steps((0.0, 10.0), (60.0, 52.0), (160.0, 10.0))
-        async with scenario(Place(), building=building) as s:
+        async with scenario(Place(), building=building, worst_case_a=52.0) as s:
             s.site.keep_standing(limit(s, 1, (0, 16.0), least=12.0))
             await s.until(55)
             assert 15 < s.draw_a(1) <= 16

@@ -150,7 +150,7 @@ def test_stays_make_a_habit_that_is_planned_with_until_it_has_passed() -> None:
 
 def test_who_leaves_first_is_served_first_and_who_stays_gets_the_rest() -> None:
     async def story() -> None:
-        async with scenario(Place(), Place(), fuse_a=25.0, worst_case_a=5.0, paced=True) as s:
+        async with scenario(Place(), Place(), fuse_a=25.0, worst_case_a=8.0, paced=True) as s:
             await s.until(90)
             assert abs(s.pilot_a(1) - s.pilot_a(2)) <= 1.0, "nobody knows better than sharing alike"
             s.site.set_need(s.key(1), energy_wh=6000.0, departs_at=START + timedelta(hours=8))

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 import logging
 import math
+from typing import Any
 
 from ..engine.last_resort import Excess
 from ..engine.model import NONE_A, Circuit, PerPhase
-from ..engine.unmanaged import Unmanaged, add, subtract
+from ..engine.unmanaged import Unmanaged, add, highest, subtract
 from ..metering.fault import Trouble
 from ..metering.reading import Reading
 from .config import EvseKey, SiteConfig
@@ -16,6 +17,7 @@ from .snapshot import MeterHealth
 from .spread import Certain
 from .strain import Strain
 from .voltage import Voltage
+from .worst import Worst
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class CircuitState:
     """One circuit of the site."""
 
     circuit: Circuit
+    """As a person set it up, but with a worst case that is never below what was seen."""
     since: float
     """When the loop began to look after it: until its meter would count as lost, its silence is only a start."""
     reading: Reading | None = None
@@ -59,12 +62,40 @@ class CircuitState:
     """The most that PV systems and batteries give there now, as far as they are known."""
     reckoned_more_a: PerPhase = NONE_A
     """By how much its load is reckoned otherwise than it is measured, for what its user says of PV systems and batteries (`resources.py`)."""
+    last_a: PerPhase = NONE_A
+    """What was reckoned of the building when its meter went silent."""
+    worst: Worst = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know of no more than what was said."""
+        self.worst = Worst(said_a=self.circuit.unmanaged_worst_a)
+
+    def recall(self, document: Mapping[str, Any]) -> None:
+        """Take up what was kept of its worst case over a restart, where the same is said of it as then."""
+        if (worst := Worst.from_document(document)).said_a == self.worst.said_a:
+            self.worst = worst
 
     def configure(self, circuit: Circuit, now: float) -> None:
         """Take over a changed circuit; where a meter came or went, what was known by the one before goes too."""
         if circuit.metered != self.circuit.metered:
             self.forget_meter(now)
-        self.circuit = circuit
+        if circuit.unmanaged_worst_a != self.worst.said_a:
+            self.worst = Worst(said_a=circuit.unmanaged_worst_a)
+        self.circuit = replace(circuit, unmanaged_worst_a=self.worst.worst_a)
+
+    def learn_worst(self, unmeasured_a: PerPhase, now: float, posix_s: float) -> bool:
+        """Take over what its building draws above the worst that was said; returns whether the worst case is another one now.
+
+        What cars may draw beyond what is reserved for them while nobody measures them (`unmeasured_a`) is no building's, and currents
+        without a direction beside a power that goes out are none that are drawn.
+        """
+        if self.health is not MeterHealth.OK or self.unmanaged is None or self.reading is None or (self.reading.power_w or 0.0) < 0:
+            return False
+        load_a = subtract(self._certain_a(self.unmanaged), unmeasured_a)
+        changed = self.worst.take(load_a, self.reading.current_a, now, posix_s)
+        if changed:
+            self.circuit = replace(self.circuit, unmanaged_worst_a=self.worst.worst_a)
+        return changed
 
     def take(self, reading: Reading, config: SiteConfig, now: float) -> None:
         """Take in a reading."""
@@ -79,8 +110,14 @@ class CircuitState:
         """Forget all that its meter said."""
         self.every_s = 0.0
         self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
-        self.certain = None
+        self.certain, self.last_a = None, NONE_A
+        self.forget_worst()
         self.credibility, self.voltage = Credibility(), Voltage()
+
+    def forget_worst(self) -> None:
+        """Forget what its building was seen to draw at most: some of it was something else."""
+        self.worst = Worst(said_a=self.worst.said_a)
+        self.circuit = replace(self.circuit, unmanaged_worst_a=self.worst.said_a)
 
     def age_s(self, now: float) -> float | None:
         """Return how old the reading is."""
@@ -107,11 +144,13 @@ class CircuitState:
             self.health = MeterHealth.NONE
         elif self.credibility.trouble is not None or (now - self.since if age_s is None else age_s) > self.lost_after_s(config) - EARLY_S:
             self.health = MeterHealth.LOST
+            if self.unmanaged is not None and self.credibility.trouble is None:
+                self.last_a = self._certain_a(self.unmanaged)
             self.unmanaged = None
         elif age_s is None or age_s > config.meter_stale_after_s - EARLY_S:
             self.health = MeterHealth.STALE
         else:
-            self.health = MeterHealth.OK
+            self.health, self.last_a = MeterHealth.OK, NONE_A
         self._tell()
 
     def _tell(self) -> None:
@@ -146,8 +185,17 @@ class CircuitState:
         return subtract(self.reading.current_a, self.circuit.limit_a())
 
     def unmanaged_a(self) -> PerPhase:
-        """Return the load besides the cars that is reckoned with: the worst case where nothing else is known."""
-        return self.circuit.unmanaged_worst_a if self.unmanaged is None else add(self.unmanaged.load_a, self.reckoned_more_a)
+        """Return the load besides the cars that is reckoned with: the worst case where nothing is known of now, or what was there last."""
+        if self.unmanaged is None:
+            return highest(self.circuit.unmanaged_worst_a, self.last_a)
+        return add(self.unmanaged.load_a, self.reckoned_more_a)
+
+    def _certain_a(self, unmanaged: Unmanaged) -> PerPhase:
+        """Return what flows besides the cars at least, as far as its phases are told: what may be on each of them is there once."""
+        if self.reading is None or not self.reading.spread:
+            return unmanaged.load_a
+        l1, l2, l3 = (load_a / len(self.circuit.phases) for load_a in unmanaged.load_a)
+        return (l1, l2, l3)
 
     def voltage_v(self, config: SiteConfig) -> float:
         """Return the voltage to neutral by which a limit in watts is made amps."""

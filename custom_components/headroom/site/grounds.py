@@ -61,6 +61,7 @@ class Grounds(ABC):
             kept = memory.writes_today
             self._writes_day = date.fromisoformat(kept["day"]) if "day" in kept else None
             self._remembered_writes = dict(kept.get("stations", {}))
+        self._remembered_worst = dict(memory.worst)
         self._chosen_mode = memory.mode
         self.policy = memory.policy
         self._planning = Planning(run_plan, lambda: self.request_turn("plan"))
@@ -127,7 +128,11 @@ class Grounds(ABC):
             for circuit in config.circuits
         }
         for circuit in config.circuits:
-            self._circuits[circuit.circuit_id].configure(circuit, now)
+            state = self._circuits[circuit.circuit_id]
+            if (kept := self._remembered_worst.pop(circuit.circuit_id, None)) is not None:
+                with taking_up(f"the worst case of {circuit.name}"):
+                    state.recall(kept)
+            state.configure(circuit, now)
         self.resources.configure(config.resources, now)
         self._configure_stations(config)
         self.authorization.configure(config.authorization)
@@ -249,6 +254,7 @@ class Grounds(ABC):
             peak=self.peak.document(),
             outside=self._external.documents(self._posix_zero_s()),
             phase_maps=self._phase_maps.document(),
+            worst={circuit_id: state.worst.document() for circuit_id, state in self._circuits.items() if any(state.worst.seen_a)},
             writes_today={
                 "day": (self._writes_day or self._today()).isoformat(),
                 "stations": {identity: each.writes_today for identity, each in self._installers.items()},

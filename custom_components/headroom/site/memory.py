@@ -75,6 +75,8 @@ class SiteMemory:
     """As `OutsideLimits.documents` gives them."""
     writes_today: Mapping[str, Any] = field(default_factory=dict)
     """The day in the site's zone, and what was written to each station."""
+    worst: Mapping[str, Any] = field(default_factory=dict)
+    """By circuit id, as `Worst.document` gives it."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -91,6 +93,7 @@ class SiteMemory:
             "phase_maps": dict(self.phase_maps),
             "outside": list(self.outside),
             "writes_today": dict(self.writes_today),
+            "worst": dict(self.worst),
         }
 
     @classmethod
@@ -112,6 +115,7 @@ class SiteMemory:
             phase_maps=_object(document, "phase_maps"),
             outside=_rows(document, "outside"),
             writes_today=_object(document, "writes_today"),
+            worst=_object(document, "worst"),
         )
 
 

@@ -54,6 +54,8 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
             continue
         if state.reckon_anew or any(evse.key in suddenly for evse in below[circuit_id]):
             state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
+        if state.reckon_anew:
+            state.forget_worst()
         state.reckon_anew = False
         draws = {evse.key: draw for evse in below[circuit_id] if (draw := _draw(evse, now))}
         state.unseen_a = {key: max(draw.high_a) for key, draw in draws.items() if draw.measured_at is None}
@@ -78,6 +80,20 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
     for circuit_id, state in states.items():
         cars_a, waits = may_draw[circuit_id], circuit_id not in above_slow
         state.strain.take(state.circuit, state.believed, state.unmanaged_a(), cars_a, state.least_a, waits=waits, now=now)
+
+
+def learn_worst(states: Mapping[str, CircuitState], evses: Iterable[EvseState], now: float, posix_s: float) -> bool:
+    """Take over what buildings are seen to draw above their worst case; returns whether one of these is another one now."""
+    unmeasured = sums(
+        _circuits(states),
+        (
+            (evse.circuit_id, evse.per_phase(max(0.0, evse.rated_a - evse.reserved_a(now))))
+            for evse in evses
+            if not evse.ready or evse.somewhere
+        ),
+    )
+    learnt = [state.learn_worst(unmeasured[circuit_id], now, posix_s) for circuit_id, state in states.items()]
+    return any(learnt)
 
 
 def comes_to_light(state: CircuitState, evses: Mapping[EvseKey, EvseState], now: float) -> bool:

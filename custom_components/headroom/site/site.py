@@ -28,7 +28,7 @@ from .memory import SiteMemory
 from .orders import limits_wanted, order_lasting, order_lease, remember, sample_doubtful
 from .phase_switching import switch_phases
 from .planning import Basis, Runner
-from .room import read
+from .room import learn_worst, read
 from .showing import Showing
 from .sleepers import wake
 from .snapshot import SiteSnapshot
@@ -200,6 +200,8 @@ class Site(Wishes, Access, Hearing, Showing):
             self._on_memory()
         self.resources.reckon(self._circuits, self.config, now)
         read(self._circuits, evses, self.config, now)
+        if learn_worst(self._circuits, evses, now, utcnow.timestamp()):
+            self._on_memory()
         peak = self.peak.turn(self._circuits[self.config.root.circuit_id], evses, self.config, utcnow.timestamp())
         if self.peak.to_keep(utcnow.timestamp(), self.config.peak):
             self._on_memory()

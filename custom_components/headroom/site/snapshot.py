@@ -64,6 +64,10 @@ class CircuitSnapshot:
     import_wh: float | None = None
     unmanaged_a: PerPhase = NONE_A
     """What the loop reckons everything but the managed cars draws."""
+    worst_seen_a: PerPhase = NONE_A
+    """What that was seen to be for long on a phase where it was more than the worst that a person said; 0 elsewhere."""
+    worst_said_a: PerPhase = NONE_A
+    """The worst that a person said."""
     headroom_a: PerPhase = NONE_A
     """Left for charging, cars included."""
     charging_a: PerPhase = NONE_A

@@ -142,6 +142,8 @@ def _circuit(
         power_w=None if reading is None else reading.power_w,
         import_wh=None if reading is None else reading.import_wh,
         unmanaged_a=state.unmanaged_a(),
+        worst_seen_a=state.worst.seen_a,
+        worst_said_a=state.worst.said_a,
         headroom_a=rows.get(circuit.circuit_id, NONE_A),
         charging_a=charging_a,
         meter=state.health,
