@@ -13,6 +13,7 @@ from .site.snapshot import SiteSnapshot
 
 STATION_PROBLEMS: Mapping[str, str] = {
     "rejects_profiles": "station_rejects_profiles",
+    "unanswered": "station_unanswered",
     "disobedient": "station_disobedient",
     "keeps_other_profile": "station_keeps_other_profile",
 }
@@ -42,7 +43,8 @@ def station_issues(entry: ConfigEntry, snapshot: SiteSnapshot, names: Mapping[st
         if station.problem:
             key = STATION_PROBLEMS.get(station.problem, STATION_PROBLEM)
             placeholders = {"station": names.get(identity, identity), "identity": identity, "problem": station.problem}
-            issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, ir.IssueSeverity.ERROR, placeholders)
+            severity = ir.IssueSeverity.WARNING if station.problem == "unanswered" else ir.IssueSeverity.ERROR  # its network may be all
+            issues[f"{key}_{entry.entry_id}_{identity}"] = Issue(key, severity, placeholders)
         if station.away_since is not None and snapshot.at - station.away_since >= AWAY_LONG:
             placeholders = {"station": names.get(identity, identity), "identity": identity}
             issues[f"{STATION_AWAY}_{entry.entry_id}_{identity}"] = Issue(STATION_AWAY, ir.IssueSeverity.WARNING, placeholders)

@@ -147,6 +147,7 @@ def test_a_meter_that_is_heard_is_no_issue(hass: HomeAssistant, entry: MockConfi
     ("problem", "key"),
     [
         ("rejects_profiles", "station_rejects_profiles"),
+        ("unanswered", "station_unanswered"),
         ("disobedient", "station_disobedient"),
         ("keeps_other_profile", "station_keeps_other_profile"),
         ("other", "station_problem"),

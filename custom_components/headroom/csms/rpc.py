@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from .errors import CallError, CallTimeoutError, StationError, StationOfflineError
 from .frame_log import RECEIVED, SENT, FrameLog
 from .frames import Call, CallFailure, Failure, MalformedFrame, Payload, Result, call_text, error_text, parse, result_text
+from .patience import Patience
 from .validation import PayloadError, Schemas
 
 _LOGGER = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ MOST_WAITING = 128
 """Requests of ours that wait for their turn; whoever comes beyond is told so at once."""
 MOST_AT_ONCE = 16
 """After so many frames the other stations have a turn, however many this one has sent in one go."""
+MOST_GIVEN_UP = 8
+"""Of so many requests that were given up an answer may yet come that tells how late it is."""
 DRAIN_S = 5.0
 """How long requests that came before the connection closed may still be handled."""
 
@@ -66,7 +69,8 @@ class _Outgoing:
     message_id: str
     action: str
     text: str
-    timeout_s: float
+    timeout_s: float | None
+    """None: as long as its station is given for such a request."""
     answer: asyncio.Future[Payload]
     over: Over | None
 
@@ -104,7 +108,7 @@ class Rpc:
         self._schemas = schemas
         self._handle = handle
         self._name = name
-        self._call_timeout_s = call_timeout_s
+        self._patience = Patience(call_timeout_s)
         self._log = FrameLog() if log is None else log
         self._now = now
         self._incoming: deque[tuple[Call, int]] = deque()
@@ -112,6 +116,10 @@ class Rpc:
         self._answering: asyncio.Task[None] | None = None
         self._outgoing: deque[_Outgoing] = deque()
         self._outstanding: tuple[_Outgoing, asyncio.TimerHandle] | None = None
+        self._sent_at = 0.0
+        """When the outstanding one was sent, by the event loop's clock."""
+        self._given_up: dict[str, tuple[str, float]] = {}
+        """The action of each of the last requests that were given up, and when it was sent."""
         self._sending: set[asyncio.Task[None]] = set()
         self._life = secrets.token_hex(4)
         """No message id is used twice for a station, whatever connection it comes by (Part 4, 4.1.4): a late answer finds nobody else's."""
@@ -142,7 +150,8 @@ class Rpc:
         """Send a request and return the response's payload, which is an object; its schema is the caller's business.
 
         Raises PayloadError where the request violates its schema or is no JSON (nothing is sent then), CallError for a CALLERROR,
-        CallTimeoutError, StationOfflineError, and StationError where too many wait already. A caller that is cancelled leaves an
+        CallTimeoutError, StationOfflineError, and StationError where too many wait already. Without `timeout_s` a station whose answers to
+        such requests came late is given longer than others (`patience.py`). A caller that is cancelled leaves an
         outstanding call outstanding: the next one waits for it. `over` hears once of every call for which nothing was raised at once.
         """
         self._schemas.check_request(action, payload)
@@ -161,7 +170,7 @@ class Rpc:
             message_id,
             action,
             text,
-            self._call_timeout_s if timeout_s is None else timeout_s,
+            timeout_s,
             asyncio.get_running_loop().create_future(),
             over,
         )
@@ -258,12 +267,18 @@ class Rpc:
             if outgoing.answer.done():  # its caller has given up before it was sent
                 outgoing.settle(None)
                 continue
-            timer = asyncio.get_running_loop().call_later(outgoing.timeout_s, self._give_up, outgoing)
-            self._outstanding = outgoing, timer
+            self._sent_at = asyncio.get_running_loop().time()
+            self._outstanding = outgoing, self._timer(outgoing)
             sending = asyncio.create_task(self._send_call(outgoing), eager_start=True)
             if not sending.done():
                 self._sending.add(sending)
                 sending.add_done_callback(self._sent)
+
+    def _timeout_s(self, outgoing: _Outgoing) -> float:
+        return self._patience.given_s(outgoing.action) if outgoing.timeout_s is None else outgoing.timeout_s
+
+    def _timer(self, outgoing: _Outgoing) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_at(self._sent_at + self._timeout_s(outgoing), self._give_up, outgoing)
 
     def _drop_abandoned(self) -> None:
         waiting = list(self._outgoing)
@@ -284,14 +299,21 @@ class Rpc:
             self._conclude(outgoing, StationOfflineError(f"{self._name} went away"))
 
     def _give_up(self, outgoing: _Outgoing) -> None:
-        self._conclude(outgoing, CallTimeoutError(f"{outgoing.action}: no answer within {outgoing.timeout_s:g} s"))
+        self._given_up[outgoing.message_id] = (outgoing.action, self._sent_at)
+        if len(self._given_up) > MOST_GIVEN_UP:
+            del self._given_up[next(iter(self._given_up))]
+        self._conclude(outgoing, CallTimeoutError(f"{outgoing.action}: no answer within {self._timeout_s(outgoing):g} s"))
         self._send_next()
 
     def _resolve(self, message_id: str, payload: Any) -> None:
         if self._outstanding is None or self._outstanding[0].message_id != message_id:
-            _LOGGER.debug("%s answered a request that is not outstanding", self._name)
+            if (given_up := self._given_up.pop(message_id, None)) is not None:
+                self._came_late(*given_up)
+            else:
+                _LOGGER.debug("%s answered a request that is not outstanding", self._name)
             return
         outgoing, _ = self._outstanding
+        self._patience.learn(outgoing.action, asyncio.get_running_loop().time() - self._sent_at)
         match payload:
             case Failure(code=code, description=description):
                 self._conclude(outgoing, CallError(outgoing.action, code, description))
@@ -300,6 +322,16 @@ class Rpc:
             case _:
                 self._conclude(outgoing, CallError(outgoing.action, "FormatViolation", "the response is not an object"))
         self._send_next()
+
+    def _came_late(self, action: str, sent_at: float) -> None:
+        """Give a station longer whose answer came after it was given up, for what is outstanding too."""
+        took_s = asyncio.get_running_loop().time() - sent_at
+        self._patience.learn(action, took_s)
+        _LOGGER.debug("%s answered %s after %.1f s", self._name, action, took_s)
+        if self._outstanding is not None and self._outstanding[0].action == action:
+            outgoing, timer = self._outstanding
+            timer.cancel()
+            self._outstanding = outgoing, self._timer(outgoing)
 
     def _conclude(self, outgoing: _Outgoing, outcome: Payload | StationError) -> None:
         if self._outstanding is None or self._outstanding[0] is not outgoing:

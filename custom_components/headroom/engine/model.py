@@ -158,6 +158,8 @@ class ReasonCode(StrEnum):
     """A circuit's meter is silent: its worst case is reckoned with."""
     DISOBEDIENT = "disobedient"
     """The station does not follow its limit: what it draws is reserved for it."""
+    UNANSWERED = "unanswered"
+    """The station does not answer in time: nobody knows which limit holds, and what it may draw is reserved for it."""
     OTHER_SYSTEM = "other_system"
     """Another system's profile leads at the station and can't be taken away: no new car may charge."""
 

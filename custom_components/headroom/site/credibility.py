@@ -77,7 +77,7 @@ class Credibility:
     ) -> None:
         """Take in a reading, with all EVSEs below, the cars and meters that are its parts, and the most that known generators give there now."""
         charging = [evse for evse in below if evse.session is not None and evse.ready]
-        sure = all(evse.settled(now) for evse in charging)
+        sure = all(evse.settled(now) and not evse.unanswered_lease_a for evse in charging)
         power_a = reading.power_at(voltage_v) / voltage_v
         least_a = min(reading.current_a)
         self.undirected = least_a >= -FEEDS_IN_A and (self.undirected or (least_a >= 0 and power_a < -FEEDS_IN_A))

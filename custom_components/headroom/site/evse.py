@@ -56,7 +56,7 @@ class EvseState(EvseHoldings):
             self.excess_a = max(0.0, self.draw_a - limit_a) if self._within(limit_a) else 0.0
         reached = abs(self.draw_a - limit_a) <= REACHED * limit_a + OVERDRAW_A
         self.left = () if reached else tuple(each for each in self.left if now < each[1] + self.response_s)
-        if self._within(limit_a):
+        if self._within(max(limit_a, self.unanswered_lease_a)):  # what was not answered may hold
             self.overdraw_since = None
         elif self.overdraw_since is None:
             self.overdraw_since = now
@@ -100,10 +100,10 @@ class EvseState(EvseHoldings):
         if (found := self.found_lease) is not None:
             self.recalled = replace(found, expires_at=math.inf) if self.unproven else found
 
-    def change(self, before_a: float, now: float) -> None:
-        """Take note that another limit than `before_a` may be in force from now on."""
+    def change(self, before_a: float, now: float, *, doubted: bool = False) -> None:
+        """Take note that another limit than `before_a` may be in force from now on; `doubted`: nobody knew whether that one was."""
         limit_a = self.limit_a(now)
-        if limit_a == before_a:
+        if limit_a == before_a and not doubted:
             return
         self.changed_at, self.previous_a = now, before_a
         self.left = (*(each for each in self.left if now < each[1] + UNSEEN_S), (before_a, now))

@@ -30,6 +30,7 @@ class Problem(StrEnum):
     """Why an EVSE is not led as the others are: what it draws or holds is reserved, and nothing else is reckoned with."""
 
     REJECTS = "rejects_profiles"
+    UNANSWERED = "unanswered"
     DISOBEDIENT = "disobedient"
 
 
@@ -141,6 +142,8 @@ class EvseFacts:
     """That they end was seen just now: what held its lease down is gone, and it need not wait for its next raise."""
     lapses: bool = False
     """Its lease is not to be renewed: whether it ends is to be seen."""
+    answers_s: float = 0.0
+    """How long its station may take to confirm a limit, as far as it was seen to."""
     follows_s: float = 0.0
     """So long its car may take to follow a limit, as learnt."""
     followed_s: float | None = None

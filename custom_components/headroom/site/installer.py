@@ -170,7 +170,7 @@ class Installer(Steps):
             if step.name in ("lease", "fallback") and self._refused(evse, step.name, failures, error):
                 self._backoff.over(step.place)
         elif not isinstance(error, StationOfflineError):
-            self.obedience.unanswered(evse)
+            self.obedience.unanswered(evse, failures)
         self._report.failed(evse)
 
     def _not_told(self, step: Step, *, refused: bool, unanswered: bool) -> None:

@@ -23,6 +23,8 @@ from .words import RESENDS, RESENDS_WHERE_IT_WORKED, Trial, Words
 
 _LOGGER = logging.getLogger(__name__)
 
+UNANSWERED = 3
+"""So many limits in a row that are not answered in time are a problem; one answer may be lost, and shows how long to wait for the next."""
 REFUSALS = 2
 """So many refusals in a row of what was never seen to work lead to another dialect…"""
 REFUSALS_WHERE_IT_WORKED = 4
@@ -51,6 +53,9 @@ class Obedience(Words):
         if step == "lease" and trial.since is None:
             trial.since = self._clock.monotonic()
         answers = trial.refused is None or step in (trial.refused, "lease")
+        if evse.problem is Problem.UNANSWERED and not evse.unanswered_lease_a:
+            evse.problem = None
+            _LOGGER.info("Station %s answers its limits in time again", self._identity)
         if evse.problem is Problem.REJECTS and answers and not evse.unanswered_lease_a:
             if trial.refused is not None or step == "lease":
                 self.learnt.exhausted = False  # it takes what it refused
@@ -58,17 +63,17 @@ class Obedience(Words):
             _LOGGER.info("Station %s takes %s", self._identity, described(self.dialect, self._can))
         self._keep()
 
-    def unanswered(self, evse: EvseState) -> None:
-        """Take note that a limit was not answered at all: nobody knows what holds."""
-        if evse.problem is None:
-            evse.problem = Problem.REJECTS
-            _LOGGER.warning("Station %s does not answer its limits: what it may draw is reserved for it", self._identity)
+    def unanswered(self, evse: EvseState, failures: int) -> None:
+        """Take note that a limit was not answered in time, `failures` times in a row: nobody knows what holds."""
+        if evse.problem is None and failures >= UNANSWERED:
+            evse.problem = Problem.UNANSWERED
+            _LOGGER.warning("Station %s does not answer its limits in time: what it may draw is reserved for it", self._identity)
 
     def refused(self, evse: EvseState, step: str, failures: int, error: CallRejectedError | CallError) -> bool:
         """Take note that it refused a lease or a fallback, `failures` times in a row; returns whether another dialect is tried now."""
         if failures < REFUSALS and not self._searches(evse):
             return False
-        if evse.problem is None:
+        if evse.problem in (None, Problem.UNANSWERED):
             evse.problem = Problem.REJECTS
             words = described(self.dialect, self._can)
             _LOGGER.warning("Station %s does not take %s (%s): what it may draw is reserved for it", self._identity, words, error)

@@ -11,6 +11,8 @@ from .evse_facts import Problem
 from .room import station_row
 from .standing import SOURCE
 
+PROBLEMS = {Problem.DISOBEDIENT: ReasonCode.DISOBEDIENT, Problem.UNANSWERED: ReasonCode.UNANSWERED}
+
 
 @cache
 def _plain(code: ReasonCode) -> Reason:
@@ -27,7 +29,7 @@ def reason_of(
     if not evse.ready:
         return _plain(ReasonCode.OFFLINE)
     if evse.problem is not None:
-        return _plain(ReasonCode.DISOBEDIENT if evse.problem is Problem.DISOBEDIENT else ReasonCode.FALLBACK)
+        return _plain(PROBLEMS.get(evse.problem, ReasonCode.FALLBACK))
     if not evse.allowed:
         return _plain(ReasonCode.PAUSED)
     if evse.exceeding:

@@ -17,6 +17,7 @@ from ..engine.tree import path
 from ..engine.unmanaged import highest, subtract
 from ..engine.write_budget import WriteBudget
 from .evse import EvseState
+from .lateness import UNCONFIRMED_S
 
 AGAIN = 1.25
 """Once those without writes are held, the falls of the others have to be so many times what is beyond before they are let go."""
@@ -90,7 +91,8 @@ def shortened(
 ) -> set[str]:
     """Return whose leases have to be short for all others to be long: those that are to end `early`, and which of `evses` beside them.
 
-    As long as nearly all writes are at hand there are more of them: so many that what is left is inside the limit.
+    As long as nearly all writes are at hand there are more of them: so many that what is left is inside the limit. A station that confirms
+    late is one only where it has to be: a short lease may be over before the next one holds.
     """
     carried_a, limit_a = (beyond_a(circuits, holding.values(), arriving_a, for_s) for for_s in (LEASE_MAX_S, math.inf))
     falls_a = {key: subtract(highest(holding[key].most_a, holding[key].falls_to_a), holding[key].falls_to_a) for key in holding}
@@ -98,7 +100,7 @@ def shortened(
     ranked = sorted(evses, key=lambda key: _last_to_be_short(evses[key], falls_a[key], key)) if _any(limit_a) else []
     for key in [*early, *ranked]:
         way, fall_a = path(circuits, holding[key].circuit_id), falls_a[key]
-        left_a = limit_a if key in evses and evses[key].budget.nearly_full else carried_a
+        left_a = limit_a if key in evses and evses[key].budget.nearly_full and not _confirms_late(evses[key]) else carried_a
         if key not in early and not any(
             left > EPSILON_A and fall > EPSILON_A for circuit in way for left, fall in zip(left_a[circuit.circuit_id], fall_a, strict=True)
         ):
@@ -110,9 +112,12 @@ def shortened(
     return short
 
 
+def _confirms_late(evse: EvseState) -> bool:
+    return evse.answers_s > UNCONFIRMED_S or (evse.unanswered_lease_a > 0 and evse.in_flight_a is None)
+
+
 def _last_to_be_short(evse: EvseState, falls_a: PerPhase, key: str) -> tuple[bool, bool, bool, float, str]:
-    doubt = evse.unanswered_lease_a > 0 and evse.in_flight_a is None
-    return (not evse.may_swing, doubt, not evse.swinging, -max(0.0, evse.budget.left) * sum(falls_a), key)
+    return (not evse.may_swing, _confirms_late(evse), not evse.swinging, -max(0.0, evse.budget.left) * sum(falls_a), key)
 
 
 def _any(beyond_a: Mapping[str, PerPhase]) -> bool:

@@ -15,6 +15,7 @@ from ..csms.station import Station
 from .backoff import Backoff, Place
 from .clock import Clock
 from .evse import EvseState
+from .lateness import UNCONFIRMED_S
 from .obedience import Obedience
 from .others import look, next_correction
 from .proof import ask
@@ -286,7 +287,8 @@ class Steps:
 
     async def _sample(self, evse: EvseState, station: Station) -> None:
         evse.sample_at = self._clock.monotonic() + 60.0
-        if self._samples_on_request:
+        late = (self.latency_s or 0.0) > UNCONFIRMED_S and not self.obedience.known.habits.samples_only_on_request
+        if self._samples_on_request and not late:  # a cut would wait for the answer, and the next sample comes by itself
             await station.trigger("MeterValues", evse.key.evse_id)
 
     async def _ask_transaction(self, evse: EvseState, station: Station) -> None:

@@ -245,7 +245,7 @@ def _text(text: str, mode: Mode) -> str:
 
 def _reasoned_a(limit_a: float, told_a: float | None, reason: Reason) -> float:
     """Return the limit that a reason is about: what is told, or what holds without us."""
-    held_back = reason.code in (ReasonCode.OFFLINE, ReasonCode.NOT_CHARGING, ReasonCode.FALLBACK)
+    held_back = reason.code in (ReasonCode.OFFLINE, ReasonCode.NOT_CHARGING, ReasonCode.FALLBACK, ReasonCode.UNANSWERED)
     return limit_a if told_a is None or held_back else told_a
 
 

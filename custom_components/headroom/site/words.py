@@ -110,7 +110,7 @@ class Words:
         return not self.learnt.exhausted and not self._trial(evse).stuck
 
     def _searches(self, evse: EvseState) -> bool:
-        return evse.problem is not None and self._may_climb(evse)
+        return evse.problem not in (None, Problem.UNANSWERED) and self._may_climb(evse)
 
     def meet(self, station: Station, *, booted: bool) -> None:
         """Take up a station that is ready: as it was left, or from the start where its firmware is new; a boot lets all be tried again."""
@@ -136,7 +136,7 @@ class Words:
                 self._attention.pop(evse.key, None)
                 self._lapses.pop(evse.key, None)
                 self.learnt.heeded_by.discard(evse.key.evse_id)
-            if evse.problem is Problem.REJECTS:
+            if evse.problem in (Problem.REJECTS, Problem.UNANSWERED):
                 evse.problem = None
             evse.dialect = self.dialect
         self._apply()
@@ -148,7 +148,7 @@ class Words:
         for evse in self.evses:
             evse.dialect = self.dialect
             self._apply_proof(evse)
-            evse.follows_s = 0.0 if slow_s is None else slow_s
+            evse.follows_s, evse.answers_s = slow_s or 0.0, self.learnt.acknowledges.slow_s or 0.0
             stuck = evse.problem is Problem.DISOBEDIENT and self._trial(evse).stuck
             evse.uncontrolled = stuck or (self.learnt.exhausted and ignored)
             if evse.uncontrolled and evse.problem is None:

@@ -83,7 +83,7 @@ async def install_lease(evse: EvseState, station: Station, clock: Clock) -> bool
     told = (order.limit_a, order.transaction_id, order.one_phase)
     if wanted is not None and not evse.resend and (wanted.limit_a, wanted.transaction_id, wanted.one_phase) == told:
         evse.wanted_lease = None
-    evse.change(before_a, clock.monotonic())
+    evse.change(before_a, clock.monotonic(), doubted=doubt_a > 0)
     return True
 
 
