@@ -197,9 +197,9 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
             return False
         self.security.configure()
         self._listening.async_apply()
-        known = set(self.site.config.stations)
+        known = set(self.site.approved)
         self.site.configure(site_config(entry))
-        approved = set(self.site.config.stations)
+        approved = set(self.site.approved)
         for identity, subentry_id in self._approved().items():
             if identity not in known:
                 self._memories.async_add(identity, subentry_id)
@@ -234,8 +234,13 @@ class HeadroomCoordinator(DataUpdateCoordinator[SiteSnapshot]):
         return {station.data[CONF_IDENTITY]: station.subentry_id for station in stations}
 
     async def _async_remove(self, identity: str) -> None:
+        await self.site.part(identity)
+        if (subentry_id := self._approved().get(identity)) is not None:  # it was added again meanwhile
+            await self._memories.async_forget(identity)
+            self._memories.async_add(identity, subentry_id)
+            return
         await self.central_system.disconnect(identity, "The station was removed")
-        if identity not in self.site.config.stations:
+        if identity not in self.site.approved:
             self.concerns.forget(identity)
             self.upgrades.async_forget(identity)
             self.async_update_listeners()

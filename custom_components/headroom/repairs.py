@@ -18,6 +18,7 @@ from .issue import Issue
 from .meter_faults import in_words
 from .phase_map_repair import PHASE_MAP_WRONG, PhaseMapFlow, phase_map_issues
 from .protection_issues import protection_issues
+from .removal_repair import STATION_REMOVED, StationRemovedFlow, removal_issues
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
 from .site.snapshot import PendingStation, SiteSnapshot
 from .site_issues import site_issues
@@ -50,7 +51,7 @@ def async_sync_issues(
     names = {station.unique_id: station.title for station in entry.get_subentries_of_type(SUBENTRY_STATION)}
     issues |= site_issues(entry, snapshot, names, partial(in_words, hass), solver=solver) | station_issues(entry, snapshot, names)
     issues |= concern_issues(entry, concerns or Concerns(), names) | protection_issues(entry, snapshot, names)
-    issues |= security_issues(entry) | phase_map_issues(entry, snapshot) | circuit_issues(entry)
+    issues |= security_issues(entry) | phase_map_issues(entry, snapshot) | circuit_issues(entry) | removal_issues(entry, snapshot)
     for issue_id in _raised(hass, entry) - issues.keys():
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     for issue_id, issue in issues.items():
@@ -220,6 +221,7 @@ FLOWS: Mapping[str, Callable[[HeadroomConfigEntry | None, str], RepairsFlow]] = 
     LOGIN_FAILING: LoginFailingFlow,
     PHASE_MAP_WRONG: PhaseMapFlow,
     CIRCUIT_GONE: CircuitGoneFlow,
+    STATION_REMOVED: StationRemovedFlow,
 }
 """What fixes an issue, by what its id begins with."""
 

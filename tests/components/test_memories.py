@@ -1,5 +1,7 @@
 """What is known of stations outlives a restart of Home Assistant, and goes with the station."""
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.memories import StationMemories
+from tests.csms.client import SILENCE
 
 from .raw_station import BOOT, raw_station, until
 
@@ -66,6 +69,24 @@ async def test_a_station_that_is_removed(hass: HomeAssistant, init_integration: 
     hass.config_entries.async_remove_subentry(init_integration, "station_one")
     await hass.async_block_till_done()
     assert files(hass, init_integration) == set()
+
+
+async def test_a_station_that_is_added_again_while_it_is_being_removed(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """It stays connected, and what is known of it is kept as that of the new one."""
+    async with raw_station(init_integration, "CP1") as station:
+        await station.boot()
+        await until(hass, "binary_sensor.left_online", "on")
+        station.answers["SetChargingProfile"] = SILENCE
+        removed = init_integration.subentries["station_one"]
+        hass.config_entries.async_remove_subentry(init_integration, "station_one")
+        while "CP1" not in init_integration.runtime_data.site.leaving:
+            await asyncio.sleep(0)
+        hass.config_entries.async_add_subentry(init_integration, replace(removed, subentry_id="station_anew"))
+        await hass.async_block_till_done()
+        assert hass.states.get("binary_sensor.left_online").state == "on"
+        assert (await station.call("Heartbeat", {}))["currentTime"]
+    assert await hass.config_entries.async_reload(init_integration.entry_id)
+    assert files(hass, init_integration) == {"station_anew"}
 
 
 async def test_a_removal_that_meets_the_stop_keeps_nothing_from_being_written(

@@ -18,6 +18,7 @@ from custom_components.headroom.metering.fault import Fault
 from custom_components.headroom.metering.guess import Finding
 from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
 from custom_components.headroom.protection_issues import OVERDREW, STAGES
+from custom_components.headroom.removal_repair import STATION_REMOVED
 from custom_components.headroom.repairs import FLOWS, REPAIRED, STATION_PENDING
 from custom_components.headroom.security_issues import (
     BELOW_PROFILE,
@@ -234,7 +235,8 @@ def test_every_reason_to_abort_has_a_text() -> None:
         name: {key for call in called(MODULES[name], {"async_abort"}) for key in strings(argument(call, "reason"))} for name in MODULES
     }
     assert aborts["circuit_repair"] == TEXTS["issues"][CIRCUIT_GONE]["fix_flow"]["abort"].keys()
-    for key in FLOWS.keys() - {CIRCUIT_GONE}:
+    assert aborts["removal_repair"] == TEXTS["issues"][STATION_REMOVED]["fix_flow"]["abort"].keys()
+    for key in FLOWS.keys() - {CIRCUIT_GONE, STATION_REMOVED}:
         assert aborts["repairs"] <= TEXTS["issues"][key]["fix_flow"]["abort"].keys()
     assert aborts["config_flow"] | aborts["security_flow"] <= TEXTS["config"]["abort"].keys()
     finished = {key for call in called(MODULES["station_security_flow"], {"finish"}) for key in strings(call.args[0])}
@@ -256,6 +258,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         STATION_PENDING,
         PHASE_MAP_WRONG,
         CIRCUIT_GONE,
+        STATION_REMOVED,
         LIMIT_SOURCE_GONE,
         LIMIT_SOURCE_SILENT,
         METER_LOST,

@@ -14,10 +14,11 @@ from ..engine.write_budget import WriteBudget
 from .authorization import Authorization
 from .circuit import CircuitState
 from .clock import Clock, LoopClock
-from .config import EvseKey, Mode, SiteConfig
+from .config import EvseKey, Mode, SiteConfig, StationConfig
 from .evse import EvseState
 from .installer import Installer
 from .last_resort import LastResort
+from .leaving import Leaving
 from .limits import FirstLease, Lease, LimitsOverTime
 from .memory import EvseMemory, SiteMemory
 from .needs import CarsWord, cars_word
@@ -62,6 +63,8 @@ class Grounds(ABC):
             self._writes_day = date.fromisoformat(kept["day"]) if "day" in kept else None
             self._remembered_writes = dict(kept.get("stations", {}))
         self._remembered_worst = dict(memory.worst)
+        self.leaving = Leaving()
+        self.leaving.recall(memory.stations)
         self._chosen_mode = memory.mode
         self.policy = memory.policy
         self._planning = Planning(run_plan, lambda: self.request_turn("plan"))
@@ -121,7 +124,9 @@ class Grounds(ABC):
 
     def configure(self, config: SiteConfig) -> None:
         """Take over a changed site; connections, sessions and what is installed stay as they are."""
-        self.config = config
+        approved = config.stations
+        online = {identity for identity, state in self._stations.items() if state.online}
+        self.config = config = self.leaving.beside(self.approved, config, online)
         now = self._clock.monotonic()
         self._circuits = {
             circuit.circuit_id: self._circuits.get(circuit.circuit_id, CircuitState(circuit=circuit, since=now))
@@ -136,10 +141,15 @@ class Grounds(ABC):
         self.resources.configure(config.resources, now)
         self._configure_stations(config)
         self.authorization.configure(config.authorization)
-        self.authorization.reservations.of_stations(config.stations)
-        self.standing.of_stations(config.stations)
+        self.authorization.reservations.of_stations(approved)
+        self.standing.of_stations(approved)
         self._keeper.changed(self.authorization.version)
         self.request_turn("user")
+
+    @property
+    def approved(self) -> dict[str, StationConfig]:
+        """The stations that a person added and did not remove, by identity."""
+        return {identity: station for identity, station in self.config.stations.items() if identity not in self.leaving}
 
     @property
     def mode(self) -> Mode:
@@ -165,10 +175,10 @@ class Grounds(ABC):
                     )
                     evse.status_unknown = ready  # nothing has told of one that is added to a station that is there
                     self._recall(evse)
-                if evse.user_max_a == evse.rated_a:
+                if evse.user_max_a in (0.0, evse.rated_a):  # 0 A: its station was leaving
                     evse.user_max_a = evse_config.max_a
                 evse.config, evse.circuit_id = evse_config, station_config.circuit_id
-                evse.user_max_a = min(evse.user_max_a, evse_config.max_a)
+                evse.user_max_a = 0.0 if identity in self.leaving else min(evse.user_max_a, evse_config.max_a)
                 evse.station_external = self._stations.setdefault(identity, StationState(identity=identity)).external
             if (installer := self._installers.get(identity)) is None:
                 installer = self._installers[identity] = Installer(identity, self._clock, self)
@@ -176,7 +186,7 @@ class Grounds(ABC):
             installer.standing = self.standing
             installer.evses = [self._evses[EvseKey(identity, evse.evse_id)] for evse in station_config.evses]
             state = self._stations.setdefault(identity, StationState(identity=identity))
-            state.config = station_config
+            state.config = station_config if self.leaving.admits(identity) else None
             if not state.online and state.away_since is None:
                 state.away_since = self._clock.utcnow()
             if self._turning is not None:
@@ -246,6 +256,7 @@ class Grounds(ABC):
                 )
                 for key, evse in self._evses.items()
             },
+            stations=self.leaving.documents,
             standing=self.standing.documents(),
             authorization=self.authorization.document(),
             visits=self._visits.document(),

@@ -73,7 +73,7 @@ class Hearing(Grounds):
 
     def admit(self, identity: str) -> Admission:
         """Tell how a station that connects is to be answered."""
-        return Admission.ACCEPTED if identity in self.config.stations else Admission.PENDING
+        return Admission.ACCEPTED if identity in self.config.stations and self.leaving.admits(identity) else Admission.PENDING
 
     def handle(self, identity: str, event: StationEvent) -> None:
         """Take in what a station said."""
@@ -96,7 +96,7 @@ class Hearing(Grounds):
             case Disconnected():
                 state.online, state.away_since = False, self._clock.utcnow()
                 self._gone(identity)
-                if state.config is None:
+                if self.leaving.disconnected(identity) or state.config is None:
                     del self._stations[identity]
             case StatusChanged() | TransactionEvent() | Metered():
                 if not self._intake.take(identity, event) and self._dead_man.health.holds:

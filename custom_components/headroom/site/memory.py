@@ -57,6 +57,8 @@ class SiteMemory:
     mode: Mode | None = None
     policy: Policy = Policy.MOST_CARS_READY
     evses: Mapping[str, EvseMemory] = field(default_factory=dict)
+    stations: Sequence[Mapping[str, Any]] = ()
+    """The stations that were reckoned with, as `Leaving.documents` gives them."""
     standing: Sequence[Mapping[str, Any]] = ()
     """As `StandingLimits.documents` gives them."""
     authorization: Mapping[str, Any] = field(default_factory=dict)
@@ -84,6 +86,7 @@ class SiteMemory:
             "mode": None if self.mode is None else str(self.mode),
             "policy": str(self.policy),
             "evses": {key: asdict(evse) for key, evse in self.evses.items()},
+            "stations": list(self.stations),
             "standing": list(self.standing),
             "authorization": dict(self.authorization),
             "visits": dict(self.visits),
@@ -106,6 +109,7 @@ class SiteMemory:
             mode=_one_of(Mode, document.get("mode")),
             policy=_one_of(Policy, document.get("policy")) or Policy.MOST_CARS_READY,
             evses=_evses(_object(document, "evses")),
+            stations=_rows(document, "stations"),
             standing=_rows(document, "standing"),
             authorization=_object(document, "authorization"),
             visits=_object(document, "visits"),

@@ -9,7 +9,8 @@ from .config import EvseKey, Mode
 from .dead_man import DeadManWatch
 from .decision import Decision, DecisionLog, circuit_document, evse_document
 from .grounds import Grounds
-from .snapshot import DeadManHealth, SiteSnapshot
+from .leaving import holds_a
+from .snapshot import DeadManHealth, LeavingStation, SiteSnapshot
 from .stations import Journal
 from .turn import Turn
 from .view import snapshot_of
@@ -90,9 +91,12 @@ class Showing(Grounds):
             mode=self.mode,
             policy=self.policy,
             circuits=self._circuits,
-            stations=self._stations,
+            # One that leaves and comes anew waits for approval as any stranger does.
+            stations={
+                identity: state for identity, state in self._stations.items() if identity not in self.leaving or state.config is None
+            },
             installers=self._installers,
-            evses=self._evses,
+            evses={key: evse for key, evse in self._evses.items() if key.station not in self.leaving},
             turn=self._newest,
             authorization=self.authorization,
             last_resort=self.last_resort,
@@ -105,11 +109,21 @@ class Showing(Grounds):
         )
         return replace(
             drawn,
+            leaving=self._left_over(),
             silences=self._external.silences,
             departure_error_s=self._visits.punctuality.median_s(),
             trigger=self._trigger,
             failing=self._fails_since,
         )
+
+    def _left_over(self) -> dict[str, LeavingStation]:
+        """Return the stations that were removed and go on to hold something."""
+        now, result = self._clock.monotonic(), {}
+        for identity, station in self.leaving.away.items():
+            if most_a := sum(holds_a(evse, now) for evse in self._of(identity)):
+                circuit = self._circuits[station.circuit_id].circuit.name
+                result[identity] = LeavingStation(name=station.name, circuit=circuit, holds_a=most_a)
+        return result
 
     def documents(self, count: int) -> list[dict[str, Any]]:
         """Return the last decisions, the newest last, as JSON-able data."""

@@ -26,6 +26,7 @@ from .intake import Intake
 from .judging import Judgement
 from .memory import SiteMemory
 from .orders import limits_wanted, order_lasting, order_lease, remember, sample_doubtful
+from .parting import Parting
 from .phase_switching import switch_phases
 from .planning import Basis, Runner
 from .room import learn_worst, read
@@ -47,7 +48,7 @@ PAUSE_PER_EVSE_S = 0.0005
 """So long the loop rests after a turn for each EVSE it reckoned with: 500 stations that all speak up leave the others a core's time."""
 
 
-class Site(Wishes, Access, Hearing, Showing):
+class Site(Wishes, Access, Hearing, Parting, Showing):
     """One grid connection under control. Everything happens on the event loop's thread."""
 
     def __init__(
@@ -178,6 +179,8 @@ class Site(Wishes, Access, Hearing, Showing):
 
     def _turn(self, trigger: str) -> None:
         started, now = time.perf_counter(), self._clock.monotonic()
+        for identity in self.leaving.gone(self._of, now):
+            self.let_go(identity)
         evses = list(self._evses.values())
         if self.authorization.turn():
             self._on_memory()

@@ -261,6 +261,16 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeavingStation:
+    """A station that was removed and is told nothing any more; what it holds is reserved on its circuit."""
+
+    name: str
+    circuit: str
+    holds_a: float
+    """The most that may flow there, all its EVSEs together: for good, or by a lease that runs yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SiteSnapshot:
     """The whole site after a turn."""
 
@@ -278,6 +288,8 @@ class SiteSnapshot:
     """None where the site has no meter."""
     resources: Mapping[str, ResourceSnapshot] = field(default_factory=dict)
     """PV systems and home batteries."""
+    leaving: Mapping[str, LeavingStation] = field(default_factory=dict)
+    """Stations that are removed and may let something flow yet, by identity."""
     silences: Sequence[Silence] = ()
     charging_power_w: float = 0.0
     dead_man: DeadManHealth = DeadManHealth()

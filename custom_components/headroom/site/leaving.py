@@ -1,0 +1,121 @@
+"""Stations that were removed from the site and may let something flow yet: it stays reserved until they hold nothing, or a person says that they are off.
+
+Forgetting a station does not switch it off: its cars go on by what it holds, for ever by its fallback.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from ..engine.model import Phase
+from .config import EvseConfig, SiteConfig, StationConfig
+from .evse import EvseState
+from .taking_up import known_fields, taking_up
+
+
+@dataclass(slots=True)
+class _Leaving:
+    config: StationConfig
+    here: bool
+    """Its connection is still the one of when it was removed: it is told to let nothing flow."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """It holds nothing any more and its cars were seen to follow, or it has come back, or can be told nothing."""
+
+
+class Leaving:
+    """Which they are. The site reckons with them as with its own."""
+
+    def __init__(self) -> None:
+        self._stations: dict[str, _Leaving] = {}
+        self._recalled: dict[str, StationConfig] = {}
+        """The stations of before a restart."""
+        self.documents: Sequence[Mapping[str, Any]] = ()
+        """All stations that the site reckons with, as JSON-able data: which were removed while nothing runs here is seen by these."""
+
+    def __contains__(self, identity: object) -> bool:
+        """Tell whether a station leaves."""
+        return identity in self._stations
+
+    @property
+    def away(self) -> Mapping[str, StationConfig]:
+        """Those that are told nothing any more: what they hold, they hold."""
+        return {identity: each.config for identity, each in self._stations.items() if not each.here}
+
+    def beside(self, before: Mapping[str, StationConfig], config: SiteConfig, online: Collection[str]) -> SiteConfig:
+        """Return a changed site with what it reckons with besides: the stations of `before` that it does not have any more.
+
+        `online` are those that are connected. What hung on a circuit that is deleted as well counts at the main fuse.
+        """
+        for identity, station in (self._recalled | dict(before)).items():
+            if identity not in self._stations and identity not in config.stations:
+                self._stations[identity] = _Leaving(station, identity in online)
+        self._recalled = {}
+        for identity in self._stations.keys() & config.stations.keys():
+            self.forget(identity)
+        circuits = {circuit.circuit_id for circuit in config.circuits}
+        for each in self._stations.values():
+            if each.config.circuit_id not in circuits:
+                each.config = replace(each.config, circuit_id=config.root.circuit_id)
+        stations = {**config.stations, **{identity: each.config for identity, each in self._stations.items()}}
+        self.documents = [asdict(station) for station in stations.values()]
+        return replace(config, stations=stations)
+
+    def forget(self, identity: str) -> None:
+        """Reckon with it no more."""
+        if (leaving := self._stations.pop(identity, None)) is not None:
+            leaving.over.set()
+
+    def admits(self, identity: str) -> bool:
+        """Tell whether a station's connection is one that it may be told its limits by; whoever comes anew is a stranger."""
+        return (leaving := self._stations.get(identity)) is None or leaving.here
+
+    def disconnected(self, identity: str) -> bool:
+        """Take note that a connection has closed; True where it was that of a station that leaves."""
+        if (leaving := self._stations.get(identity)) is None:
+            return False
+        leaving.here = False
+        leaving.over.set()
+        return True
+
+    async def wait(self, identity: str) -> None:
+        """Return once a station that leaves holds nothing and its cars were seen to follow, or it can be told nothing any more."""
+        if (leaving := self._stations.get(identity)) is not None and leaving.here:
+            await leaving.over.wait()
+
+    def gone(self, evses_of: Callable[[str], Sequence[EvseState]], now: float) -> Sequence[str]:
+        """Return those that hold nothing any more, and whose cars have had the time to follow; as far as all is known."""
+        gone = []
+        for identity, leaving in self._stations.items():
+            evses = evses_of(identity)
+            if any(holds_a(evse, now) for evse in evses):
+                continue
+            reserved = [evse for evse in evses if evse.reserved_a(now)]
+            if not any(evse.session is not None for evse in reserved):
+                leaving.over.set()  # no more is to be seen of it
+            if not reserved:
+                gone.append(identity)
+        return gone
+
+    def recall(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Take over the stations of before a restart: those that the site does not have any more were removed meanwhile, or leave yet."""
+        for document in documents:
+            with taking_up("a station"):
+                station = _station_from(document)
+                self._recalled[station.identity] = station
+
+
+def _station_from(document: Mapping[str, Any]) -> StationConfig:
+    evses = tuple(
+        EvseConfig(
+            **known_fields(EvseConfig, evse)
+            | {conductors: tuple(Phase(phase) for phase in evse[conductors]) for conductors in ("grid_phases", "conductors")}
+        )
+        for evse in document["evses"]
+    )
+    return StationConfig(**known_fields(StationConfig, document) | {"evses": evses})
+
+
+def holds_a(evse: EvseState, now: float) -> float:
+    """Return the most that an EVSE lets flow or may, for good or by what runs yet."""
+    return max([evse.lasting_a, evse.inherited_a, *(limit_a for limit_a, _ in evse.held(now))])

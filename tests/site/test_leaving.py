@@ -1,0 +1,166 @@
+"""A station is removed: its hardware goes on by what it holds, so that it is told to let nothing flow, or goes on to be reckoned with."""
+
+from dataclasses import replace
+
+import pytest
+
+from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.site.config import Mode
+from simulator.virtual import run
+
+from .harness import Place, Scenario, scenario, steps
+
+REMOVED_S = 60.0
+THREE = (Place(), Place(), Place())
+BUILDING = steps((0.0, 25.0))
+
+
+def remove(s: Scenario, identity: str = "CP1") -> None:
+    """The user removes a station."""
+    s.configure(stations={other: station for other, station in s.config.stations.items() if other != identity})
+
+
+async def part(s: Scenario, identity: str = "CP1") -> None:
+    """The user removes a station, and its connection is closed as it is in Home Assistant; it finds no way back."""
+    remove(s, identity)
+    await s.site.part(identity)
+    await s.fault(f"offline:{identity}")
+    await s.wait(1)
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_a_station_that_is_there_is_told_to_let_nothing_flow_before_its_share_goes_to_the_others(metered: bool) -> None:
+    async def story() -> None:
+        async with scenario(*THREE, building=BUILDING, metered=metered, dead_man_from_s=REMOVED_S) as s:
+            await s.until(REMOVED_S)
+            before_a = s.draws_a()
+            await part(s)
+            assert s.fallback_a(1) == 0.0, "it holds for good"
+            assert s.time_s < REMOVED_S + 15
+            await s.until(180)
+            assert "CP1" not in s.site.config.stations
+            assert s.draw_a(1) == 0.0
+            assert s.draw_a(2) > before_a[1] + 3.0
+            assert max(s.main_a()) <= 61.0
+            assert s.site.snapshot.leaving == {}
+
+    run(story())
+
+
+def test_what_a_station_holds_that_is_away_stays_reserved_until_a_person_says_that_it_is_off() -> None:
+    async def story() -> None:
+        async with scenario(*THREE, building=BUILDING, metered=False, dead_man_from_s=REMOVED_S) as s:
+            await s.until(REMOVED_S - 30)
+            held_a = s.fallback_a(1)
+            assert held_a
+            await s.fault("offline:CP1")
+            await s.until(REMOVED_S)
+            await part(s)
+            assert s.time_s < REMOVED_S + 2, "there is nothing to wait for"
+            await s.until(180)
+            assert s.draw_a(1) > 6.0, "it charges on"
+            assert max(s.main_a()) <= 61.0
+            (leaving,) = s.site.snapshot.leaving.values()
+            assert (leaving.name, leaving.circuit, leaving.holds_a) == ("CP1", "Main", held_a)
+            assert "CP1" not in s.site.snapshot.stations
+            assert s.key(1) not in s.site.snapshot.evses
+
+            await s.vanish()
+            await s.wait(5)
+            await s.come_back()
+            await s.wait(120)
+            assert max(s.main_a()) <= 61.0
+            assert s.site.snapshot.leaving["CP1"].holds_a == held_a
+
+            before_a = s.draw_a(2)
+            s.unplug(1)
+            s.site.let_go("CP1")
+            await s.wait(60)
+            assert s.draw_a(2) > before_a + 3.0
+            assert s.site.snapshot.leaving == {}
+
+    run(story())
+
+
+def test_a_station_that_is_removed_while_nothing_runs_here_is_reckoned_with_from_the_start() -> None:
+    async def story() -> None:
+        async with scenario(*THREE, building=BUILDING, metered=False) as s:
+            await s.until(REMOVED_S)
+            held_a = s.fallback_a(1)
+            await s.fault("offline:CP1")
+            await s.vanish()
+            s.config = replace(s.config, stations={other: s.config.stations[other] for other in ("CP2", "CP3")})
+            await s.wait(5)
+            await s.come_back()
+            await s.wait(120)
+            assert s.site.snapshot.leaving["CP1"].holds_a == held_a
+            assert max(s.main_a()) <= 61.0
+
+    run(story())
+
+
+def test_a_station_that_does_not_answer_is_not_waited_for_in_vain() -> None:
+    async def story() -> None:
+        async with scenario(*THREE, building=BUILDING, metered=False, dead_man_from_s=REMOVED_S) as s:
+            await s.until(REMOVED_S)
+            held_a = s.fallback_a(1)
+            await s.fault("rejecting:CP1")
+            await part(s)
+            assert s.time_s < REMOVED_S + 65
+            await s.until(180)
+            assert s.site.snapshot.leaving["CP1"].holds_a >= (held_a or 0.0) > 0.0
+            assert max(s.main_a()) <= 61.0
+
+    run(story())
+
+
+def test_a_removed_station_that_comes_back_is_a_stranger_until_it_is_added_again() -> None:
+    async def story() -> None:
+        async with scenario(*THREE, building=BUILDING, metered=False, dead_man_from_s=REMOVED_S) as s:
+            await s.until(REMOVED_S - 30)
+            await s.fault("offline:CP1")
+            await s.until(REMOVED_S)
+            await part(s)
+            await s.fault("reboot:CP1")
+            await s.fault("offline:CP1", on=False)
+            await s.until(REMOVED_S + 60)
+            assert "CP1" in s.site.snapshot.pending
+            assert "CP1" in s.site.snapshot.leaving
+            assert max(s.main_a()) <= 61.0
+            await s.approve(1)
+            await s.until(240)
+            assert s.site.snapshot.leaving == {}
+            assert s.evse(1).user_max_a == 32.0
+            assert s.draw_a(1) > 6.0
+            assert max(s.main_a()) <= 61.0
+
+    run(story())
+
+
+def test_a_row_is_taken_down_with_its_circuit_while_its_stations_are_off() -> None:
+    async def story() -> None:
+        row = Circuit(circuit_id="row", name="Row", parent_id="main", fuse_a=32.0, margin_a=2.0)
+        async with scenario(Place(circuit_id="row"), *THREE[1:], building=BUILDING, circuits=(row,), metered=False) as s:
+            await s.until(REMOVED_S)
+            held_a = s.fallback_a(1)
+            await s.fault("offline:CP1")
+            s.configure(circuits=(s.config.root,), stations={other: s.config.stations[other] for other in ("CP2", "CP3")})
+            await s.until(180)
+            (leaving,) = s.site.snapshot.leaving.values()
+            assert (leaving.circuit, leaving.holds_a) == ("Main", held_a)
+            assert max(s.main_a()) <= 61.0
+
+    run(story())
+
+
+def test_where_nothing_is_sent_nothing_is_waited_for() -> None:
+    async def story() -> None:
+        async with scenario(*THREE, building=steps((0.0, 8.0)), dead_man_from_s=None) as s:
+            await s.until(REMOVED_S)
+            s.site.set_mode(Mode.OFF)
+            await part(s)
+            assert s.time_s < REMOVED_S + 2
+            await s.wait(5)
+            assert s.site.snapshot.leaving.keys() == {"CP1"}
+
+    run(story())
