@@ -1,14 +1,16 @@
 """A meter that falls silent: first nothing rises, then the worst case holds, and all is well once it speaks."""
 
+from collections.abc import Callable
 from dataclasses import replace
 import logging
 
 import pytest
 
 from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.metering.reading import Reading
 from simulator.virtual import run
 
-from .harness import Place, scenario, steps
+from .harness import Place, Scenario, scenario, steps
 
 ROW = Circuit(circuit_id="row", name="Row", parent_id="main", fuse_a=32.0, margin_a=2.0, unmanaged_worst_a=(12.0, 12.0, 12.0), metered=True)
 
@@ -197,5 +199,40 @@ def test_a_car_that_follows_again_behind_a_silent_meter_is_led_again() -> None:
             await s.until(120)
             assert s.site.snapshot.circuits["main"].meter == "lost" and s.problem(1) is None
             assert s.reason(1) != "disobedient" and abs(s.draw_a(1) - s.draw_a(2)) <= 1.1, s.story()
+
+    run(story())
+
+
+def tell(s: Scenario, told: Callable[[Reading], Reading]) -> None:
+    """Have the site hear something else than its meter says."""
+    hear = s.site.update_reading
+    s.site.update_reading = lambda measured_id, reading: hear(measured_id, told(reading))  # type: ignore[method-assign]
+
+
+def every(seconds: float) -> Callable[[Reading], Reading]:
+    """Tell the same reading, power and registers apart, until the next one is due after so many seconds."""
+    newest: Reading | None = None
+
+    def told(reading: Reading) -> Reading:
+        nonlocal newest
+        if newest is None or reading.taken_at - newest.taken_at >= seconds - 0.01:
+            newest = replace(reading, power_w=None)
+        return replace(newest, import_wh=reading.import_wh)
+
+    return told
+
+
+def test_a_reading_that_is_told_again_is_no_new_one() -> None:
+    """The currents come each 10 s, a register beside them each second: a car's change since the reading is not the building's."""
+
+    async def story() -> None:
+        building = steps((0.0, 10.0), *((60.0 + 30 * turn, 10.0 if turn % 2 else 24.0) for turn in range(8)))
+        async with scenario(*[Place()] * 3, building=building, over_limit_s=12.0) as s:
+            tell(s, every(10.0))
+            await s.until(300)
+            drawn_a = [sum(moment.draws_a) for moment in s.between(60, 300)]
+            assert sum(drawn_a) / len(drawn_a) > 35 and min(drawn_a) > 30, "what the building leaves is theirs"
+            assert max(moment.main_a[0] for moment in s.between(60, 300)) < 75, "nothing but the building's own step until it is read"
+            assert s.site.snapshot.circuits["main"].import_wh is not None
 
     run(story())

@@ -98,7 +98,11 @@ class CircuitState:
         return changed
 
     def take(self, reading: Reading, config: SiteConfig, now: float) -> None:
-        """Take in a reading."""
+        """Take in a reading; one of no later time that shows the same load is an old one told again, with newer registers at most."""
+        if self.reading is not None and reading.taken_at <= self.reading.taken_at and _same_load(reading, self.reading):
+            self.reading = replace(reading, taken_at=self.reading.taken_at, current_a=self.reading.current_a)
+            self.meter_error = None
+            return
         if self.reading is not None and (apart_s := reading.taken_at - self.reading.taken_at) <= config.meter_lost_after_s:
             self.every_s = max(apart_s, EVERY_EASES * self.every_s)
         if reading.spread and self.reading is not None and self.reading.spread:
@@ -206,3 +210,8 @@ class CircuitState:
         if self.unmanaged is None or self.reading is None or not self.reading.spread:
             return sum(self.unmanaged_a())
         return max(self.unmanaged.load_a) + sum(self.reckoned_more_a)
+
+
+def _same_load(a: Reading, b: Reading) -> bool:
+    """Tell whether two readings show the very same; of one power of several phases the currents are only reckoned."""
+    return a.power_w == b.power_w if a.spread and b.spread else a.current_a == b.current_a
