@@ -304,3 +304,33 @@ async def test_a_device_that_reports_only_changes_is_as_fresh_as_its_newest_repo
     say(hass, "W", produced="unavailable")
     await turn()
     assert isinstance(heard.told[-1], MeterError)
+
+
+async def test_what_is_not_needed_makes_no_reading_of_its_own(hass: HomeAssistant, run: Run, freezer: FrozenDateTimeFactory) -> None:
+    """A register that counts each second does not tell old currents again; the next ones bring it along."""
+    say(hass, "A", i1=10, i2=8, i3=5)
+    say(hass, "kWh", imported=1)
+    say(hass, "W", total=5000)
+    heard = run(EntityMeterConfig(currents=CURRENTS, total_power="sensor.total", import_wh="sensor.imported"))
+    await turn()
+    freezer.tick(timedelta(seconds=5))
+    say(hass, "kWh", imported=2)
+    say(hass, "W", total=5100)
+    await turn()
+    assert len(heard.told) == 1
+    say(hass, "A", i1=11, i2=9, i3=6)
+    await turn()
+    assert len(heard.told) == 2 and (heard.reading.import_wh, heard.reading.power_w) == (2000.0, 5100.0)
+
+
+async def test_a_total_that_comes_after_its_currents_mends_what_the_old_one_made_of_them(hass: HomeAssistant, run: Run) -> None:
+    say(hass, "A", i1=30, i2=30, i3=30)
+    say(hass, "W", total=20_000)
+    heard = run(EntityMeterConfig(currents=CURRENTS, total_power="sensor.total"))
+    await turn()
+    say(hass, "A", i1=1, i2=1, i3=1)
+    await turn()
+    assert isinstance(heard.told[-1], MeterError), "20 kW are not to be had of 3 A"
+    say(hass, "W", total=600)
+    await turn()
+    assert heard.reading.current_a == (1.0, 1.0, 1.0)

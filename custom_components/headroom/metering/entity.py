@@ -47,7 +47,7 @@ class EntityMeterConfig:
 
 
 class EntityMeter:
-    """Makes one reading of the states of several entities, each time one of them reports; `currents_of` says how.
+    """Makes one reading of the states of several entities, each time a needed one reports; `currents_of` says how.
 
     A needed entity without a number means no reading; the oldest of the needed ones dates it. An energy without a number is left out.
     """
@@ -67,7 +67,10 @@ class EntityMeter:
         return self._take()
 
     async def run(self, on_reading: OnReading, on_health: OnHealth) -> None:
-        """Hand on a reading at once, and after each report, until cancelled. Reports of one moment make one reading."""
+        """Hand on a reading at once, and after each report of a needed entity, until cancelled. Reports of one moment make one reading.
+
+        What is not needed comes along: for its report alone the rest would be handed on again, as old as it is.
+        """
         config = self._config
         optional = (config.total_power, config.exported_total, config.import_wh, config.export_wh)
         watched = {*self._needed, *(entity_id for entity_id in optional if entity_id is not None)}
@@ -78,7 +81,8 @@ class EntityMeter:
         def on_report(event: Event[EventStateChangedData] | Event[EventStateReportedData]) -> None:
             if (state := event.data["new_state"]) is not None:
                 self._note(state)
-            reported.set()
+            if broken or event.data["entity_id"] in self._needed:  # one that is not needed may be what is wrong
+                reported.set()
 
         self._note_all()
         unsubscribe = (
