@@ -26,6 +26,7 @@ from .station_access import station_subentry
 from .station_form import StationDraft, pending_stations
 from .station_issues import concern_issues, station_issues
 from .station_security_flow import StationSecuritySteps
+from .worst_case_repair import WORST_CASE_EXCEEDED, WorstCaseFlow, worst_case_issues
 
 if TYPE_CHECKING:  # the coordinator raises these repairs
     from .coordinator import HeadroomConfigEntry
@@ -52,6 +53,7 @@ def async_sync_issues(
     issues |= site_issues(entry, snapshot, names, partial(in_words, hass), solver=solver) | station_issues(entry, snapshot, names)
     issues |= concern_issues(entry, concerns or Concerns(), names) | protection_issues(entry, snapshot, names)
     issues |= security_issues(entry) | phase_map_issues(entry, snapshot) | circuit_issues(entry) | removal_issues(entry, snapshot)
+    issues |= worst_case_issues(entry, snapshot)
     for issue_id in _raised(hass, entry) - issues.keys():
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     for issue_id, issue in issues.items():
@@ -222,6 +224,7 @@ FLOWS: Mapping[str, Callable[[HeadroomConfigEntry | None, str], RepairsFlow]] = 
     PHASE_MAP_WRONG: PhaseMapFlow,
     CIRCUIT_GONE: CircuitGoneFlow,
     STATION_REMOVED: StationRemovedFlow,
+    WORST_CASE_EXCEEDED: WorstCaseFlow,
 }
 """What fixes an issue, by what its id begins with."""
 

@@ -25,7 +25,6 @@ RESOURCE_LOST = "resource_lost"
 RESOURCE_IN_THE_WAY = "resource_in_the_way"
 LIMIT_SOURCE_SILENT = "limit_source_silent"
 LIMIT_SOURCE_GONE = "limit_source_gone"
-WORST_CASE_EXCEEDED = "worst_case_exceeded"
 DEAD_MAN_BROKEN = "dead_man_broken"
 LOOP_FAILED = "loop_failed"
 NO_SOLVER = "no_solver"
@@ -52,16 +51,6 @@ def site_issues(
                 key,
                 ir.IssueSeverity.WARNING,
                 {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": in_words(circuit.meter_error)},
-            )
-        if any(circuit.worst_seen_a):
-            issues[f"{WORST_CASE_EXCEEDED}_{entry.entry_id}_{circuit_id}"] = Issue(
-                WORST_CASE_EXCEEDED,
-                ir.IssueSeverity.WARNING,
-                {
-                    "circuit": circuit.circuit.name,
-                    "seen_a": f"{max(circuit.worst_seen_a):g}",
-                    "said_a": f"{max(circuit.worst_said_a):g}",
-                },
             )
         if (found := circuit.disagreement) is not None:
             key = METER_DISAGREES[found.suspicion]

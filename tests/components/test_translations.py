@@ -39,7 +39,6 @@ from custom_components.headroom.site_issues import (
     NO_SOLVER,
     RESOURCE_IN_THE_WAY,
     RESOURCE_LOST,
-    WORST_CASE_EXCEEDED,
 )
 from custom_components.headroom.station_issues import (
     FIRMWARE_FAILURES,
@@ -53,6 +52,7 @@ from custom_components.headroom.station_issues import (
     STATION_TOKENS,
 )
 from custom_components.headroom.station_security_flow import UPGRADE_ERRORS
+from custom_components.headroom.worst_case_repair import WORST_CASE_EXCEEDED
 from tests.conftest import TEXTS
 
 COMPONENT = Path(__file__).parents[2] / "custom_components" / DOMAIN
@@ -235,8 +235,9 @@ def test_every_reason_to_abort_has_a_text() -> None:
         name: {key for call in called(MODULES[name], {"async_abort"}) for key in strings(argument(call, "reason"))} for name in MODULES
     }
     assert aborts["circuit_repair"] == TEXTS["issues"][CIRCUIT_GONE]["fix_flow"]["abort"].keys()
+    assert aborts["worst_case_repair"] == TEXTS["issues"][WORST_CASE_EXCEEDED]["fix_flow"]["abort"].keys()
     assert aborts["removal_repair"] == TEXTS["issues"][STATION_REMOVED]["fix_flow"]["abort"].keys()
-    for key in FLOWS.keys() - {CIRCUIT_GONE, STATION_REMOVED}:
+    for key in FLOWS.keys() - {CIRCUIT_GONE, STATION_REMOVED, WORST_CASE_EXCEEDED}:
         assert aborts["repairs"] <= TEXTS["issues"][key]["fix_flow"]["abort"].keys()
     assert aborts["config_flow"] | aborts["security_flow"] <= TEXTS["config"]["abort"].keys()
     finished = {key for call in called(MODULES["station_security_flow"], {"finish"}) for key in strings(call.args[0])}

@@ -1,5 +1,7 @@
 """A building that draws more than the worst that a person said of it: what it was seen to draw is its worst case then."""
 
+from dataclasses import replace
+
 import pytest
 
 from custom_components.headroom.site.snapshot import MeterHealth
@@ -70,9 +72,11 @@ def test_what_passes_soon_changes_nothing(lasts_s: float, seen: bool) -> None:
     run(story())
 
 
-def _seen(worst: Worst, load_a: float, from_s: int, to_s: int, *, flows_a: float = 30.0, posix_s: float = 0.0) -> None:
+def _seen(
+    worst: Worst, load_a: float, from_s: int, to_s: int, *, flows_a: float = 30.0, limit_a: float = 63.0, posix_s: float = 0.0
+) -> None:
     for now in range(from_s, to_s):
-        worst.take((load_a, 0.0, 0.0), (flows_a, 0.0, 0.0), float(now), posix_s + now)
+        worst.take((load_a, 0.0, 0.0), (flows_a, 0.0, 0.0), (limit_a,) * 3, float(now), posix_s + now)
 
 
 def test_what_meters_may_be_apart_by_is_no_load() -> None:
@@ -83,7 +87,7 @@ def test_what_meters_may_be_apart_by_is_no_load() -> None:
     assert worst.worst_a == (7.0, 0.0, 0.0)
 
 
-def test_the_highest_that_lasted_is_forgotten_a_month_after_it_was_there_last() -> None:
+def test_the_highest_that_lasted_is_forgotten_a_week_after_it_was_there_last() -> None:
     worst = Worst(said_a=(12.0, 12.0, 12.0))
     _seen(worst, 20.0, 0, 90)
     _seen(worst, 15.0, 90, 180)
@@ -96,3 +100,48 @@ def test_what_was_kept_is_what_was_known() -> None:
     worst = Worst(said_a=(12.0, 12.0, 12.0))
     _seen(worst, 20.0, 0, 90)
     assert Worst.from_document(worst.document()).worst_a == worst.worst_a
+
+
+def test_more_than_the_limit_is_never_learnt() -> None:
+    """Beside a building that fills its fuse no fallback has room, and none has less."""
+    worst = Worst(said_a=(12.0, 12.0, 12.0))
+    _seen(worst, 45.0, 0, 90, limit_a=38.0)
+    assert worst.worst_a == (38.0, 12.0, 12.0)
+
+
+def test_what_a_station_drew_before_it_was_added_is_no_building() -> None:
+    async def story() -> None:
+        async with scenario(
+            Place(),
+            Place(car=None),
+            fuse_a=40,
+            worst_case_a=SAID_A,
+            building=steps((0.0, 4.0), (10.0, 20.0), (100.0, 4.0)),
+            dead_man_from_s=None,
+        ) as s:
+            await s.until(120)
+            assert any(s.site.snapshot.circuits["main"].worst_seen_a)
+            config = s.site.config
+            s.site.configure(replace(config, stations={identity: each for identity, each in config.stations.items() if identity != "CP2"}))
+            s.site.let_go("CP2")
+            await s.until(130)
+            s.site.configure(config)
+            await s.until(140)
+            assert not any(s.site.snapshot.circuits["main"].worst_seen_a)
+
+    run(story())
+
+
+def test_a_person_may_say_that_it_does_not_come_again() -> None:
+    async def story() -> None:
+        async with scenario(
+            Place(), fuse_a=40, worst_case_a=SAID_A, dead_man_from_s=None, building=steps((0.0, 4.0), (10.0, 20.0), (100.0, 4.0))
+        ) as s:
+            await s.until(120)
+            fallback_a = s.site._evses[s.key(1)].fallback_a
+            s.site.forget_worst("main")
+            await s.until(160)
+            assert s.site.snapshot.circuits["main"].circuit.unmanaged_worst_a == (SAID_A,) * 3
+            assert (s.site._evses[s.key(1)].fallback_a or 0.0) > (fallback_a or 0.0)
+
+    run(story())

@@ -92,7 +92,7 @@ class CircuitState:
         if self.health is not MeterHealth.OK or self.unmanaged is None or self.reading is None or (self.reading.power_w or 0.0) < 0:
             return False
         load_a = subtract(self._certain_a(self.unmanaged), unmeasured_a)
-        changed = self.worst.take(load_a, self.reading.current_a, now, posix_s)
+        changed = self.worst.take(load_a, self.reading.current_a, self.circuit.limit_a(), now, posix_s)
         if changed:
             self.circuit = replace(self.circuit, unmanaged_worst_a=self.worst.worst_a)
         return changed

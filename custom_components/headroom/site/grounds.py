@@ -28,6 +28,7 @@ from .peak import Peak
 from .phase_maps import PhaseMaps
 from .planning import Planning, Runner
 from .resources import Resources
+from .room import path_ids
 from .shadow import Shadow
 from .standing import StandingLimits
 from .stations import StationState
@@ -175,6 +176,10 @@ class Grounds(ABC):
                     )
                     evse.status_unknown = ready  # nothing has told of one that is added to a station that is there
                     self._recall(evse)
+                    if self._turning is not None:
+                        # What it drew before it was known here counted as the building.
+                        for circuit_id in path_ids(self._circuits, evse.circuit_id):
+                            self._circuits[circuit_id].forget_worst()
                 if evse.user_max_a in (0.0, evse.rated_a):  # 0 A: its station was leaving
                     evse.user_max_a = evse_config.max_a
                 evse.config, evse.circuit_id = evse_config, station_config.circuit_id

@@ -34,6 +34,13 @@ class Wishes(Grounds):
         self._on_memory()
         self.request_turn("user")
 
+    def forget_worst(self, circuit_id: str) -> None:
+        """Reckon with the worst case of a circuit that was said, and no more with what it was seen to draw: it can't come again."""
+        if (state := self._circuits.get(circuit_id)) is not None:
+            state.forget_worst()
+            self._on_memory()
+            self.request_turn("user")
+
     def set_policy(self, policy: Policy) -> None:
         """Share by another policy from the next turn on."""
         self.policy = policy

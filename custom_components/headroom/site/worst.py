@@ -6,14 +6,14 @@ import math
 from typing import Any
 
 from ..engine.model import NONE_A, PerPhase
-from ..engine.unmanaged import highest
+from ..engine.unmanaged import highest, lowest
 
 LASTS_S = 60.0
 """What is over sooner a breaker carries beside the fallbacks, and it may be a car that is still taken for the building."""
 SURELY_A = 1.0
 SURELY = 0.05
 """By so much, and by this share of all that flows, may the meters of a circuit and of its cars be apart."""
-KEPT_S = 30 * 86_400.0
+KEPT_S = 7 * 86_400.0
 """So long it is reckoned with after it was seen last."""
 
 
@@ -35,14 +35,17 @@ class Worst:
         """What to reckon with."""
         return highest(self.said_a, self.seen_a)
 
-    def take(self, load_a: PerPhase, flows_a: PerPhase, now: float, posix_s: float) -> bool:
-        """Take in the load besides the cars, with all that flows; returns whether the worst case is another one now."""
+    def take(self, load_a: PerPhase, flows_a: PerPhase, limit_a: PerPhase, now: float, posix_s: float) -> bool:
+        """Take in the load besides the cars, with all that flows; returns whether the worst case is another one now.
+
+        What is more than the circuit's limit no fallback can mend: nothing is left for them at the limit.
+        """
         before_a = self.seen_a
         if posix_s - self.seen_at > KEPT_S:
             self.seen_a = NONE_A
         l1, l2, l3 = (self._lasting_a(phase, load_a[phase], abs(flows_a[phase]), now) for phase in range(3))
         if l1 or l2 or l3:
-            self.seen_a, self.seen_at = highest(self.seen_a, (l1, l2, l3)), posix_s
+            self.seen_a, self.seen_at = highest(self.seen_a, lowest((l1, l2, l3), limit_a)), posix_s
         return self.seen_a != before_a
 
     def _lasting_a(self, phase: int, load_a: float, flows_a: float, now: float) -> float:
