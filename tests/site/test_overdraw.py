@@ -13,7 +13,7 @@ from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.evse_facts import Problem
 from custom_components.headroom.site.limits import Lease
-from custom_components.headroom.site.measure import Stage
+from custom_components.headroom.site.measure import Measure, Stage
 from custom_components.headroom.site.obedience import Obedience
 from custom_components.headroom.site.session import Session
 from simulator.virtual import START, run
@@ -253,3 +253,29 @@ def test_where_a_station_does_not_stop_a_car_its_draw_stays_reserved_and_its_evs
     with caplog.at_level("WARNING"):
         run(story())
     assert caplog.text.count("does not stop its session") == 1
+
+
+@pytest.mark.parametrize("first", ["Accepted", "Rejected"])
+def test_a_car_that_goes_on_though_its_station_accepts_to_stop_it_is_told_of_once(first: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, over_limit_s=BOUND_S, step_s=0.5) as s:
+            statuses: list[str] = []
+
+            def accepts(payload: object) -> dict[str, str]:
+                statuses.append("Accepted" if statuses else first)
+                return {"status": statuses[-1]}
+
+            s.model(1).answers["RequestStopTransaction"] = accepts
+            await s.until(60)
+            _overdraws(s, 1, LED_A)
+            told: list[Measure] = []
+            s.on_second.append(lambda at_s: told.extend(filter(None, [s.evse(1).measure])))
+            await s.until(1000)
+            assert statuses == [first, "Accepted", "Accepted"], "it is asked again, at leisure"
+            assert set(told) == {s.evse(1).measure}, "nothing else was done"
+            assert told[0].stage is Stage.STOPPED and told[0].limit_a == 6.0
+            assert s.problem(1) == "disobedient" and s.draw_a(1) == pytest.approx(LED_A) and max(s.main_a()) <= 61
+
+    with caplog.at_level("WARNING"):
+        run(story())
+    assert caplog.text.count("its session is stopped") == 1

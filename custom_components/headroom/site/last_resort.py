@@ -58,6 +58,8 @@ class LastResort:
         self._calls: dict[EvseKey, asyncio.Task[None]] = {}
         self._overdrawn: dict[EvseKey, tuple[str, float]] = {}
         """The last transaction that was told to stop for what its car drew, and when."""
+        self._ended: dict[EvseKey, str] = {}
+        """…and the last whose station accepted that: should it go on, it is no news."""
 
     def measure(self, key: EvseKey) -> Measure | None:
         """Return what was done to an EVSE."""
@@ -221,8 +223,11 @@ class LastResort:
         except StationError as error:
             _LOGGER.log(level, "EVSE %s does not stop its session: what it draws stays reserved (%s)", key, error)
             return
+        if self._ended.get(key) == transaction_id:
+            return
+        self._ended[key] = transaction_id
         words = "EVSE %s goes on drawing %.1f A at a limit of %.1f A: its session is stopped"
-        _LOGGER.log(level, words, key, measure.draw_a, measure.limit_a)
+        _LOGGER.warning(words, key, measure.draw_a, measure.limit_a)
         self._measures[key] = measure
         self._on_change()
 
