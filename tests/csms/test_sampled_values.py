@@ -91,6 +91,32 @@ def test_phases_tell_what_a_total_is_of(
     assert samples([{"sampledValue": sampled}], evse_phases=evse_phases, phases_used=phases_used)[0].current_a == current_a
 
 
+@pytest.mark.parametrize("told_a", [(0, 0, 0), (0.1, 0, 0.1), (-16, -16, -16), (-16, 16, 16)])
+@pytest.mark.parametrize(("phases_used", "current_a"), [(None, UNKNOWN), (3, (16, 16, 16))])
+def test_currents_that_the_power_denies_are_none(told_a: tuple[float, float, float], phases_used: int | None, current_a: object) -> None:
+    sampled = [*three(AMPS, told_a), value(230, VOLTS), value(11040, WATTS)]
+    assert samples([{"sampledValue": sampled}], phases_used=phases_used)[0].current_a == current_a
+
+
+@pytest.mark.parametrize(
+    ("sampled", "current_a"),
+    [
+        ([*three(AMPS, (0, 0, 0)), *three(WATTS, (3680, 0, 3680)), value(230, VOLTS)], (16, 0, 16)),
+        ([value(0, AMPS), value(11040, WATTS)], UNKNOWN),
+        ([value(0, AMPS, "L1"), value(7360, WATTS)], UNKNOWN),
+        ([*three(AMPS, (0, 0, 0)), value(16, AMPS), value(11040, WATTS), value(230, VOLTS)], (16, 16, 16)),
+        # A station's own needs, a phase that is not used, a power that is missing or says less: the currents count.
+        ([*three(AMPS, (0, 0, 0)), value(15, WATTS)], (0, 0, 0)),
+        ([*three(AMPS, (16, -0.05, 0)), value(3680, WATTS)], (16, -0.05, 0)),
+        ([*three(AMPS, (16, 16, 16)), value(0, WATTS)], (16, 16, 16)),
+        (three(AMPS, (0, 0, 0)), (0, 0, 0)),
+        ([*three(AMPS, (-16, -16, -16)), value(-11040, WATTS)], (-16, -16, -16)),
+    ],
+)
+def test_what_a_power_does_to_currents(sampled: list[dict[str, Any]], current_a: object) -> None:
+    assert samples([{"sampledValue": sampled}])[0].current_a == current_a
+
+
 def test_each_meter_value_is_a_sample_in_its_order() -> None:
     found = samples(
         [{"timestamp": "2026-01-01T00:00:00", "sampledValue": [value(1)]}, {"timestamp": "bad", "sampledValue": [value(2)]}, {}]

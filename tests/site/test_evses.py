@@ -119,3 +119,53 @@ def test_a_station_that_tells_no_power_draws_what_its_currents_carry(monkeypatch
                 s.plug_in(1, car())
 
     run(story())
+
+
+@pytest.mark.parametrize("left_out", ["Voltage", "SoC"])
+def test_a_station_that_tells_no_amps_while_its_car_charges_is_not_believed(left_out: str) -> None:
+    """Its car was held at 6 A for good, and what it drew was learnt as the building's."""
+
+    async def story() -> None:
+        async with scenario(Place(), Place(), worst_case_a=15.0, building=steps((0.0, 8.0))) as s:
+            model = s.model(1)
+            tells = model.sampled_values
+
+            def nothing(*args: Any) -> list[dict[str, Any]]:
+                told = [value for value in tells(*args) if value["measurand"] != left_out]
+                return [value | {"value": 0.0} if value["measurand"] == "Current.Import" else value for value in told]
+
+            model.sampled_values = nothing  # type: ignore[method-assign]
+            for begins_s in (0.0, 300.0):
+                await s.until(begins_s + 200)
+                assert min(s.draws_a()) > 24, s.reason(1)
+                assert s.reason(1) != "car" and max(s.main_a()) > 55
+                main = s.site.snapshot.circuits["main"]
+                assert max(main.worst_seen_a) == 0 and max(main.unmanaged_a) < 10
+                s.unplug(1)
+                await s.until(begins_s + 230)
+                assert s.draw_a(2) > 31
+                s.plug_in(1, car())
+
+    run(story())
+
+
+@pytest.mark.parametrize("wake_s", [2.0, 120.0])
+def test_what_was_measured_before_a_car_drew_is_no_measure_of_what_its_power_tells(wake_s: float) -> None:
+    """It tells its amps while it draws none, rightly, and from then on its power alone."""
+
+    async def story() -> None:
+        async with scenario(Place(car=car(wake_s=wake_s)), Place(), worst_case_a=15.0, building=steps((0.0, 8.0))) as s:
+            model = s.model(1)
+            tells = model.sampled_values
+
+            def no_voltage(*args: Any) -> list[dict[str, Any]]:
+                amps = any(value["measurand"] == "Power.Active.Import" and value["value"] == 0 for value in tells(*args))
+                left = ("Voltage",) if amps else ("Voltage", "Current.Import")
+                return [value for value in tells(*args) if value["measurand"] not in left]
+
+            model.sampled_values = no_voltage  # type: ignore[method-assign]
+            await s.until(400)
+            assert s.draw_a(1) > 24, s.reason(1)
+            assert max(s.site.snapshot.circuits["main"].worst_seen_a) == 0
+
+    run(story())

@@ -1,6 +1,7 @@
 """OCPP's MeterValueType read as MeterSample (2.0.1 Part 2, 2.31 and 3.x: MeterValueType, SampledValueType).
 
-What a value does not say is not guessed: a current that may be of one phase or the sum of three stays unknown.
+What a value does not say is not guessed: a current that may be of one phase or the sum of three stays unknown, and so does one that the
+power denies.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from .composite import is_phase_voltage
 from .fields import optional_moment, optional_number, optional_record, optional_text, optional_whole, records
 from .frames import Payload
-from .values import UNKNOWN, MeterSample, TerminalValues
+from .values import DRAWS_W, UNKNOWN, MeterSample, TerminalValues
 
 DEFAULT_MEASURAND = "Energy.Active.Import.Register"
 LOCATIONS = ("Outlet", "Inlet", "Body", "Cable", "Upstream", "EV")
@@ -21,6 +22,9 @@ BASE_UNITS = {"wh", "w", "a", "v", "percent", "va", "var", "vah", "varh"}
 TERMINALS = {"L1": 0, "L2": 1, "L3": 2, "L1-N": 0, "L2-N": 1, "L3-N": 2}
 AGREES = 0.15
 """How far a power may be from current times voltage (power factor, rounding) to be taken for the same thing."""
+
+NOTHING_A = 0.6
+"""Where no terminal carries this much, no DRAWS_W flow: three of 277 V would carry 499 W."""
 
 
 class _Key(NamedTuple):
@@ -105,7 +109,11 @@ def _voltage(values: Mapping[_Key, float], phases: int | None) -> TerminalValues
 
 
 def _current(values: Mapping[_Key, float], voltage_v: TerminalValues, power_w: float | None, phases: int | None) -> TerminalValues:
-    per_phase = _terminals("Current.Import", values)
+    per_phase, total = _terminals("Current.Import", values), values.get(_Key("Current.Import", None))
+    if _denied(per_phase, power_w):
+        per_phase = UNKNOWN
+    if _denied([total], power_w):
+        total = None
     powers = _terminals("Power.Active.Import", values)
     voltages = [voltage if voltage is not None and is_phase_voltage(voltage) else None for voltage in voltage_v]
     l1, l2, l3 = (
@@ -115,7 +123,6 @@ def _current(values: Mapping[_Key, float], voltage_v: TerminalValues, power_w: f
     if (l1, l2, l3) != UNKNOWN:
         return (l1, l2, l3)
     voltage = voltages[0]
-    total = values.get(_Key("Current.Import", None))
     if phases == 1:
         if total is None and power_w is not None and voltage:
             total = power_w / voltage
@@ -128,3 +135,11 @@ def _current(values: Mapping[_Key, float], voltage_v: TerminalValues, power_w: f
     if total is not None and power_w and voltage and abs(power_w / (3 * voltage * total) - 1) <= AGREES:
         return (total, total, total)  # the current of each phase, not their sum: the power says so
     return UNKNOWN
+
+
+def _denied(told_a: Iterable[float | None], power_w: float | None) -> bool:
+    """Tell whether a car draws by its power while by its currents it draws nothing, or feeds in."""
+    currents = [current for current in told_a if current is not None]
+    if not currents or power_w is None or power_w <= DRAWS_W:
+        return False
+    return max(currents) < NOTHING_A or min(currents) < -NOTHING_A

@@ -15,6 +15,9 @@ type TerminalValues = tuple[float | None, float | None, float | None]
 
 UNKNOWN: TerminalValues = (None, None, None)
 
+DRAWS_W = 500.0
+"""A car whose power is told to be more than this draws, whatever currents are told."""
+
 
 class ConnectorStatus(StrEnum):
     """State of a connector (StatusNotification)."""
