@@ -188,8 +188,9 @@ class ProtectionEvent(HeadroomEntity[EvseSnapshot], EventEntity):
 
 
 def _is_news(before: Measure, now: Measure) -> bool:
-    """Tell whether something else was done, or another car's session was stopped for what it drew."""
-    return now.stage is not before.stage or (now.limit_a is not None and now.at != before.at)
+    """Tell whether something else was done, or for another reason, or another car's session was stopped for what it drew."""
+    relieves = now.limit_a is None
+    return now.stage is not before.stage or relieves is not (before.limit_a is None) or (not relieves and now.at != before.at)
 
 
 class SecurityEventEntity(HeadroomEntity[Any], EventEntity):

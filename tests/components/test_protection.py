@@ -87,6 +87,19 @@ async def test_a_car_that_was_stopped_for_what_it_drew_is_told_of_each_time(
     assert told == {("stopped", 7.8, 6.0, None), ("stopped", 8.6, 6.0, None)}
 
 
+async def test_who_is_stopped_to_relieve_a_breaker_after_an_overdraw_is_told_of_that_too(
+    hass: HomeAssistant, set_up: Callable[[Platform], Awaitable[MockConfigEntry]]
+) -> None:
+    entry = await set_up(Platform.EVENT)
+    site = busy(entry.runtime_data.data)
+    for measure in (Measure(stage=Stage.STOPPED, at=MEASURE.at, draw_a=7.8, limit_a=6.0), MEASURE):
+        show(entry, replace(site, evses={**site.evses, LEFT: replace(site.evses[LEFT], measure=measure)}))
+        await hass.async_block_till_done()
+    state = hass.states.get(ENTITY)
+    assert (state.attributes["event_type"], state.attributes["current"], state.attributes["limit"]) == ("stopped", 31.6, None)
+    assert state.attributes["circuit"] == entry.title
+
+
 async def test_who_switches_an_evse_on_again_decides(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
     entity_id = "switch.left_evse_1_in_service"  # there without being looked for among what is disabled: the repair names it
     site = init_integration.runtime_data.site

@@ -279,3 +279,28 @@ def test_a_car_that_goes_on_though_its_station_accepts_to_stop_it_is_told_of_onc
     with caplog.at_level("WARNING"):
         run(story())
     assert caplog.text.count("its session is stopped") == 1
+
+
+def test_who_is_stopped_to_relieve_a_breaker_after_an_overdraw_is_told_of_that_too(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        building = steps((0.0, 8.0), (450.3, 34.5))
+        async with scenario(Place(), fuse_a=40, worst_case_a=35, building=building, over_limit_s=150.0, step_s=0.5) as s:
+            await s.until(60)
+            s.site.set_user_max(s.key(1), 6.0)
+            _overdraws(s, 1, 9.5)
+            await s.until(400)
+            measure = s.evse(1).measure
+            assert measure is not None and measure.limit_a == 6.0 and measure.draw_a == pytest.approx(9.5)
+            s.unplug(1)
+            await s.until(410)
+            s.plug_in(1, car())
+            s.model(1).offers = lambda: {1: 7.0}  # type: ignore[method-assign]
+            await s.until(540)
+            measure = s.evse(1).measure
+            assert s.transaction_ids() == [None] and max(s.main_a()) <= 38
+            assert measure is not None and measure.stage is Stage.STOPPED and measure.circuit_id == "main"
+            assert measure.limit_a is None and measure.draw_a == pytest.approx(7.0, abs=0.2), "what it drew now"
+
+    with caplog.at_level("WARNING"):
+        run(story())
+    assert caplog.text.count("is overloaded and EVSE CP1/1 draws") == 1

@@ -163,10 +163,10 @@ class LastResort:
             self._act(evse, circuit, max(place.draw_a), now, utcnow)
 
     def _act(self, evse: EvseState, circuit: Circuit, draw_a: float, now: float, utcnow: datetime) -> None:
-        before = self._measures.get(evse.key)
-        relieved = before is not None and before.limit_a is None
-        out = before is not None and (before.stage is not Stage.STOPPED or (relieved and utcnow < before.at + AGAIN))
-        times = 0 if before is None else before.times
+        last = self._measures.get(evse.key)
+        before = last if last is not None and last.limit_a is None else None  # what ended an overdraw relieved no breaker
+        out = before is not None and (before.stage is not Stage.STOPPED or utcnow < before.at + AGAIN)
+        times = 0 if last is None else last.times
         if out and (before is None or before.stage is not Stage.OUT):
             times += 1
         stage = Stage.OUT if out else Stage.STOPPED
