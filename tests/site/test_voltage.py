@@ -104,6 +104,13 @@ def test_of_one_power_of_all_phases_that_power_is_kept() -> None:
     run(story())
 
 
+def test_a_reading_that_is_older_than_the_one_before_says_nothing_of_the_voltage() -> None:
+    voltage = Voltage()
+    for taken_at, mains_v in ((100.0, 240.0), (40.0, 230.0), (100.0, 230.0)):
+        voltage.take(Reading(current_a=(9.0, 12.0, 9.0), power_w=30 * mains_v, taken_at=taken_at, source="meter"), 230.0)
+        assert voltage.metered_v == pytest.approx(240.0)
+
+
 def test_mains_that_waver_move_no_limits_and_a_rise_counts_before_a_fall() -> None:
     voltage, held_v = Voltage(), list[float]()
     for second in range(600):

@@ -6,7 +6,7 @@ it counts only as far as stations measure less, too. Without such a meter the hi
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp2, fsum
+from math import exp2, fsum, inf
 
 from ..metering.reading import Reading
 from .evse import EvseState
@@ -29,16 +29,18 @@ class Voltage:
     """What its meter's amps are worth in watts each, smoothed; None where it does not tell."""
     held_v: float | None = None
     """What is reckoned with; None before the first turn."""
-    _metered_at: float = 0.0
+    _metered_at: float = -inf
 
     def take(self, reading: Reading, nominal_v: float) -> None:
-        """Take in a reading; one in which phases flow against each other says nothing."""
+        """Take in a reading; one in which phases flow against each other says nothing, nor does one from before the last."""
+        if reading.taken_at <= self._metered_at:
+            return
         total_a = fsum(reading.current_a)
         if reading.spread or reading.power_w is None or min(reading.current_a) < 0 or total_a < SURE_A:
             return
         if not plausible(seen_v := reading.power_w / total_a, nominal_v):
             return
-        weight = 1.0 if self.metered_v is None else 1 - exp2((self._metered_at - reading.taken_at) / SMOOTH_S)
+        weight = 1 - exp2((self._metered_at - reading.taken_at) / SMOOTH_S)
         before_v = seen_v if self.metered_v is None else self.metered_v
         self.metered_v, self._metered_at = before_v + (seen_v - before_v) * weight, reading.taken_at
 
