@@ -110,6 +110,58 @@ def test_an_overload_that_the_breaker_carries_for_good_is_relieved_after_a_minut
     run(story())
 
 
+def _speaks_at(s: Scenario, *moments_s: int) -> None:
+    """Have the meter say nothing but at these moments, and each minute before."""
+    spoken_s = {*range(0, moments_s[0], 60), *moments_s}
+
+    def on_second(time_s: float) -> None:
+        (s.meters_silent.discard if round(time_s) + 1 in spoken_s else s.meters_silent.add)("main")
+
+    s.configure(meter_lost_after_s=130.0)
+    s.on_second.append(on_second)
+
+
+def test_nobody_is_stopped_over_a_reading_that_is_older_than_the_cut() -> None:
+    async def story() -> None:
+        building = steps((0.0, 3.0), (150.3, 15.0))
+        async with scenario(Place(), fuse_a=35, worst_case_a=16, building=building, over_limit_s=40.0) as s:
+            _speaks_at(s, 180, 242, 303)
+            await s.until(179)
+            assert max(s.main_a()) > 35
+            await s.until(330)
+            assert _stage(s, 1) is None and s.draw_a(1) > 15 and max(s.main_a()) <= 33
+
+    run(story())
+
+
+def test_a_slow_meter_s_next_reading_has_an_overload_relieved_that_it_shows_still() -> None:
+    async def story() -> None:
+        building = steps((0.0, 3.0), (150.3, 15.0))
+        async with scenario(Place(max_a=24.0), fuse_a=35, worst_case_a=15, building=building, over_limit_s=LONG_S) as s:
+            _speaks_at(s, 180, 242, 303)
+            await s.until(149)
+            s.model(1).offers = lambda: {1: 24.0}  # type: ignore[method-assign]
+            await s.until(240)
+            assert 35 < max(s.main_a()) < 39.5 and s.transaction_ids()[0] is not None
+            await s.until(246)
+            assert s.transaction_ids()[0] is None and _stage(s, 1) is Stage.STOPPED
+
+    run(story())
+
+
+def test_what_a_breaker_is_about_to_let_go_over_waits_for_no_reading() -> None:
+    async def story() -> None:
+        building = steps((0.0, 3.0), (366.3, 28.0))
+        async with scenario(Place(), fuse_a=32, worst_case_a=28, building=building, over_limit_s=LONG_S, dead_man_from_s=None) as s:
+            s.on_second.append(lambda time_s: (s.meters_silent.add if (round(time_s) + 1) % 10 else s.meters_silent.discard)("main"))
+            await s.until(350)
+            s.model(1).offers = lambda: {1: 32.0}  # type: ignore[method-assign]
+            await s.until(378)
+            assert s.transaction_ids()[0] is None and max(s.main_a()) <= 30
+
+    run(story())
+
+
 def test_an_evse_that_does_not_stop_is_put_out_of_service_and_given_back_once_there_is_room(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         building = steps((0.0, 8.0), (100.3, 12.0), (480.0, 33.0), (700.3, 4.0))

@@ -51,7 +51,8 @@ def rank(*, obeys: bool, tier: int, draw_a: PerPhase) -> tuple[float, ...]:
 def due(circuit: Circuit, heat: Heat, *, large_s: float | None, above_s: float | None) -> bool:
     """Tell whether sessions have to be stopped on a circuit.
 
-    `large_s` is for how long its breaker has carried more than it does for good, `above_s` for how long more than its rating.
+    `large_s` is for how long its breaker has carried more than it does for good, `above_s` for how long more than its rating, from the
+    first reading that showed it to the newest.
     """
     if above_s is not None and above_s >= LASTS_S:
         return True

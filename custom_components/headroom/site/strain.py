@@ -28,7 +28,7 @@ class Strain:
     large_since: float | None = None
     """Since when more is certain to flow than its breaker carries for good…"""
     above_since: float | None = None
-    """…and more than its rating."""
+    """…and, by when its meter was read, more than its rating."""
     cars_a: PerPhase = NONE_A
     """The most that its cars may draw, by the last turn."""
     _certain: Heat | None = None
@@ -64,7 +64,8 @@ class Strain:
             self._certain = self.heat if certain_a is None else warmed(self._certain, circuit, certain_a, reading.taken_at)
         certain_a = reading.current_a if certain_a is None else certain_a
         self.large_since = _since(self.large_since, large(circuit, certain_a), now)
-        self.above_since = _since(self.above_since, any(certain_a[phase] > circuit.fuse_a for phase in circuit.phases), now)
+        # From reading to reading, so that there is one that may show what a cut has done; a large overload has no time for that.
+        self.above_since = _since(self.above_since, any(certain_a[phase] > circuit.fuse_a for phase in circuit.phases), self.heat.at)
         raised = any(now_a > before_a + EPSILON_A for now_a, before_a in zip(cars_a, self._before_a, strict=True))
         ours = raised or (self.over_since is not None and self._ours)
         limits_a = circuit.limit_a()
@@ -83,8 +84,11 @@ class Strain:
 
     def due(self, circuit: Circuit, now: float) -> bool:
         """Tell whether sessions have to be stopped there, by what is certain to flow."""
-        large_s, above_s = (None if since is None else now - since for since in (self.large_since, self.above_since))
-        return self._certain is not None and due(circuit, self._certain, large_s=large_s, above_s=above_s)
+        if self._certain is None:
+            return False
+        large_s = None if self.large_since is None else now - self.large_since
+        above_s = None if self.above_since is None else self._certain.at - self.above_since
+        return due(circuit, self._certain, large_s=large_s, above_s=above_s)
 
     @property
     def next_change(self) -> float:
