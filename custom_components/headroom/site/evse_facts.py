@@ -199,6 +199,8 @@ class EvseFacts:
     """What the limits of persons that stand on it come to (`standing.py`), until the next change."""
     standing_least_a: float = 0.0
     """Below this they have it charge not at all."""
+    standing_stored: bool = False
+    """Its station holds copies of all that stand on the EVSE itself."""
     stored_limit: bool = False
     """Its station holds such a limit, be it of the whole station."""
     external: dict[str, LimitsOverTime] = field(default_factory=dict)

@@ -93,8 +93,8 @@ def order_lasting(
     circuits: Mapping[str, CircuitState],
     evses: Sequence[EvseState],
     installers: Iterable[Installer],
+    turn: Turn,
     mode: Mode,
-    voltage_v: float,
     now: float,
 ) -> None:
     """Write down which fallbacks and station ceilings are wanted.
@@ -103,8 +103,10 @@ def order_lasting(
     end switches nothing under current. Where nothing is to be sent there is one thing yet: a fallback for one phase whose session is
     over is put back.
     """
-    contract_voltage_v = voltage_v if mode is Mode.STATIC else None
-    told = {} if mode.silent else fallbacks(circuits, evses, contract_voltage_v=contract_voltage_v)
+    if mode is Mode.STATIC:
+        told = {key: share.limit_a for key, share in turn.allocations.items()}
+    else:
+        told = {} if mode.silent else fallbacks(circuits, evses)
     waiting = _waiting(circuits, evses, told, now) if mode is Mode.DYNAMIC else {}
     for evse in evses:
         evse.awaited_fallback_a = waiting.get(evse.key, 0.0)

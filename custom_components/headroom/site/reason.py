@@ -38,9 +38,7 @@ def reason_of(
         return _plain(ReasonCode.OTHER_SYSTEM if evse.keeps_foreign else ReasonCode.NOT_CHARGING)
     if evse.overruled:
         return _plain(ReasonCode.OTHER_SYSTEM)
-    if mode is Mode.STATIC:
-        return _plain(ReasonCode.STATIC)
-    if allocation is None or told_a is None:
+    if allocation is None or (told_a is None and mode is not Mode.STATIC):
         return _plain(ReasonCode.FALLBACK)
     reason = allocation.reason
     if reason.circuit_id == station_row(evse.key.station):
@@ -48,10 +46,12 @@ def reason_of(
         return _plain(ReasonCode.USER) if source == SOURCE else Reason(code=ReasonCode.EXTERNAL, source=source)
     if reason.code is ReasonCode.EXTERNAL:
         return Reason(code=ReasonCode.EXTERNAL, source=evse.external_a(now)[1])
-    if reason.code is not ReasonCode.RESTING and reason.circuit_id in lost:
+    if mode is not Mode.STATIC and reason.code is not ReasonCode.RESTING and reason.circuit_id in lost:
         return Reason(code=ReasonCode.METER_LOST, circuit_id=reason.circuit_id)
     if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING, ReasonCode.POSTPONED) and (whose := outside.get(reason.circuit_id or "")):
         return replace(reason, code=ReasonCode.EXTERNAL, source=whose)
+    if told_a is None:
+        return reason if reason.code is ReasonCode.USER else _plain(ReasonCode.STATIC)
     if told_a < allocation.limit_a:
         return replace(reason, code=ReasonCode.RAMP, rises_to_a=allocation.limit_a)
     return reason

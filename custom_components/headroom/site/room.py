@@ -1,6 +1,6 @@
 """What is left for charging: each circuit's load besides the cars, and the rows of headroom that the allocator shares."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import math
 
 from ..csms.values import UNKNOWN
@@ -248,7 +248,7 @@ def headrooms(
                 imbalance=_imbalance(state, drawn[circuit_id]),
             )
         )
-    return [*rows, *_station_rows(evses, mode, now)]
+    return [*rows, *station_rows(evses, lambda evse: NONE_A if led(evse, mode) else evse.per_phase(evse.reserved_a(now)), now)]
 
 
 def _imbalance(state: CircuitState, drawn_a: PerPhase) -> Imbalance | None:
@@ -278,14 +278,13 @@ def station_row(identity: str) -> str:
     return f"station {identity}"
 
 
-def _station_rows(evses: Iterable[EvseState], mode: Mode, now: float) -> Iterable[Headroom]:
-    """Yield what is left of each limit that somebody else set on a whole station, for its EVSEs together."""
+def station_rows(evses: Iterable[EvseState], taken_a: Callable[[EvseState], PerPhase], now: float) -> Iterable[Headroom]:
+    """Yield what is left of each limit that somebody else set on a whole station, for its EVSEs together, beside what is taken by one of them."""
     limited: dict[str, list[EvseState]] = {}
     for evse in evses:
         if evse.station_external_a(now)[0] < math.inf:
             limited.setdefault(evse.key.station, []).append(evse)
     for identity, of_station in limited.items():
         limit_a, _ = of_station[0].station_external_a(now)
-        taken = total(evse.per_phase(evse.reserved_a(now)) for evse in of_station if not led(evse, mode))
-        left = subtract((limit_a, limit_a, limit_a), taken)
+        left = subtract((limit_a, limit_a, limit_a), total(taken_a(evse) for evse in of_station))
         yield Headroom(circuit_id=station_row(identity), parent_id=of_station[0].circuit_id, available_a=left)

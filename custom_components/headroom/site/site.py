@@ -226,7 +226,7 @@ class Site(Wishes, Access, Hearing, Parting, Showing):
         mode, wanted = self.mode, limits_wanted(evses)
         for evse in evses:
             order_lease(evse, turn, mode, self._latency_s(evse), now)
-        order_lasting(self._circuits, evses, self._installers.values(), self.mode, self.config.voltage_v, now)
+        order_lasting(self._circuits, evses, self._installers.values(), turn, self.mode, now)
         if self.mode is not Mode.SHADOW:
             remember(evses, turn, now - self._turned_at, now)
         self._turned_at = now

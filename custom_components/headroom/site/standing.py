@@ -165,6 +165,7 @@ class StandingLimits:
             # Watts are for the phases they name, or all of the EVSE's, whatever the car's: as its station reckons.
             course = self._course(key, own, transaction, len(evse.config.grid_phases), voltage_v, utcnow, now)
             evse.standing, evse.standing_least_a = course.limits, course.least_a
+            evse.standing_stored = bool(own) and all(limit.storing is Storing.STORED for limit in own)
             evse.stored_limit = any(limit.storing is Storing.STORED for limit in (*own, *whole))
             phases[key.station] = max(phases.get(key.station, 1), len(evse.config.grid_phases))
         for station, supplied in phases.items():

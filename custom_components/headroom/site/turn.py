@@ -14,6 +14,7 @@ from .asking import by_the_rules, request
 from .circuit import CircuitState
 from .config import Mode, SiteConfig
 from .evse import EvseState
+from .fixed import fixed_shares
 from .lasting import at_least_or_nothing
 from .lateness import beside_late
 from .leasing import Leases, leased
@@ -34,6 +35,7 @@ class Turn:
     headrooms: Sequence[Headroom]
     requests: Mapping[str, Request]
     allocations: Mapping[str, Allocation]
+    """In static mode the fixed share of every EVSE."""
     reasons: Mapping[str, Reason]
     """One for every EVSE."""
     leases: Leases
@@ -106,6 +108,8 @@ def decide(
         for circuit_id, state in states.items()
     }
     allocations = with_circumstances(allocations, list(requests.values()), rows, limits, sharing.planned, now=now)
+    if mode is Mode.STATIC:
+        allocations = fixed_shares(states, evses, lowest, config, now)
     if peak is not None and peak_left_a is not None:
         allocations = told_of_peak(allocations, root_id, peak, peak_left_a)
     return Turn(

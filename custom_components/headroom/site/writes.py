@@ -23,7 +23,7 @@ async def install_fallback(evse: EvseState, station: Station, clock: Clock) -> b
         return False
     before_a, doubt_a = evse.limit_a(clock.monotonic()), evse.unanswered_fallback_a
     dialect, one_phase, was_for_one = evse.dialect, evse.wanted_one_phase, evse.fallback_one_phase
-    evse.unanswered_fallback_a, evse.told = max(doubt_a, limit_a), True
+    evse.unanswered_fallback_a, evse.told, evse.budget = max(doubt_a, limit_a), True, evse.budget.spend()
     evse.fallback_one_phase = was_for_one if was_for_one is one_phase else None
     try:
         await station.install_fallback(evse.key.evse_id, limit_a, one_phase=one_phase)
