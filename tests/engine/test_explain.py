@@ -161,6 +161,11 @@ def wall_clock(at: float) -> datetime:
         (6.0, Reason(code=ReasonCode.CIRCUIT, circuit_id="removed", phase=Phase.L3), "6 A: removed L3 is full"),
         (6.0, Reason(code=ReasonCode.CIRCUIT), "6 A: the site (all phases together) is full"),
         (6.0, Reason(code=ReasonCode.METER_LOST, circuit_id="main"), "6 A: the meter of Main is silent, its worst case is reckoned with"),
+        (
+            0.0,
+            Reason(code=ReasonCode.CIRCUIT_GONE),
+            "0 A: the circuit that feeds it was deleted, nothing may be drawn here until a person says where it hangs",
+        ),
     ],
 )
 def test_a_driver_reads_what_stops_the_car(limit_a: float, reason: Reason, sentence: str) -> None:

@@ -27,6 +27,7 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.SWITCHING: "the station switches between one phase and three",
     ReasonCode.PEAK_DEMAND: "the quarter-hour's budget is used up{filled}",
     ReasonCode.METER_LOST: "the meter of {circuit} is silent, its worst case is reckoned with",
+    ReasonCode.CIRCUIT_GONE: "the circuit that feeds it was deleted, nothing may be drawn here until a person says where it hangs",
     ReasonCode.UNANSWERED: "the station does not answer its limits in time, what it may draw is reserved for it",
     ReasonCode.DISOBEDIENT: "the station does not follow its limit, what it draws is reserved for it",
     ReasonCode.OTHER_SYSTEM: "another system's charging profile leads at the station, no new car may charge until it is gone",

@@ -156,6 +156,8 @@ class ReasonCode(StrEnum):
     """The average of the running quarter-hour would exceed what was set."""
     METER_LOST = "meter_lost"
     """A circuit's meter is silent: its worst case is reckoned with."""
+    CIRCUIT_GONE = "circuit_gone"
+    """The circuit that feeds it was deleted: nothing may be drawn until a person says where it hangs."""
     DISOBEDIENT = "disobedient"
     """The station does not follow its limit: what it draws is reserved for it."""
     UNANSWERED = "unanswered"

@@ -153,11 +153,12 @@ GONE_CIRCUIT_ID = "gone"
 def gone_circuit(root: Circuit) -> Circuit:
     """Return where everything hangs whose circuit was deleted, until a person says where it does hang.
 
-    The fuse that feeds it is as it was, and nobody knows it any more: nothing may be drawn there.
+    The fuse that feeds it is as it was, and nobody knows it any more: nothing may be drawn there. Where a name is told, it is the root's,
+    which bears what flows there, too.
     """
     return Circuit(
         circuit_id=GONE_CIRCUIT_ID,
-        name="a deleted circuit",
+        name=root.name,
         parent_id=root.circuit_id,
         phases=root.phases,
         fuse_a=root.fuse_a,

@@ -16,7 +16,7 @@ from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase
 from ..engine.tree import path
 from ..engine.unmanaged import add, highest
 from .circuit import CircuitState
-from .config import EvseKey
+from .config import GONE_CIRCUIT_ID, EvseKey
 from .evse import EvseState
 from .snapshot import DeadManHealth
 
@@ -190,6 +190,11 @@ def _lasts_longer(then: Iterable[Violation], before: Iterable[Violation]) -> boo
     return any(each.excess_s > before_s.get((each.circuit_id, each.phase), 0.0) + EPSILON_A for each in then)
 
 
+def _on_known(found: Iterable[Violation]) -> list[Violation]:
+    """Return those of breakers that are known: of a deleted circuit's a repair of its own tells (`circuit_repair.py`)."""
+    return [each for each in found if each.circuit_id != GONE_CIRCUIT_ID]
+
+
 def _unheard(evse: EvseState, age_s: float) -> bool:
     """Tell whether nothing was heard of an EVSE yet in this life of ours, while leases of an earlier one may run."""
     return age_s < LEASE_MAX_S + RESPONSE_S and not evse.heard and evse.session is None and math.isinf(evse.gone_at)
@@ -232,13 +237,16 @@ class DeadManWatch:
             # Cars may charge where nothing is heard yet: the rule is broken only if it is without them, too.
             known = [_as_if_idle(evse) if _unheard(evse, now - self._began) else evse for evse in evses]
             found = broken(states, known, now, arriving=arriving)
+        found, everywhere = _on_known(found), found
         self._since = None if not found else now if self._since is None else self._since
         broken_s = 0.0 if self._since is None else now - self._since
         mending = (
-            bool(found) and broken_s < ANSWERED_S and not broken(states, [_answered(evse, now) for evse in known], now, arriving=arriving)
+            bool(found)
+            and broken_s < ANSWERED_S
+            and not _on_known(broken(states, [_answered(evse, now) for evse in known], now, arriving=arriving))
         )
         found = [] if mending else found
-        holds = False if found else None if mending or unsure(evses, now - self._began) else True
+        holds = False if found else None if everywhere or unsure(evses, now - self._began) else True
         self.health = DeadManHealth(holds=holds, violations=tuple(found), broken_s=broken_s)
         self._tell(states)
         return self.health

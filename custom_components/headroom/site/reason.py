@@ -21,9 +21,20 @@ def _plain(code: ReasonCode) -> Reason:
 
 
 def reason_of(
-    evse: EvseState, mode: Mode, allocation: Allocation | None, told_a: float | None, lost: set[str], outside: Mapping[str, str], now: float
+    evse: EvseState,
+    mode: Mode,
+    allocation: Allocation | None,
+    told_a: float | None,
+    lost: set[str],
+    outside: Mapping[str, str],
+    gone: set[str],
+    now: float,
 ) -> Reason:
-    """Return the reason to show; `lost` are the circuits whose meter is silent, `outside` those that a limit from outside holds, with whose it is."""
+    """Return the reason to show.
+
+    `lost` are the circuits whose meter is silent, `outside` those that a limit from outside holds, with whose it is, `gone` those that
+    hang on a deleted one.
+    """
     if mode is Mode.OFF:
         return _plain(ReasonCode.UNMANAGED)
     if not evse.ready:
@@ -38,6 +49,8 @@ def reason_of(
         return _plain(ReasonCode.OTHER_SYSTEM if evse.keeps_foreign else ReasonCode.NOT_CHARGING)
     if evse.overruled:
         return _plain(ReasonCode.OTHER_SYSTEM)
+    if evse.circuit_id in gone:
+        return _plain(ReasonCode.CIRCUIT_GONE)
     if allocation is None or (told_a is None and mode is not Mode.STATIC):
         return _plain(ReasonCode.FALLBACK)
     reason = allocation.reason

@@ -148,7 +148,10 @@ class StationSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadManHealth:
-    """Whether no breaker trips if this program vanishes now. `holds` None: what an earlier life of ours left is not known yet."""
+    """Whether no breaker trips if this program vanishes now.
+
+    `holds` None: what an earlier life of ours left is not known yet, or what the breaker of a deleted circuit bears.
+    """
 
     holds: bool | None = None
     violations: tuple[Violation, ...] = ()

@@ -10,9 +10,10 @@ from ..engine.deadman import LEASE_MAX_S
 from ..engine.model import Allocation, Headroom, PerPhase, Reason, Request
 from ..engine.share import share
 from ..engine.stability import Holding, steady
+from ..engine.tree import path
 from .asking import by_the_rules, request
 from .circuit import CircuitState
-from .config import Mode, SiteConfig
+from .config import GONE_CIRCUIT_ID, Mode, SiteConfig
 from .evse import EvseState
 from .fixed import fixed_shares
 from .lasting import at_least_or_nothing
@@ -97,6 +98,7 @@ def decide(
     limits_a = {circuit_id: limit_a(circuit, lowest[circuit_id]) for circuit_id, circuit in circuits.items()}
     outside = {circuit_id: whose for circuit_id, circuit in circuits.items() if (whose := held_by(circuit, lowest[circuit_id])) is not None}
     lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
+    gone = {circuit_id for circuit_id in circuits if any(each.circuit_id == GONE_CIRCUIT_ID for each in path(circuits, circuit_id))}
     limits = {
         circuit_id: Limits(
             limit_a=limits_a[circuit_id],
@@ -117,7 +119,7 @@ def decide(
         requests=requests,
         allocations=allocations,
         reasons={
-            str(evse.key): reason_of(evse, mode, allocations.get(str(evse.key)), leases.told_a.get(str(evse.key)), lost, outside, now)
+            str(evse.key): reason_of(evse, mode, allocations.get(str(evse.key)), leases.told_a.get(str(evse.key)), lost, outside, gone, now)
             for evse in evses
         },
         leases=leases,
