@@ -2,7 +2,7 @@
 
 from simulator.virtual import run
 
-from .harness import Place, scenario
+from .harness import Place, scenario, steps
 
 
 def test_a_paused_evse_draws_nothing_whatever_happens_and_charges_again_when_allowed() -> None:
@@ -11,7 +11,9 @@ def test_a_paused_evse_draws_nothing_whatever_happens_and_charges_again_when_all
             await s.until(60)
             s.site.set_allowed(s.key(1), False)
             await s.until(66)
-            assert s.draw_a(1) == 0 and s.fallback_a(1) == 0 and s.reason(1) == "paused"
+            assert s.draw_a(1) == 0 and s.reason(1) == "paused"
+            await s.until(72)
+            assert s.fallback_a(1) == 0
             await s.fault("reboot:CP1")
             await s.until(100)
             assert s.draw_a(2) > 31
@@ -23,6 +25,70 @@ def test_a_paused_evse_draws_nothing_whatever_happens_and_charges_again_when_all
             s.site.set_allowed(s.key(1), True)
             await s.until(550)
             assert s.draw_a(1) > 24 and s.fallback_a(1)
+
+    run(story())
+
+
+def test_a_switch_that_flaps_costs_few_writes_and_no_current() -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), Place(), worst_case_a=15.0, building=steps((0.0, 8.0)), over_limit_s=0.0) as s:
+            await s.until(140)
+            before = s.writes()
+            for number in range(60):
+                s.site.set_allowed(s.key(1), number % 2 == 1)
+                await s.until(140.5 + number * 0.5)
+            assert s.draw_a(1) == 0 and s.fallback_a(1)
+            await s.until(200)
+            assert s.draw_a(1) > 16
+            assert max(now - then for now, then in zip(s.writes(), before, strict=True)) <= 8
+
+    run(story())
+
+
+def test_a_switch_that_goes_on_and_off_all_day_wears_no_flash() -> None:
+    async def story() -> None:
+        async with scenario(Place(), worst_case_a=15.0, building=steps((0.0, 8.0)), over_limit_s=0.0, paced=True) as s:
+            await s.until(140)
+            before = s.writes()[0]
+            for number in range(360):
+                s.site.set_allowed(s.key(1), number % 2 == 1)
+                await s.until(145.0 + number * 5.0)
+            assert s.writes()[0] - before < 180
+
+    run(story())
+
+
+def test_a_pause_that_has_lasted_survives_us() -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), worst_case_a=15.0, building=steps((0.0, 8.0)), over_limit_s=0.0) as s:
+            await s.until(60)
+            s.meters_silent.add("main")
+            s.site.set_allowed(s.key(1), False)
+            await s.until(63)
+            s.site.set_allowed(s.key(1), False)
+            assert s.draw_a(1) == 0 and s.fallback_a(1)
+            await s.until(71)
+            assert s.fallback_a(1) == 0
+            await s.vanish()
+            await s.until(1200)
+            assert all(moment.draws_a[0] == 0 for moment in s.between(63, 1200))
+
+    run(story())
+
+
+def test_a_pause_of_nobody_is_there_before_a_car_is_and_outlasts_a_session_that_ends() -> None:
+    async def story() -> None:
+        async with scenario(Place(comes_s=62.0), Place(), worst_case_a=15.0, building=steps((0.0, 8.0)), over_limit_s=0.0) as s:
+            await s.until(60)
+            s.site.set_allowed(s.key(1), False)
+            s.site.set_allowed(s.key(2), False)
+            await s.until(61.5)
+            assert s.fallback_a(1) == 0 and s.fallback_a(2)
+            s.unplug(2)
+            await s.until(64)
+            assert s.fallback_a(2) == 0
+            await s.until(120)
+            assert all(moment.draws_a[0] == 0 for moment in s.between(0, 120))
 
     run(story())
 

@@ -21,6 +21,8 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
     offered = dozes or evse.limit_a(now) >= evse.config.min_a
     ceilings = [
         (0.0 if not evse.allowed else math.inf, ReasonCode.PAUSED),
+        # A resume waits as a raise does after any other cut; the others need not make way before.
+        (0.0 if now - evse.paused_at < evse.budget.pace().raise_every_s else math.inf, ReasonCode.RESTING),
         (0.0 if evse.phase_switch.pausing else math.inf, ReasonCode.SWITCHING),
         (evse.config.min_a if evse.phase_switch.untried else math.inf, ReasonCode.SWITCHING),
         (evse.rated_a, ReasonCode.STATION),

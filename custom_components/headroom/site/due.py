@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterable, Mapping
 from .circuit import CircuitState
 from .config import EvseKey, SiteConfig
 from .evse import EvseState
-from .orders import renew_s
+from .orders import PAUSE_LASTS_S, renew_s
 from .stations import StationState
 
 
 def of_evses(
     evses: Iterable[EvseState], lengths_s: Mapping[EvseKey, float], latency_s: Callable[[EvseState], float | None], now: float
 ) -> list[float]:
-    """Return when leases of EVSEs are to be renewed or lapse, and when limits on them change (monotonic)."""
+    """Return when leases of EVSEs are to be renewed or lapse, when limits on them change, and when a pause has lasted (monotonic)."""
     due = []
     for evse in evses:
         if evse.lease is not None and evse.ready:
             due.append(evse.lease.expires_at - renew_s(lengths_s.get(evse.key, 0.0), latency_s(evse)))
+        due.append(evse.paused_at + PAUSE_LASTS_S)
         due += [each.expires_at for each in (evse.lease, evse.first_lease) if each is not None]
         due += [each.next_change(now) for each in (evse.standing, evse.profile, *evse.external.values()) if each is not None]
     return due

@@ -193,6 +193,8 @@ class EvseFacts:
     """The last car that had to be woken here slept on."""
 
     allowed: bool = True
+    paused_at: float = -math.inf
+    """When a person last had it charge no more."""
     user_max_a: float = math.inf
     profile: LimitsOverTime | None = None
     standing: LimitsOverTime | None = None

@@ -1,6 +1,6 @@
 """The fallbacks to install: what holds without us."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -18,12 +18,13 @@ type _Claim = tuple[EvseKey, str, tuple[Phase, ...], float, float, float]
 """An EVSE, its row of headroom and conductors, its rating, its least current, and what lasts there now."""
 
 
-def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) -> dict[str, float]:
+def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState], *, just_paused: Collection[EvseKey] = ()) -> dict[str, float]:
     """Return the fallback to tell each EVSE now: the fixed shares of what is left when the building draws its worst.
 
     Every EVSE counts on all its conductors, a car or not, and keeps its share whatever a person sets: it is written rarely.
     Raises wait until the others' cuts are confirmed. An EVSE in doubt keeps what it has, and the others give way to its rating.
     Breakers alone bound them: leases lead, and what else is a limit bounds those. Where none do, see `fixed.py`.
+    `just_paused` are those whose pause is left to their leases yet: they keep their shares.
     """
     taken = taken_by_doubted_a(states, evses)
     rows = [
@@ -37,7 +38,9 @@ def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState]) ->
     ]
     told_a, _ = shares(rows, evses)
     return {
-        (key := str(evse.key)): at_least_or_nothing(min(told_a[key], evse.user_max_a), evse.config.min_a) if evse.allowed else 0.0
+        (key := str(evse.key)): at_least_or_nothing(min(told_a[key], evse.user_max_a), evse.config.min_a)
+        if evse.allowed or evse.key in just_paused
+        else 0.0
         for evse in evses
     }
 

@@ -17,7 +17,7 @@ from .installer import Installer
 from .lapse import TRIAL_S
 from .lasting import at_least_or_nothing, fallbacks
 from .lateness import note
-from .led import controllable, doubtful
+from .led import controllable, doubtful, led
 from .limits import LeaseOrder
 from .turn import Turn
 
@@ -29,6 +29,8 @@ RENEW_MIN_S = 5.0
 """…but not later than this; and never before its half."""
 SAMPLE_EVERY_S = 1.0
 """A car is asked what it draws at most this often."""
+PAUSE_LASTS_S = 10.0
+"""Once a person's pause has lasted so long it is written into the fallback of a car that charges: a switch that flaps is to wear no flash."""
 
 
 def renew_s(lease_s: float, latency_s: float | None) -> float:
@@ -103,10 +105,11 @@ def order_lasting(
     end switches nothing under current. Where nothing is to be sent there is one thing yet: a fallback for one phase whose session is
     over is put back.
     """
+    just_paused = {evse.key for evse in evses if now - evse.paused_at < PAUSE_LASTS_S and _pauses_by_lease(evse, mode)}
     if mode is Mode.STATIC:
         told = {key: share.limit_a for key, share in turn.allocations.items()}
     else:
-        told = {} if mode.silent else fallbacks(circuits, evses)
+        told = {} if mode.silent else fallbacks(circuits, evses, just_paused=just_paused)
     waiting = _waiting(circuits, evses, told, now) if mode is Mode.DYNAMIC else {}
     for evse in evses:
         evse.awaited_fallback_a = waiting.get(evse.key, 0.0)
@@ -126,6 +129,11 @@ def order_lasting(
         # EVSEs on different conductors may each draw what the circuit carries.
         same = len(of_station) == 1 or len({evse.rated_phases for evse in of_station}) == 1
         installer.wanted_station_a = min(carried_a[of_station[0].circuit_id], rated_a) if same else rated_a
+
+
+def _pauses_by_lease(evse: EvseState, mode: Mode) -> bool:
+    """Tell whether its lease was there when a person paused it, and holds its car at nothing."""
+    return led(evse, mode) and not evse.lapses and evse.session is not None and evse.session.since <= evse.paused_at
 
 
 def _waiting(

@@ -49,7 +49,10 @@ class Wishes(Grounds):
 
     def set_allowed(self, key: EvseKey, allowed: bool) -> None:
         """Let an EVSE charge or not."""
-        self._evses[key].allowed = allowed
+        evse = self._evses[key]
+        if evse.allowed and not allowed:
+            evse.paused_at = self._clock.monotonic()
+        evse.allowed = allowed
         self._on_memory()
         self.request_turn("user")
 
