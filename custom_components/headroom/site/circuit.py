@@ -100,7 +100,7 @@ class CircuitState:
     def take(self, reading: Reading, config: SiteConfig, now: float) -> None:
         """Take in a reading; one of no later time that shows the same load is an old one told again, with newer registers at most."""
         if self.reading is not None and reading.taken_at <= self.reading.taken_at and _same_load(reading, self.reading):
-            self.reading = replace(reading, taken_at=self.reading.taken_at, current_a=self.reading.current_a)
+            self.reading = replace(reading, current_a=self.reading.current_a)
             self.meter_error = None
             return
         if self.reading is not None and (apart_s := reading.taken_at - self.reading.taken_at) <= config.meter_lost_after_s:
