@@ -1,15 +1,18 @@
 """A meter that is heard and not to be believed: frozen, or showing less than what hangs on it draws."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import pytest
 
-from custom_components.headroom.engine.model import Circuit
+from custom_components.headroom.engine.model import Circuit, PerPhase
 from custom_components.headroom.metering.agreement import Suspicion
+from custom_components.headroom.metering.reading import Reading
 from proving.meter import MeterFault
 from simulator.virtual import run
 
-from .harness import Place, car, scenario, steps
+from .harness import Place, Scenario, car, scenario, steps
 
 ROW = Circuit(circuit_id="row", name="Row", parent_id="main", fuse_a=40.0, margin_a=2.0, unmanaged_worst_a=(0.0, 0.0, 0.0), metered=True)
 
@@ -128,5 +131,57 @@ def test_one_that_was_turned_back_in_silence_is_believed_once_cars_show_it() -> 
             s.plug_in(1, car())
             await s.until(290)
             assert s.site.snapshot.circuits["main"].meter == "ok"
+
+    run(story())
+
+
+def dull(phase: int) -> Callable[[Scenario, Reading], PerPhase]:
+    """Have the meter show nothing on a phase: its transformer is off."""
+
+    def shown(_: Scenario, reading: Reading) -> PerPhase:
+        l1, l2, l3 = (0.0 if each == phase else current for each, current in enumerate(reading.current_a))
+        return (l1, l2, l3)
+
+    return shown
+
+
+def of_the_house_only(s: Scenario, reading: Reading) -> PerPhase:
+    """Have the meter not see the cars: its transformers are on the feed of the house."""
+    l1, l2, l3 = (current - sum(s.draws_a()) for current in reading.current_a)
+    return (l1, l2, l3)
+
+
+def shows(s: Scenario, shown: Callable[[Scenario, Reading], PerPhase]) -> Callable[[], None]:
+    """Have the site hear something else than flows, with the noise of a load that is alive; returns what puts it right."""
+    hear, noise = s.site.update_reading, Random(1)
+
+    def update_reading(measured_id: str, reading: Reading) -> None:
+        l1, l2, l3 = (current + noise.uniform(-0.3, 0.3) for current in shown(s, reading))
+        hear(measured_id, replace(reading, current_a=(l1, l2, l3), power_w=None))
+
+    s.site.update_reading = update_reading  # type: ignore[method-assign]
+    return lambda: setattr(s.site, "update_reading", hear)
+
+
+@pytest.mark.parametrize(
+    ("shown", "building_a", "fuse_a"), [(dull(1), (5.0, 25.0, 5.0), 63.0), (of_the_house_only, 22.0, 63.0), (of_the_house_only, 20.0, 50.0)]
+)
+def test_a_phase_that_shows_less_than_its_cars_draw_is_taken_for_the_worst(
+    shown: Callable[[Scenario, Reading], PerPhase], building_a: float | PerPhase, fuse_a: float
+) -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, building=steps((0.0, building_a)), fuse_a=fuse_a, over_limit_s=30.0, dead_man_from_s=None) as s:
+            mend = shows(s, shown)
+            await s.until(60)
+            for second in range(65, 250, 5):
+                await s.until(second)
+                main = s.site.snapshot.circuits["main"]
+                assert max(s.main_a()) <= fuse_a - 2.0 and main.unmanaged_a[1] == 25.0, second
+                assert min(s.draws_a()) > 5, "nobody has to wait for a meter to be put right"
+            assert s.site.snapshot.circuits["main"].disagreement is not None
+            mend()
+            await s.until(640)
+            main = s.site.snapshot.circuits["main"]
+            assert main.disagreement is None and max(s.main_a()) > fuse_a - 6.0, "the two agree again"
 
     run(story())

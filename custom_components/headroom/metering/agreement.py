@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ..engine.model import PerPhase
+from ..engine.model import ALL_PHASES, PerPhase, Phase
 
 LASTING_S = 60.0
 """Parts and whole are read at different moments; only what lasts is a contradiction."""
@@ -74,26 +74,29 @@ def compare(
     generation_a: PerPhase | None = (0.0, 0.0, 0.0),
     complete: bool = False,
     lasting_s: float = LASTING_S,
+    over_s: float = LASTING_S,
+    phases: Sequence[Phase] = ALL_PHASES,
 ) -> Agreement:
-    """Return what is known after this turn; `found` is set while a disagreement has lasted and until agreement has.
+    """Return what is known of these phases after this turn; `found` is set while a disagreement has lasted and until agreement has (`over_s`).
 
-    `parts` may leave out what nobody knows the phases of: that only makes the judgement milder. `generation_a` is the most that may
+    `parts` may leave out what nobody knows the phases of: that only makes the judgement milder. Without any nothing is compared.
+    `generation_a` is the most that may
     be fed in unmeasured on each phase; None, nobody knows: nothing is judged. `complete`: there is nothing besides the parts, so the
     whole may not show more than they do either; a part left out then accuses wrongly.
     """
-    if generation_a is None or not parts:
+    if generation_a is None:
         return Agreement()
-    if any(now - shown.taken_at > FRESH_S for shown in (whole, *parts)):
+    if not parts or any(now - shown.taken_at > FRESH_S for shown in (whole, *parts)):
         return replace(before, apart_since=None, together_since=None)
-    phase, excess_a = _worst(whole, parts, generation_a, complete=complete)
+    phase, excess_a = _worst(whole, parts, generation_a, phases, complete=complete)
     if excess_a <= 0:
         since = now if before.together_since is None else before.together_since
-        over = before.found is None or now - since >= lasting_s
+        over = before.found is None or now - since >= over_s
         return Agreement(together_since=since, found=None if over else before.found)
     since = now if before.apart_since is None else before.apart_since
     if now - since < lasting_s:
         return Agreement(apart_since=since, found=before.found)
-    suspect, suspicion = _suspect(whole, parts, generation_a, complete=complete)
+    suspect, suspicion = _suspect(whole, parts, generation_a, phases, complete=complete)
     found = Disagreement(
         phase=phase + 1,
         whole_a=whole.current_a[phase],
@@ -111,10 +114,10 @@ def _sum(parts: Sequence[Shown]) -> PerPhase:
     return (l1, l2, l3)
 
 
-def _worst(whole: Shown, parts: Sequence[Shown], generation_a: PerPhase, *, complete: bool) -> tuple[int, float]:
-    """Return the phase (from 0) where parts and whole are furthest apart, and by how much beyond what is tolerated, in A."""
-    apart: list[tuple[float, int]] = []
-    for phase in range(3):
+def _worst(whole: Shown, parts: Sequence[Shown], generation_a: PerPhase, phases: Sequence[Phase], *, complete: bool) -> tuple[Phase, float]:
+    """Return the phase where parts and whole are furthest apart, and by how much beyond what is tolerated, in A."""
+    apart: list[tuple[float, Phase]] = []
+    for phase in phases:
         drawn = sum(part.current_a[phase] for part in parts)
         flowing = abs(whole.current_a[phase]) + sum(abs(part.current_a[phase]) for part in parts)
         tolerated = TOLERANCE_A + TOLERANCE_SHARE * flowing / 2
@@ -125,7 +128,9 @@ def _worst(whole: Shown, parts: Sequence[Shown], generation_a: PerPhase, *, comp
     return phase, excess_a
 
 
-def _suspect(whole: Shown, parts: Sequence[Shown], generation_a: PerPhase, *, complete: bool) -> tuple[str, Suspicion] | tuple[None, None]:
+def _suspect(
+    whole: Shown, parts: Sequence[Shown], generation_a: PerPhase, phases: Sequence[Phase], *, complete: bool
+) -> tuple[str, Suspicion] | tuple[None, None]:
     """Return the one part that explains it by the smallest change that explains anything; nobody where several parts could."""
     for suspicion, changes in _EXPLANATIONS:
         explained: set[str] = set()
@@ -133,7 +138,7 @@ def _suspect(whole: Shown, parts: Sequence[Shown], generation_a: PerPhase, *, co
             for change in changes:
                 other = replace(part, current_a=change(part.current_a))
                 supposed = [*parts[:index], other, *parts[index + 1 :]]
-                if other != part and _worst(whole, supposed, generation_a, complete=complete)[1] <= 0:
+                if other != part and _worst(whole, supposed, generation_a, phases, complete=complete)[1] <= 0:
                     explained.add(part.key)
         if explained:
             return (explained.pop(), suspicion) if len(explained) == 1 else (None, None)

@@ -192,7 +192,7 @@ class CircuitState:
         """Return the load besides the cars that is reckoned with: the worst case where nothing is known of now, or what was there last."""
         if self.unmanaged is None:
             return highest(self.circuit.unmanaged_worst_a, self.last_a)
-        return add(self.unmanaged.load_a, self.reckoned_more_a)
+        return self.credibility.at_worst(add(self.unmanaged.load_a, self.reckoned_more_a), self.circuit.unmanaged_worst_a)
 
     def _certain_a(self, unmanaged: Unmanaged) -> PerPhase:
         """Return what flows besides the cars at least, as far as its phases are told: what may be on each of them is there once."""
@@ -207,7 +207,7 @@ class CircuitState:
 
     def unmanaged_total_a(self) -> float:
         """Return the same over all phases together: what may be on each of them is there once."""
-        if self.unmanaged is None or self.reading is None or not self.reading.spread:
+        if self.unmanaged is None or self.reading is None or not self.reading.spread or self.credibility.short:
             return sum(self.unmanaged_a())
         return max(self.unmanaged.load_a) + sum(self.reckoned_more_a)
 

@@ -3,7 +3,7 @@
 - One that shows the very same while cars change, or whose register does not count what it shows, has frozen: as good as silent.
 - One that falls as cars rise, or shows the mirror of what it showed a moment ago, counts the wrong way round: as good as silent.
 - Cars and sub-circuits can't draw more than the whole, unless something feeds in. Where nothing ever did, the load besides the cars is
-  not below zero, and a disagreement that lasts is told.
+  not below zero; on a phase where they go on drawing more it is taken for the worst, and a disagreement that lasts is told.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 import math
 
 from ..engine.direction import Direction
-from ..engine.model import NONE_A, PerPhase
+from ..engine.model import ALL_PHASES, NONE_A, PerPhase
 from ..engine.unmanaged import Unmanaged, add, highest, subtract
-from ..metering.agreement import Agreement, Disagreement, Shown, compare
+from ..metering.agreement import LASTING_S, Agreement, Disagreement, Shown, compare
 from ..metering.fault import Fault, Trouble
 from ..metering.reading import Reading
 from ..metering.register import Register, follow
@@ -27,6 +27,10 @@ MOVED_A = 4.0
 """By so much cars have to change, all terminals taken together, for a meter to be seen not to follow."""
 FROZEN_S = 15.0
 """So long a meter may take to follow: the slowest that are not stale speak every 10 s."""
+SHORT_S = 12.0
+"""A phase that shows less than what hangs on it draws is not believed after this: by then all that is compared was measured anew."""
+LONG_S = 300.0
+"""…and is again after they agreed for so long: one that does not see the cars agrees while they draw little, and they are raised upon that."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +46,10 @@ class Credibility:
     register: Register | None = None
     direction: Direction = field(default_factory=Direction)
     agreement: Agreement = field(default_factory=Agreement)
+    disagreement: Disagreement | None = None
+    """What parts and whole differ by, once that has lasted, and as long as a phase is taken for the worst over it."""
+    _short: tuple[Agreement, ...] = (Agreement(),) * len(ALL_PHASES)
+    """How parts and whole agree on each phase."""
     _still_a: PerPhase | None = None
     _still_since: float = 0.0
     _still_draw_a: float | None = None
@@ -61,9 +69,20 @@ class Credibility:
         return Trouble(Fault.FROZEN, {}) if self.frozen else None
 
     @property
-    def disagreement(self) -> Disagreement | None:
-        """What parts and whole differ by, once that has lasted."""
-        return self.agreement.found
+    def short(self) -> bool:
+        """Whether it shows less than what hangs on it draws, on some phase."""
+        return any(each.found is not None for each in self._short)
+
+    def at_worst(self, load_a: PerPhase, worst_a: PerPhase) -> PerPhase:
+        """Return a load besides the cars with the worst case where it shows less than what hangs on it draws: it may be any."""
+        l1, l2, l3 = (
+            load if each.found is None else max(load, worst) for load, worst, each in zip(load_a, worst_a, self._short, strict=True)
+        )
+        return (l1, l2, l3)
+
+    def forget_short(self) -> None:
+        """Forget on which phases it showed less: what hangs there is another than was thought."""
+        self._short = (Agreement(),) * len(ALL_PHASES)
 
     def take(
         self,
@@ -93,12 +112,25 @@ class Credibility:
         self._watch_stillness(reading, cars, now)
         self.register = follow(self.register, reading, voltage_v)
         measured = [
-            Shown(key=str(evse.key), current_a=evse.measured_per_phase(), taken_at=evse.measured_at)
+            Shown(key=str(evse.key), current_a=evse.least_per_phase(now), taken_at=evse.measured_at)
             for evse in cars
-            if evse.session is not None and not evse.somewhere and evse.settled(now)
+            if evse.session is not None
+            and evse.ready
+            and evse.measured_at >= evse.session.since
+            and evse.terminals_told
+            and not evse.somewhere
         ]
-        whole = Shown(key="", current_a=reading.current_a, taken_at=reading.taken_at)
-        self.agreement = compare(self.agreement, whole, [*parts, *measured], now, generation_a=None if self.feeds_in else given_a)
+        whole, shown = Shown(key="", current_a=reading.current_a, taken_at=reading.taken_at), [*parts, *measured]
+        judged = not self.feeds_in and (shown or any(evse.session is not None for evse in cars))
+        generation_a = given_a if judged else None
+        self.agreement = compare(self.agreement, whole, shown, now, generation_a=generation_a)
+        judged_by_a = generation_a if self.trouble is None else None  # one that is not believed at all is at its worst already
+        self._short = tuple(
+            compare(each, whole, shown, now, generation_a=judged_by_a, lasting_s=SHORT_S, over_s=LONG_S, phases=(phase,))
+            for phase, each in zip(ALL_PHASES, self._short, strict=True)
+        )
+        lasting = (each.found for each in self._short if each.found is not None and now - each.found.since >= LASTING_S)
+        self.disagreement = self.agreement.found or next((replace(each, suspect=None, suspicion=None) for each in lasting), None)
 
     def _watch_stillness(self, reading: Reading, cars: Sequence[EvseState], now: float) -> None:
         still = self._still_a is not None and all(

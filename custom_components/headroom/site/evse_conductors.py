@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ..csms.values import UNKNOWN
 from ..engine.model import ALL_PHASES, NONE_A, PerPhase, Phase
 from ..engine.phase_map import Learnt, contradicted
 from .evse_facts import IDLE_A, EvseFacts
@@ -51,6 +52,13 @@ class EvseConductors(EvseFacts):
         if None not in wired or not self.draws_unevenly or self.config.between_legs:
             return False
         return any(current is None or current >= IDLE_A for current, phase in zip(self.current_a, wired, strict=False) if phase is None)
+
+    @property
+    def terminals_told(self) -> bool:
+        """Whether its meter tells what its car draws on each of its terminals, or on one where that is the current of all."""
+        if self.config.between_legs:
+            return self.current_a != UNKNOWN
+        return None not in self.current_a[: len(self.config.grid_phases)]
 
     def grid_phases(self) -> tuple[Phase, ...]:
         """Return the grid's conductors its car loads, as measured; all of the EVSE's where that is not known."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 import math
 
 from ..csms.dialect import LeaseEnd
+from ..engine.model import PerPhase
+from ..engine.unmanaged import lowest
 from .evse_conductors import EvseConductors
 from .evse_facts import IDLE_A, UNSEEN_S
 from .limits import Lease
@@ -195,6 +197,11 @@ class EvseHoldings(EvseConductors):
         # Of two limits that lie near to each other it has reached the nearer one: else a small rise of its own is the building's.
         nearer = off_a <= abs(self.draw_a - self.previous_a)
         return self.measured_at >= self.changed_at and nearer and off_a <= REACHED * limit_a + OVERDRAW_A
+
+    def least_per_phase(self, now: float) -> PerPhase:
+        """Return what its car draws at least, as the grid's conductors see it: as measured, or less where it is on its way to a lower limit."""
+        measured_a = self.measured_per_phase()
+        return measured_a if self.settled(now) or self.exceeding else lowest(measured_a, self.per_phase(self.limit_a(now)))
 
     def _leaving_a(self, at: float, within_s: float) -> float:
         """Return the highest limit that was left less than `within_s` before a time."""

@@ -56,6 +56,7 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
             state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
         if state.reckon_anew:
             state.forget_worst()
+            state.credibility.forget_short()
         state.reckon_anew = False
         draws = {evse.key: draw for evse in below[circuit_id] if (draw := _draw(evse, now))}
         state.unseen_a = {key: max(draw.high_a) for key, draw in draws.items() if draw.measured_at is None}
@@ -174,9 +175,8 @@ def _draw(evse: EvseState, now: float) -> Draw | None:
         return Draw(low_a=NONE_A, high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at)
     if evse.settled(now) or evse.exceeding:
         return Draw(low_a=measured_a, high_a=measured_a, reserved_a=reserved_a, measured_at=evse.measured_at)
-    bound_a = evse.per_phase(evse.limit_a(now))
     return Draw(
-        low_a=lowest(measured_a, bound_a), high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at
+        low_a=evse.least_per_phase(now), high_a=highest(measured_a, reserved_a), reserved_a=reserved_a, measured_at=evse.measured_at
     )
 
 
