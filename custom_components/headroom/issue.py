@@ -12,4 +12,4 @@ class Issue(NamedTuple):
     severity: ir.IssueSeverity
     placeholders: dict[str, str]
     identity: str | None = None
-    """The station that the repair is about, or the subentry; None where there is nothing to be done by a click."""
+    """What the repair is about: a station by its identity, a subentry or a circuit by its id; None where there is nothing to be done by a click."""

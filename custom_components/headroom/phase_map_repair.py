@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.components.repairs import RepairsFlowResult
 from homeassistant.helpers import issue_registry as ir
 import probatio as vol
 
 from .const import CONF_EVSE_ID, CONF_EVSES, CONF_ROTATION, ROTATION_UNKNOWN, SUBENTRY_STATION
 from .engine.model import Phase
 from .issue import Issue
+from .repair_flow import OnePageFlow
 from .site.config import EvseKey
 from .site.snapshot import SiteSnapshot
 from .site.wiring import PhaseMap
@@ -64,24 +64,18 @@ def phase_map_issues(entry: HeadroomConfigEntry, snapshot: SiteSnapshot) -> dict
     return issues
 
 
-class PhaseMapFlow(RepairsFlow):
+class PhaseMapFlow(OnePageFlow):
     """Put right which grid phases are behind a station's terminals."""
 
-    def __init__(self, entry: HeadroomConfigEntry | None, identity: str) -> None:
-        """Take the site (None: it is gone) and the station's identity."""
-        self._entry = entry
-        self._identity = identity
-
-    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Begin."""
-        return await self.async_step_confirm()
+    async def page(self, user_input: dict[str, Any] | None) -> RepairsFlowResult:
+        """Begin with it."""
+        return await self.async_step_confirm(user_input)
 
     async def async_step_confirm(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Show what is wrong, and store what is right; it holds at once."""
-        entry = self._entry
-        if entry is None or entry.state is not ConfigEntryState.LOADED or (subentry := station_subentry(entry, self._identity)) is None:
+        if (entry := self._running) is None or (subentry := station_subentry(entry, self._about)) is None:
             return self.async_abort(reason="station_gone")
-        wrong = _wrong(entry.runtime_data.data, self._identity)
+        wrong = _wrong(entry.runtime_data.data, self._about)
         if user_input is None:
             return self.async_show_form(
                 step_id="confirm", data_schema=vol.Schema({}), description_placeholders=_placeholders(subentry.title, wrong)

@@ -1,17 +1,15 @@
 """The repair of a station that was removed and may let something flow yet: a person says that it is off."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.components.repairs import RepairsFlowResult
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.helpers import issue_registry as ir
 import probatio as vol
 
 from .issue import Issue
+from .repair_flow import OnePageFlow
 from .site.snapshot import LeavingStation, SiteSnapshot
-
-if TYPE_CHECKING:  # the coordinator raises these repairs
-    from .coordinator import HeadroomConfigEntry
 
 STATION_REMOVED = "station_removed"
 
@@ -30,27 +28,19 @@ def _placeholders(identity: str, station: LeavingStation) -> dict[str, str]:
     return {"station": station.name, "identity": identity, "circuit": station.circuit, "current": f"{station.holds_a:g}"}
 
 
-class StationRemovedFlow(RepairsFlow):
+class StationRemovedFlow(OnePageFlow):
     """Let go of what is reserved for a station that was removed."""
 
-    def __init__(self, entry: HeadroomConfigEntry | None, identity: str) -> None:
-        """Take the site (None: it is gone) and the station's identity."""
-        self._entry = entry
-        self._identity = identity
-
-    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Begin."""
-        return await self.async_step_confirm()
+    async def page(self, user_input: dict[str, Any] | None) -> RepairsFlowResult:
+        """Begin with it."""
+        return await self.async_step_confirm(user_input)
 
     async def async_step_confirm(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Have a person say that the station is off."""
-        entry = self._entry
-        if entry is None or entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="gone")
-        if (station := entry.runtime_data.site.snapshot.leaving.get(self._identity)) is None:
+        if (entry := self._running) is None or (station := entry.runtime_data.site.snapshot.leaving.get(self._about)) is None:
             return self.async_abort(reason="gone")
         if user_input is None:
-            placeholders = _placeholders(self._identity, station)
+            placeholders = _placeholders(self._about, station)
             return self.async_show_form(step_id="confirm", data_schema=vol.Schema({}), description_placeholders=placeholders)
-        entry.runtime_data.site.let_go(self._identity)
+        entry.runtime_data.site.let_go(self._about)
         return self.async_create_entry(data={})

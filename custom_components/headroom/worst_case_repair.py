@@ -1,17 +1,15 @@
 """The repair of a circuit that was seen to draw more than its worst case: a person may say that it does not come again."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.components.repairs import RepairsFlowResult
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.helpers import issue_registry as ir
 import probatio as vol
 
 from .issue import Issue
+from .repair_flow import OnePageFlow
 from .site.snapshot import CircuitSnapshot, SiteSnapshot
-
-if TYPE_CHECKING:  # the coordinator raises these repairs
-    from .coordinator import HeadroomConfigEntry
 
 WORST_CASE_EXCEEDED = "worst_case_exceeded"
 
@@ -33,26 +31,18 @@ def _placeholders(circuit: CircuitSnapshot) -> dict[str, str]:
     return {"circuit": circuit.circuit.name, "seen_a": f"{seen_a:g}", "said_a": f"{said_a:g}"}
 
 
-class WorstCaseFlow(RepairsFlow):
+class WorstCaseFlow(OnePageFlow):
     """Forget what was seen."""
 
-    def __init__(self, entry: HeadroomConfigEntry | None, circuit_id: str) -> None:
-        """Take the site (None: it is gone) and the circuit."""
-        self._entry = entry
-        self._circuit_id = circuit_id
-
-    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Begin."""
-        return await self.async_step_confirm()
+    async def page(self, user_input: dict[str, Any] | None) -> RepairsFlowResult:
+        """Begin with it."""
+        return await self.async_step_confirm(user_input)
 
     async def async_step_confirm(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Have a person say that it does not come again."""
-        entry = self._entry
-        if entry is None or entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="gone")
-        if (circuit := entry.runtime_data.site.snapshot.circuits.get(self._circuit_id)) is None:
+        if (entry := self._running) is None or (circuit := entry.runtime_data.site.snapshot.circuits.get(self._about)) is None:
             return self.async_abort(reason="gone")
         if user_input is None:
             return self.async_show_form(step_id="confirm", data_schema=vol.Schema({}), description_placeholders=_placeholders(circuit))
-        entry.runtime_data.site.forget_worst(self._circuit_id)
+        entry.runtime_data.site.forget_worst(self._about)
         return self.async_create_entry(data={})

@@ -10,7 +10,6 @@ from ..engine.deadman import LEASE_MAX_S
 from ..engine.model import Allocation, Headroom, PerPhase, Reason, Request
 from ..engine.share import share
 from ..engine.stability import Holding, steady
-from ..engine.tree import path
 from .asking import by_the_rules, request
 from .circuit import CircuitState
 from .config import GONE_CIRCUIT_ID, Mode, SiteConfig
@@ -98,7 +97,7 @@ def decide(
     limits_a = {circuit_id: limit_a(circuit, lowest[circuit_id]) for circuit_id, circuit in circuits.items()}
     outside = {circuit_id: whose for circuit_id, circuit in circuits.items() if (whose := held_by(circuit, lowest[circuit_id])) is not None}
     lost = {circuit_id for circuit_id, state in states.items() if state.health is MeterHealth.LOST}
-    gone = {circuit_id for circuit_id in circuits if any(each.circuit_id == GONE_CIRCUIT_ID for each in path(circuits, circuit_id))}
+    gone = {circuit_id for circuit_id in circuits if GONE_CIRCUIT_ID in path_ids(states, circuit_id)}
     limits = {
         circuit_id: Limits(
             limit_a=limits_a[circuit_id],
@@ -109,9 +108,10 @@ def decide(
         )
         for circuit_id, state in states.items()
     }
-    allocations = with_circumstances(allocations, list(requests.values()), rows, limits, sharing.planned, now=now)
     if mode is Mode.STATIC:
         allocations = fixed_shares(states, evses, lowest, config, now)
+    else:
+        allocations = with_circumstances(allocations, list(requests.values()), rows, limits, sharing.planned, now=now)
     if peak is not None and peak_left_a is not None:
         allocations = told_of_peak(allocations, root_id, peak, peak_left_a)
     return Turn(
