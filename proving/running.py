@@ -14,6 +14,7 @@ from custom_components.headroom.csms.events import StationEvent
 from custom_components.headroom.csms.memory import Memory
 from custom_components.headroom.csms.server import CentralSystem
 from custom_components.headroom.csms.v201.timing import Timing
+from custom_components.headroom.metering.combine import per_phase
 from custom_components.headroom.metering.reading import MeterError
 from custom_components.headroom.site.config import SiteConfig
 from custom_components.headroom.site.memory import SiteMemory
@@ -63,6 +64,7 @@ class RunningSite:
         self.records = records or Records()
         self._timing = timing
         self.meters = {circuit.circuit_id: SimulatedMeter("simulated") for circuit in config.circuits if circuit.metered}
+        self._wired_to = {circuit.circuit_id: circuit.phases for circuit in config.circuits}
         self.meters_silent: set[str] = set()
         self.meter_error_a: Callable[[], float] = lambda: 0.0
         self.on_second: list[Callable[[float], None]] = []
@@ -194,9 +196,9 @@ class RunningSite:
 
     def _read(self, circuit_id: str, meter: SimulatedMeter, values: MeterValues, now: float) -> None:
         """Read a meter as the metering room does: what can't be true is as if nothing had come, and is told once."""
-        l1, l2, l3 = (current + self.meter_error_a() for current in values.current_a)
+        terminals_a = [values.current_a[phase] + self.meter_error_a() for phase in self._wired_to[circuit_id]]
         try:
-            reading = meter.read(replace(values, current_a=(l1, l2, l3)), now)
+            reading = meter.read(replace(values, current_a=per_phase(terminals_a)), now)
         except MeterError as error:
             if circuit_id not in self._unbelieved:
                 self._unbelieved.add(circuit_id)

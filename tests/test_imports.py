@@ -14,6 +14,7 @@ SHARED_WITH_THE_SIMULATOR = f"{COMPONENT}.csms.composite"
 LIBRARY_ROOMS = ("csms", "metering", "demand_response", "ledger")
 BELOW_THE_COORDINATOR = (
     "const",
+    "circuit_tree",
     "configuration",
     "concerns",
     "solver",

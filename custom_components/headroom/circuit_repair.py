@@ -9,7 +9,7 @@ from homeassistant.helpers import issue_registry as ir
 import probatio as vol
 
 from . import fields
-from .configuration import circuit_names, circuits_above
+from .circuit_tree import circuit_names, circuit_phases, circuits_above, is_fed
 from .const import CONF_CIRCUIT, CONF_PARENT, SUBENTRY_CIRCUIT, SUBENTRY_RESOURCE, SUBENTRY_STATION
 from .issue import Issue
 from .repair_flow import OnePageFlow
@@ -44,9 +44,12 @@ class CircuitGoneFlow(OnePageFlow):
         if user_input is None:
             below_another = subentry.subentry_type == SUBENTRY_CIRCUIT
             circuits = circuits_above(entry, self._about) if below_another else circuit_names(entry)
+            feeding = {
+                circuit_id: name for circuit_id, name in circuits.items() if is_fed(subentry.data, circuit_phases(entry, circuit_id))
+            }
             return self.async_show_form(
                 step_id="circuit",
-                data_schema=vol.Schema({vol.Required(CONF_CIRCUIT): fields.choice(circuits)}),
+                data_schema=vol.Schema({vol.Required(CONF_CIRCUIT): fields.choice(feeding)}),
                 description_placeholders={"name": subentry.title},
             )
         self.hass.config_entries.async_update_subentry(entry, subentry, data={**subentry.data, named_as: user_input[CONF_CIRCUIT]})

@@ -8,6 +8,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_NAME, CONF_TYPE
 from homeassistant.util import dt as dt_util
 
+from .circuit_tree import circuit_names, circuit_phases, existing, parent_of, site_phases, wired_phases
 from .const import (
     CONF_BLOCKED,
     CONF_CIRCUIT,
@@ -32,7 +33,6 @@ from .const import (
     CONF_METER_LOST_AFTER_S,
     CONF_MOST_A,
     CONF_NO_AUTHORIZATION,
-    CONF_PARENT,
     CONF_PHASES,
     CONF_PLACES,
     CONF_ROTATION,
@@ -58,7 +58,7 @@ from .const import (
     TYPE_ANY,
 )
 from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
-from .meter_settings import has_meter, resource_phases, tells_one_power
+from .meter_settings import has_meter, tells_one_power
 from .peak_settings import peak_limits
 from .site.config import GONE_CIRCUIT_ID, AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig, gone_circuit
 from .site.resource import Resource, ResourceKind, worst_with
@@ -86,11 +86,6 @@ TOKEN_TYPES: Mapping[str, str | None] = {
 """OCPP's IdTokenEnumType by what the forms and the actions call it; None: whatever a reader says."""
 
 
-def site_phases(data: Mapping[str, Any]) -> tuple[Phase, ...]:
-    """Return the conductors the site's connection has, from a config entry's data."""
-    return ALL_PHASES[: int(data[CONF_PHASES])]
-
-
 def evse_rotations(phases: int) -> tuple[str, ...]:
     """Return what may be behind an EVSE's terminals on a site with so many conductors; nothing to be asked where there is one.
 
@@ -116,48 +111,6 @@ def rotation_phases(rotation: str, phases: int) -> tuple[Phase, ...]:
     if rotation == ROTATION_UNKNOWN:
         return ALL_PHASES[:phases]
     return tuple(Phase[name] for name in (rotation[at : at + 2] for at in range(0, len(rotation), 2)))
-
-
-def circuit_names(entry: ConfigEntry) -> dict[str, str]:
-    """Return the site's circuits by id, the root first."""
-    circuits = entry.get_subentries_of_type(SUBENTRY_CIRCUIT)
-    return {MAIN_CIRCUIT_ID: entry.title} | {circuit.subentry_id: circuit.title for circuit in circuits}
-
-
-def parent_of(entry: ConfigEntry, circuit_id: str) -> str:
-    """Return the circuit that a circuit hangs on.
-
-    `GONE_CIRCUIT_ID` takes the place of a circuit that was deleted. The root breaks a ring, should one have come about.
-    """
-    above = list(_upwards(entry, circuit_id))
-    return MAIN_CIRCUIT_ID if above[-1] == circuit_id else above[0]
-
-
-def circuits_below(entry: ConfigEntry, circuit_id: str) -> set[str]:
-    """Return the ids of the circuits that hang on this one, however deep."""
-    others = (circuit.subentry_id for circuit in entry.get_subentries_of_type(SUBENTRY_CIRCUIT) if circuit.subentry_id != circuit_id)
-    return {other for other in others if circuit_id in _upwards(entry, other)}
-
-
-def circuits_above(entry: ConfigEntry, circuit_id: str) -> dict[str, str]:
-    """Return the circuits that this one may hang on, by id: any but itself and what hangs on it."""
-    barred = circuits_below(entry, circuit_id) | {circuit_id}
-    return {other: name for other, name in circuit_names(entry).items() if other not in barred}
-
-
-def _upwards(entry: ConfigEntry, circuit_id: str) -> Iterator[str]:
-    """Yield the circuits above this one, the nearest first, up to the root or to one that was met before."""
-    met = set()
-    while circuit_id != MAIN_CIRCUIT_ID and circuit_id not in met:
-        met.add(circuit_id)
-        gone = circuit_id == GONE_CIRCUIT_ID
-        circuit_id = MAIN_CIRCUIT_ID if gone else _existing(entry, entry.subentries[circuit_id].data[CONF_PARENT])
-        yield circuit_id
-
-
-def _existing(entry: ConfigEntry, circuit_id: str) -> str:
-    """Return a circuit that is named somewhere, or what takes its place where it was deleted."""
-    return circuit_id if circuit_id in circuit_names(entry) else GONE_CIRCUIT_ID
 
 
 def site_config(entry: ConfigEntry) -> SiteConfig:
@@ -227,6 +180,7 @@ def _circuits(entry: ConfigEntry) -> Iterator[Circuit]:
         **_constraints(entry.data),
     )
     for subentry in entry.get_subentries_of_type(SUBENTRY_CIRCUIT):
+        phases = circuit_phases(entry, subentry.subentry_id)
         yield Circuit(
             circuit_id=subentry.subentry_id,
             name=subentry.title,
@@ -244,12 +198,13 @@ def _resources(entry: ConfigEntry) -> Iterator[Resource]:
     circuits = circuit_names(entry)
     for subentry in entry.get_subentries_of_type(SUBENTRY_RESOURCE):
         data = subentry.data
+        circuit_id = data[CONF_CIRCUIT] if data[CONF_CIRCUIT] in circuits else MAIN_CIRCUIT_ID
         yield Resource(
             resource_id=subentry.subentry_id,
             name=subentry.title,
             kind=ResourceKind(data[CONF_KIND]),
-            circuit_id=data[CONF_CIRCUIT] if data[CONF_CIRCUIT] in circuits else MAIN_CIRCUIT_ID,
-            phases=resource_phases(data, entry.data),
+            circuit_id=circuit_id,
+            phases=wired_phases(data, circuit_phases(entry, circuit_id)),
             most_a=float(data[CONF_MOST_A]),
             even=tells_one_power(data),
             counted=bool(data[CONF_COUNTED]),
@@ -272,30 +227,31 @@ def _constraints(data: Mapping[str, Any]) -> _Constraints:
 
 
 def _stations(entry: ConfigEntry) -> Iterator[StationConfig]:
-    phases = site_phases(entry.data)
     for subentry in entry.get_subentries_of_type(SUBENTRY_STATION):
+        circuit_id = existing(entry, subentry.data[CONF_CIRCUIT])
+        phases = circuit_phases(entry, circuit_id)
         yield StationConfig(
             identity=subentry.data[CONF_IDENTITY],
             name=subentry.title,
-            circuit_id=_existing(entry, subentry.data[CONF_CIRCUIT]),
+            circuit_id=circuit_id,
             evses=tuple(_evse(data, phases) for data in subentry.data[CONF_EVSES]),
         )
 
 
-def _evse(data: Mapping[str, Any], site: tuple[Phase, ...]) -> EvseConfig:
-    """Return an EVSE. On a site with one conductor there is only that one to be connected to; what hangs between two legs loads both alike."""
-    phases, rotation = min(int(data[CONF_PHASES]), len(site)), str(data[CONF_ROTATION])
+def _evse(data: Mapping[str, Any], fed: tuple[Phase, ...]) -> EvseConfig:
+    """Return an EVSE. On a circuit with one conductor there is only that one to be connected to; what hangs between two legs loads both alike."""
+    phases, rotation = min(int(data[CONF_PHASES]), len(fed)), str(data[CONF_ROTATION])
     between = phases == SPLIT_PHASE
     said = rotation_phases(rotation, phases)[:phases]
-    known = len(site) == 1 or between or (rotation != ROTATION_UNKNOWN and {*said} <= {*site})
+    known = len(fed) == 1 or between or (rotation != ROTATION_UNKNOWN and {*said} <= {*fed})
     return EvseConfig(
         evse_id=int(data[CONF_EVSE_ID]),
-        grid_phases=said if known and len(site) > 1 and not between else site[:phases],
+        grid_phases=said if known and len(fed) > 1 and not between else fed[:phases],
         rotation_known=known,
         max_a=float(data[CONF_MAX_A]),
-        conductors=site,
+        conductors=fed,
         between_legs=between,
-        switches_phases=bool(data.get(CONF_SWITCHES_PHASES, False)),
+        switches_phases=phases == len(ALL_PHASES) and bool(data.get(CONF_SWITCHES_PHASES, False)),
     )
 
 

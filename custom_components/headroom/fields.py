@@ -15,10 +15,10 @@ from homeassistant.helpers.selector import (
 )
 import probatio as vol
 
+from .circuit_tree import WIRINGS
 from .configuration import IMBALANCES_A, ROTATIONS, evse_rotations
-from .const import CONF_FUSE_A, CONF_IMBALANCE, CONF_LIMIT_KW, CONF_MARGIN_A, IMBALANCE_OFF, SECTION_ADVANCED
+from .const import CONF_FUSE_A, CONF_IMBALANCE, CONF_LIMIT_KW, CONF_MARGIN_A, CONF_WIRED_TO, IMBALANCE_OFF, SECTION_ADVANCED
 from .engine.model import ALL_PHASES
-from .meter_settings import WIRINGS
 
 FUSE_MOST_A = 6300.0
 """The largest rating of a low-voltage circuit breaker in common use."""
@@ -88,10 +88,12 @@ def phase_order() -> SelectSelector:
     return choice({value: ", ".join(value[at : at + 2] for at in range(0, len(value), 2)) for value in ROTATIONS[3][:-1]})
 
 
-def wired_to(phases: int) -> SelectSelector:
-    """Ask which conductors of a grid with so many something hangs on."""
+def wired_to(phases: int) -> dict[vol.Marker, object]:
+    """Ask which conductors of a grid with so many something hangs on; nothing where there is one."""
+    if phases == 1:
+        return {}
     there = {value: [phase.name for phase in wired if phase in ALL_PHASES[:phases]] for value, wired in WIRINGS.items()}
-    return choice({value: ", ".join(names) for value, names in there.items() if names})
+    return {vol.Required(CONF_WIRED_TO, default="L1L2L3"): choice({value: ", ".join(names) for value, names in there.items() if names})}
 
 
 def token_type(kinds: Iterable[str]) -> SelectSelector:

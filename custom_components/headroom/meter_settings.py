@@ -10,8 +10,10 @@ from homeassistant.const import CONF_DEVICE, CONF_HOST, CONF_MODEL, CONF_PASSWOR
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
+from .circuit_tree import circuit_phases, wired_phases
 from .const import (
     CONF_BAUD_RATE,
+    CONF_CIRCUIT,
     CONF_CURRENT,
     CONF_CURRENT_UNIT,
     CONF_ENERGY_UNIT,
@@ -34,7 +36,6 @@ from .const import (
     CONF_STOP_BITS,
     CONF_UNIT_ID,
     CONF_VOLTAGE_V,
-    CONF_WIRED_TO,
     MAIN_CIRCUIT_ID,
     METER_MODBUS,
     METER_NONE,
@@ -55,8 +56,6 @@ from .metering.steady import SteadyMeter
 
 CEILING_BY_FUSE = 10.0
 """No fuse lets so many times its rating through for as long as a meter takes to measure it."""
-WIRINGS: Mapping[str, tuple[Phase, ...]] = {"L1L2L3": ALL_PHASES} | {phase.name: (phase,) for phase in ALL_PHASES}
-"""The grid's conductors that something hangs on, by what the forms call them."""
 type Conductors = Literal[1, 2, 3]
 COUNTS: Mapping[int, Conductors] = {1: 1, 2: 2, 3: 3}
 """How many conductors a connection may have."""
@@ -93,13 +92,6 @@ def has_meter(data: Mapping[str, Any]) -> bool:
     return bool(data.get(CONF_METER, NO_METER)[CONF_TYPE] != METER_NONE)
 
 
-def resource_phases(data: Mapping[str, Any], site: Mapping[str, Any]) -> tuple[Phase, ...]:
-    """Return the grid's conductors that a PV system or battery hangs on."""
-    conductors = ALL_PHASES[: site[CONF_PHASES]]
-    wired = tuple(phase for phase in WIRINGS[data.get(CONF_WIRED_TO, "L1L2L3")] if phase in conductors)
-    return wired if wired and len(conductors) > 1 else conductors
-
-
 def settings_by_measured(entry: ConfigEntry) -> dict[str, MeterSettings]:
     """Return what makes the meter of each circuit, PV system and battery that has one, by its id."""
     return {measured: MeterSettings(stored=data[CONF_METER], place=place) for measured, data, place in _measured(entry) if has_meter(data)}
@@ -109,9 +101,11 @@ def _measured(entry: ConfigEntry) -> Iterator[tuple[str, Mapping[str, Any], Mete
     site = entry.data
     yield MAIN_CIRCUIT_ID, site, MeterPlace.of(site, site[CONF_FUSE_A])
     for subentry in entry.get_subentries_of_type(SUBENTRY_CIRCUIT):
-        yield subentry.subentry_id, subentry.data, MeterPlace.of(site, subentry.data[CONF_FUSE_A])
+        phases = len(circuit_phases(entry, subentry.subentry_id))
+        yield subentry.subentry_id, subentry.data, MeterPlace.of(site, subentry.data[CONF_FUSE_A], phases=phases)
     for subentry in entry.get_subentries_of_type(SUBENTRY_RESOURCE):
-        place = MeterPlace.of(site, subentry.data[CONF_MOST_A], phases=len(resource_phases(subentry.data, site)))
+        phases = len(wired_phases(subentry.data, circuit_phases(entry, subentry.data[CONF_CIRCUIT])))
+        place = MeterPlace.of(site, subentry.data[CONF_MOST_A], phases=phases)
         yield subentry.subentry_id, subentry.data, place
 
 

@@ -9,7 +9,7 @@ from homeassistant.helpers.selector import BooleanSelector, TextSelector
 import probatio as vol
 
 from . import fields
-from .configuration import circuit_names
+from .circuit_tree import circuit_names, circuit_phases, is_fed, wired_phases
 from .const import (
     CONF_CIRCUIT,
     CONF_COUNTED,
@@ -22,7 +22,7 @@ from .const import (
     MAIN_CIRCUIT_ID,
 )
 from .measured_flow import MeasuredFlow
-from .meter_settings import MeterPlace, resource_phases
+from .meter_settings import MeterPlace
 from .site.resource import ResourceKind
 
 
@@ -45,52 +45,52 @@ class ResourceFlow(MeasuredFlow):
 
     async def async_step_pv(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask about a PV system."""
-        if user_input:
-            return await self._go_on(ResourceKind.PV, user_input)
         counted = vol.Required(CONF_COUNTED, default=True)
-        return self._form("pv", {counted: BooleanSelector()})
+        return await self._ask(ResourceKind.PV, {counted: BooleanSelector()}, user_input)
 
     async def async_step_battery(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask about a home battery."""
-        if user_input:
-            return await self._go_on(ResourceKind.BATTERY, user_input)
         gives_way, counted = vol.Required(CONF_GIVES_WAY, default=False), vol.Required(CONF_COUNTED, default=False)
-        return self._form("battery", {gives_way: BooleanSelector(), counted: BooleanSelector()})
+        return await self._ask(ResourceKind.BATTERY, {gives_way: BooleanSelector(), counted: BooleanSelector()}, user_input)
 
     @override
     async def async_step_meter(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask what kind of meter there is: without one nothing could be said of it."""
         return self.async_show_menu(step_id="meter", menu_options=["modbus", "serial", "entities", "rest"])
 
-    def _form(self, step_id: str, of_its_kind: dict[vol.Marker, object]) -> SubentryFlowResult:
+    async def _ask(
+        self, kind: ResourceKind, of_its_kind: dict[vol.Marker, object], user_input: Mapping[str, Any] | None
+    ) -> SubentryFlowResult:
+        """Ask about it, and go on with what was said; other phases than before need the meter set up anew."""
         entry = self._get_entry()
-        changing = self.source == SOURCE_RECONFIGURE
-        before = self._get_reconfigure_subentry() if changing else None
+        before = self._get_reconfigure_subentry() if self.source == SOURCE_RECONFIGURE else None
+        errors = {}
+        if user_input:
+            if is_fed(user_input, circuit_phases(entry, user_input[CONF_CIRCUIT])):
+                self._described = {CONF_KIND: str(kind), **user_input}
+                suits = before is not None and len(self._phases_of(before.data)) == len(self._phases_of(user_input))
+                return self.keep() if suits else await self.async_step_meter()
+            errors = {CONF_WIRED_TO: "not_fed"}
         circuit_id = MAIN_CIRCUIT_ID if before is None else before.data[CONF_CIRCUIT]
         schema: dict[vol.Marker, object] = {
             vol.Required(CONF_NAME): TextSelector(),
             **fields.hangs_on(CONF_CIRCUIT, circuit_names(entry), circuit_id),
+            **fields.wired_to(entry.data[CONF_PHASES]),
+            vol.Required(CONF_MOST_A, default=DEFAULT_RESOURCE_A): fields.amps(1, fields.FUSE_MOST_A),
+            **of_its_kind,
         }
-        if entry.data[CONF_PHASES] != 1:
-            schema[vol.Required(CONF_WIRED_TO, default="L1L2L3")] = fields.wired_to(entry.data[CONF_PHASES])
-        schema |= {vol.Required(CONF_MOST_A, default=DEFAULT_RESOURCE_A): fields.amps(1, fields.FUSE_MOST_A), **of_its_kind}
         stored = {}
         if before is not None:
             stored = {key: value for key, value in before.data.items() if key != CONF_CIRCUIT} | {CONF_NAME: before.title}
         return self.async_show_form(
-            step_id=step_id, data_schema=self.add_suggested_values_to_schema(vol.Schema(schema), stored), last_step=changing
+            step_id=str(kind),
+            data_schema=self.add_suggested_values_to_schema(vol.Schema(schema), user_input or stored),
+            errors=errors,
+            last_step=before is not None,
         )
 
-    async def _go_on(self, kind: ResourceKind, user_input: Mapping[str, Any]) -> SubentryFlowResult:
-        """Go on with what was said; other phases than before need the meter set up anew."""
-        before = self._get_reconfigure_subentry().data if self.source == SOURCE_RECONFIGURE else None
-        self._described = {CONF_KIND: str(kind), **user_input}
-        if before is None or len(self._phases_of(before)) != len(self._phases_of(self._described)):
-            return await self.async_step_meter()
-        return self.keep()
-
     def _phases_of(self, data: Mapping[str, Any]) -> tuple[Any, ...]:
-        return resource_phases(data, self._get_entry().data)
+        return wired_phases(data, circuit_phases(self._get_entry(), data[CONF_CIRCUIT]))
 
     @property
     @override

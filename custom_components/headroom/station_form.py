@@ -10,7 +10,8 @@ from homeassistant.helpers.selector import BooleanSelector, TextSelector
 import probatio as vol
 
 from . import fields
-from .configuration import ROTATIONS, circuit_names, evse_rotations
+from .circuit_tree import circuit_names, circuit_phases
+from .configuration import ROTATIONS, evse_rotations
 from .const import (
     CONF_CIRCUIT,
     CONF_EVSE_COUNT,
@@ -141,7 +142,7 @@ class StationDraft:
 
     def submit_evse(self, user_input: Mapping[str, Any]) -> dict[str, str]:
         """Take the answers about the next EVSE; returns the errors by field."""
-        rotation = user_input[CONF_ROTATION] if self._conductors > 1 else "L1"
+        rotation = user_input[CONF_ROTATION] if self._conductors > 1 else ROTATION_UNKNOWN
         phases = int(user_input[CONF_PHASES]) if self._three_phases else SPLIT_PHASE if rotation in ROTATIONS[SPLIT_PHASE] else 1
         if rotation not in ROTATIONS[phases]:
             return {CONF_ROTATION: "rotation_mismatch"}
@@ -157,7 +158,7 @@ class StationDraft:
 
     @property
     def _conductors(self) -> int:
-        return int(self.entry.data[CONF_PHASES])
+        return len(circuit_phases(self.entry, self._circuit))
 
     @property
     def _three_phases(self) -> bool:

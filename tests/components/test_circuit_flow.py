@@ -9,6 +9,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.configuration import site_config
+from custom_components.headroom.engine.model import Phase
 
 from .flows import measured, sdm630
 from .subentry_flows import answer, change, choose, default, offered, start
@@ -95,7 +96,7 @@ async def test_a_circuit_has_a_meter_of_its_own(hass: HomeAssistant, entry: Mock
     }
     row = next(subentry for subentry in entry.get_subentries_of_type("circuit") if subentry.title == "Row")
     described = {key: value for key, value in CIRCUIT.items() if key not in ("name", "advanced")}
-    assert row.data == described | {"limit_kw": None, "imbalance": "off", "meter": meter}
+    assert row.data == described | {"wired_to": "L1L2L3", "limit_kw": None, "imbalance": "off", "meter": meter}
     assert next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row").metered
 
 
@@ -155,3 +156,47 @@ async def test_one_phase_has_nothing_to_be_apart_from(hass: HomeAssistant, entry
     form = await start(hass, entry, "circuit")
     assert form["data_schema"] is not None
     assert [str(key) for key in form["data_schema"].schema["advanced"].schema.schema] == ["limit_kw"]
+
+
+async def test_a_circuit_on_one_phase_with_a_meter_of_one(hass: HomeAssistant, entry: MockConfigEntry, meter_port: int) -> None:
+    form = await start(hass, entry, "circuit")
+    assert (offered(form, "wired_to"), default(form, "wired_to")) == (["L1L2L3", "L1", "L2", "L3"], "L1L2L3")
+    menu = await answer(hass, form, **CIRCUIT | {"wired_to": "L2"})
+    live = await answer(hass, await choose(hass, menu, "modbus"), **sdm630(meter_port, model="eastron_sdm230"))
+    assert live["description_placeholders"] is not None
+    assert live["description_placeholders"]["currents"] == "L1 4.2 A", "its meter's own L1"
+    assert "meter_order" not in (live["menu_options"] or {})
+    await choose(hass, live, "meter_accept")
+    row = next(circuit for circuit in site_config(entry).circuits if circuit.name == "Row")
+    assert (row.phases, row.metered, row.unmanaged_worst_a) == ((Phase.L2,), True, (0.0, 3.0, 0.0))
+
+    (row_entry,) = (each for each in entry.get_subentries_of_type("circuit") if each.title == "Row")
+    form = await change(hass, entry, row_entry.subentry_id, "circuit")
+    assert default(form, "wired_to") == "L2"
+    result = await answer(hass, form, **CIRCUIT | {"wired_to": "L3"})
+    assert result["type"] is FlowResultType.ABORT, "its meter of one phase goes with another one"
+    menu = await answer(hass, await change(hass, entry, row_entry.subentry_id, "circuit"), **CIRCUIT | {"wired_to": "L1L2L3"})
+    assert menu["step_id"] == "meter", "it does not go with three"
+
+
+async def test_a_circuit_is_fed_by_what_has_its_phase(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    form = await answer(hass, await start(hass, entry, "circuit"), **CIRCUIT | {"wired_to": "L2"})
+    await choose(hass, form, "no_meter")
+    (row,) = (each for each in entry.get_subentries_of_type("circuit") if each.title == "Row")
+    socket = CIRCUIT | {"name": "Socket", "parent": row.subentry_id, "wired_to": "L1"}
+    form = await answer(hass, await start(hass, entry, "circuit"), **socket)
+    assert form["errors"] == {"wired_to": "not_fed"}
+    assert (await answer(hass, form, **socket | {"wired_to": "L2"}))["step_id"] == "meter"
+
+    garage = {"name": "Garage", "parent": "main", "fuse_a": 32.0, "margin_a": 0.0, "unmanaged_worst_a": 0.0, "advanced": {}}
+    form = await answer(hass, await change(hass, entry, "garage", "circuit"), **garage | {"wired_to": "L1"})
+    assert form["errors"] == {"wired_to": "others_not_fed"}
+    assert form["description_placeholders"] == {"others": "Row"}
+    assert default(form, "wired_to") == "L1", "what was typed is still there"
+
+
+async def test_on_a_single_phase_site_nobody_is_asked_for_phases(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    hass.config_entries.async_update_entry(entry, data={**entry.data, "phases": 1})
+    form = await start(hass, entry, "circuit")
+    assert form["data_schema"] is not None
+    assert "wired_to" not in [str(key) for key in form["data_schema"].schema]

@@ -8,13 +8,14 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.headroom.configuration import ROTATIONS, circuits_below, rotation_phases, site_config
+from custom_components.headroom.circuit_tree import circuits_below
+from custom_components.headroom.configuration import ROTATIONS, rotation_phases, site_config
 from custom_components.headroom.engine.model import ALL_PHASES, Phase
 from custom_components.headroom.site.config import AuthorizationPolicy, KnownToken
 
 
-def circuit(subentry_id: str, parent: str) -> ConfigSubentry:
-    data = {"parent": parent, "fuse_a": 16, "margin_a": 0, "unmanaged_worst_a": 4}
+def circuit(subentry_id: str, parent: str, **more: Any) -> ConfigSubentry:
+    data = {"parent": parent, "fuse_a": 16, "margin_a": 0, "unmanaged_worst_a": 4, **more}
     return ConfigSubentry(
         data=MappingProxyType(data), subentry_id=subentry_id, subentry_type="circuit", title=subentry_id.title(), unique_id=None
     )
@@ -69,6 +70,24 @@ def test_a_single_phase_site_has_one_conductor(mock_config_entry: MockConfigEntr
     assert site.root.unmanaged_worst_a == (20.0, 0.0, 0.0)
     evses = [evse for station in site.stations.values() for evse in station.evses]
     assert all(evse.grid_phases == (Phase.L1,) and evse.rotation_known for evse in evses)
+
+
+def test_a_circuit_has_the_phases_it_is_wired_to_and_so_has_what_hangs_on_it(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry
+) -> None:
+    mock_config_entry.add_to_hass(hass)
+    hass.config_entries.async_add_subentry(mock_config_entry, circuit("garage_l2", "main", wired_to="L2"))
+    hass.config_entries.async_add_subentry(mock_config_entry, circuit("socket", "garage_l2", wired_to="L1L2L3"))
+    left = next(each for each in mock_config_entry.subentries.values() if each.data.get("identity") == "CP1")
+    hass.config_entries.async_update_subentry(mock_config_entry, left, data={**left.data, "circuit": "socket"})
+    site = site_config(mock_config_entry)
+    circuits = {each.circuit_id: each for each in site.circuits}
+    assert circuits["main"].phases == ALL_PHASES
+    assert circuits["garage_l2"].phases == circuits["socket"].phases == (Phase.L2,)
+    assert circuits["socket"].limit_a() == (0.0, 16.0, 0.0)
+    assert circuits["socket"].unmanaged_worst_a == (0.0, 4.0, 0.0)
+    (evse,) = site.stations["CP1"].evses
+    assert (evse.grid_phases, evse.rotation_known, evse.conductors) == ((Phase.L2,), True, (Phase.L2,)), "said to be on three"
 
 
 def test_what_hung_on_a_deleted_circuit_may_draw_nothing(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:

@@ -11,6 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.headroom.configuration import site_config
+from custom_components.headroom.engine.model import Phase
 
 from .subentry_flows import answer, change, default, start
 
@@ -109,7 +110,10 @@ async def test_on_a_single_phase_site_only_the_current_is_asked(hass: HomeAssist
     assert form["data_schema"] is not None
     assert [str(key) for key in form["data_schema"].schema] == ["max_a"]
     result = await answer(hass, await answer(hass, form, max_a=25), authentication="none")
-    assert result["data"]["evses"] == [{"evse_id": 1, "phases": 1, "rotation": "L1", "max_a": 25}]
+    evse = {"evse_id": 1, "phases": 1, "rotation": "unknown", "max_a": 25}
+    assert result["data"]["evses"] == [evse], "nobody said, should the site have three one day"
+    (told,) = site_config(mock_config_entry).stations["CP9"].evses
+    assert (told.grid_phases, told.rotation_known) == ((Phase.L1,), True), "there is one only"
 
 
 async def test_a_station_that_is_added_while_the_site_begins(hass: HomeAssistant, entry: MockConfigEntry) -> None:

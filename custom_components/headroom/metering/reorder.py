@@ -31,8 +31,8 @@ class ReorderedMeter:
 
 
 def placed(current_a: PerPhase, order: Sequence[Phase]) -> PerPhase:
-    """Return the currents of a meter's L1, L2 and L3 on the conductors that these are wired to."""
+    """Return the currents of a meter's L1, L2 and L3 on the conductors that these, or the first of them, are wired to."""
     result = [0.0, 0.0, 0.0]
-    for current, conductor in zip(current_a, order, strict=True):
+    for current, conductor in zip(current_a, order, strict=False):
         result[conductor] = current
     return (result[0], result[1], result[2])

@@ -76,8 +76,8 @@ class CircuitState:
             self.worst = worst
 
     def configure(self, circuit: Circuit, now: float) -> None:
-        """Take over a changed circuit; where a meter came or went, what was known by the one before goes too."""
-        if circuit.metered != self.circuit.metered:
+        """Take over a changed circuit; where a meter came or went, or sits on other conductors, what was known before goes too."""
+        if (circuit.metered, circuit.phases) != (self.circuit.metered, self.circuit.phases):
             self.forget_meter(now)
         if circuit.unmanaged_worst_a != self.worst.said_a:
             self.worst = Worst(said_a=circuit.unmanaged_worst_a)

@@ -23,6 +23,7 @@ from ..csms.needs import EvNeeds
 from ..csms.values import Admission
 from ..engine.urgency import large
 from ..metering.reading import MeterError, Reading
+from ..metering.reorder import placed
 from .dead_man import DeadManWatch
 from .grounds import Grounds
 from .intake import Intake
@@ -39,12 +40,13 @@ class Hearing(Grounds):
     # What meters say.
 
     def update_reading(self, measured_id: str, reading: Reading) -> None:
-        """Take in a reading of a circuit, or of a PV system or battery."""
+        """Take in a reading of a circuit, or of a PV system or battery; its conductors are those of the meter."""
         if (state := self._circuits.get(measured_id)) is None:
             if self.resources.update_reading(measured_id, reading, self.config.voltage_v):
                 self.request_turn("resource")
             return
         now = self._clock.monotonic()
+        reading = replace(reading, current_a=placed(reading.current_a, state.circuit.phases))
         state.take(reading, self.config, now)
         if not reading.spread and large(state.circuit, reading.current_a):
             self._alarm.set()

@@ -8,6 +8,7 @@ from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase
 from ..engine.tree import path
 from ..engine.unmanaged import add, highest
 from ..metering.reading import Reading
+from ..metering.reorder import placed
 
 
 class ResourceKind(StrEnum):
@@ -50,10 +51,7 @@ class Resource:
         """Return a reading of its meter as currents on the grid's conductors."""
         if self.even and reading.power_w is not None:
             return self.on_phases(reading.power_w / voltage_v / len(self.phases))
-        flows = [0.0, 0.0, 0.0]
-        for phase, current_a in zip(self.phases, reading.current_a, strict=False):
-            flows[phase] = current_a
-        return (flows[0], flows[1], flows[2])
+        return placed(reading.current_a, self.phases)
 
 
 def worst_with(resources: Iterable[Resource], circuits: Mapping[str, Circuit]) -> dict[str, PerPhase]:
