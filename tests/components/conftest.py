@@ -149,6 +149,7 @@ def busy(site: SiteSnapshot) -> SiteSnapshot:
                 headroom_a=(17.25, 20.0, 18.5),
                 power_w=20_600.0,
                 import_wh=12_345_678.0,
+                export_wh=4_321_000.0,
                 meter=MeterHealth.OK,
                 meter_age_s=0.8,
                 meter_source="eastron_sdm630 at 192.0.2.20",

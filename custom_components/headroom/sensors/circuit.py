@@ -105,6 +105,12 @@ CIRCUIT: tuple[SensorRow[CircuitSnapshot], ...] = (
         has_fn=_told(lambda circuit: circuit.import_wh, main=True),
         value_fn=lambda circuit: circuit.import_wh,
     ),
+    EnergyRow(
+        key="grid_export",
+        translation_key="grid_export",
+        has_fn=_told(lambda circuit: circuit.export_wh, main=True),
+        value_fn=lambda circuit: circuit.export_wh,
+    ),
     PowerRow(
         key="grid_power",
         translation_key="circuit_power",
@@ -116,6 +122,12 @@ CIRCUIT: tuple[SensorRow[CircuitSnapshot], ...] = (
         translation_key="circuit_import",
         has_fn=_told(lambda circuit: circuit.import_wh, main=False),
         value_fn=lambda circuit: circuit.import_wh,
+    ),
+    EnergyRow(
+        key="grid_export",
+        translation_key="circuit_export",
+        has_fn=_told(lambda circuit: circuit.export_wh, main=False),
+        value_fn=lambda circuit: circuit.export_wh,
     ),
     EnumRow(
         key="meter_health",

@@ -62,6 +62,7 @@ class CircuitSnapshot:
     current_a: PerPhase = NONE_A
     power_w: float | None = None
     import_wh: float | None = None
+    export_wh: float | None = None
     unmanaged_a: PerPhase = NONE_A
     """What the loop reckons everything but the managed cars draws."""
     worst_seen_a: PerPhase = NONE_A

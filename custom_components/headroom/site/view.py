@@ -141,6 +141,7 @@ def _circuit(
         current_a=charging_a if reading is None else reading.current_a,
         power_w=None if reading is None else reading.power_w,
         import_wh=None if reading is None else reading.import_wh,
+        export_wh=None if reading is None else reading.export_wh,
         unmanaged_a=state.unmanaged_a(),
         worst_seen_a=state.worst.seen_a,
         worst_said_a=state.worst.said_a,
