@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+import math
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ CIRCUIT: dict[Any, Any] = {
     vol.Optional("worst_case_a", default=0): number,
     vol.Optional("meter", default=False): bool,
     vol.Optional("draws"): [{vol.Required("from"): seconds, vol.Required("amps"): per_phase}],
+    vol.Optional("draws_anew_every"): seconds,
 }
 STATION: dict[Any, Any] = {
     vol.Optional("circuit"): str,
@@ -120,7 +122,11 @@ def read_story(path: Path) -> Story:
     setting = Setting(
         circuits=[_circuit(circuit_id, circuits[circuit_id]) for circuit_id in sorted(circuits, key=lambda one: one != roots[0])],
         places={identity: _place(station, roots[0]) for identity, station in stations.items()},
-        loads={circuit_id: _load(circuit["draws"]) for circuit_id, circuit in circuits.items() if circuit.get("draws")},
+        loads={
+            circuit_id: _load(circuit["draws"], circuit.get("draws_anew_every"), told["lasts"])
+            for circuit_id, circuit in circuits.items()
+            if circuit.get("draws")
+        },
         visits=[visit for number, one in enumerate(told["cars"]) for visit in _visits(number, one, stations, lines)],
         zone=told["zone"],
         tolerance_a=always["tolerance_a"],
@@ -168,8 +174,9 @@ def _circuit(circuit_id: str, told: Mapping[str, Any]) -> Circuit:
     )
 
 
-def _load(told: Sequence[Mapping[str, Any]]) -> Load:
-    return StepLoad(tuple((level["from"], level["amps"]) for level in told))
+def _load(told: Sequence[Mapping[str, Any]], anew_every_s: float | None, lasts_s: float) -> Load:
+    begins_s = [0.0] if anew_every_s is None else [turn * anew_every_s for turn in range(math.ceil(lasts_s / anew_every_s))]
+    return StepLoad(tuple((begin + level["from"], level["amps"]) for begin in begins_s for level in told))
 
 
 def _place(told: Mapping[str, Any], root: str) -> Place:

@@ -9,22 +9,13 @@ from proving.told import FOLDER, read_story, story_names
 
 REPOSITORY = FOLDER.parent
 ROWS = range(1, 29)
-NOT_YET = {
-    "row_10_few_writes": "leases are renewed too often",
-}
-"""Stories that do not go as told, and why: what the product lacks, not what is wrong with the story."""
-
-
-def told(names: list[str]) -> list[object]:
-    return [pytest.param(name, marks=[pytest.mark.xfail(reason=NOT_YET[name])] if name in NOT_YET else []) for name in names]
 
 
 def test_every_failure_that_a_load_manager_has_to_survive_is_a_story() -> None:
     assert {read_story(FOLDER / f"{name}.yaml").row for name in story_names()} >= set(ROWS)
-    assert set(NOT_YET) <= set(story_names())
 
 
-@pytest.mark.parametrize("name", told(story_names()))
+@pytest.mark.parametrize("name", story_names())
 def test_a_story_goes_as_it_is_told(name: str) -> None:
     assert not play(read_story(FOLDER / f"{name}.yaml")).failures
 
