@@ -8,6 +8,7 @@ from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.site.config import EvseConfig, EvseKey
 from custom_components.headroom.site.evse import EvseState
 from custom_components.headroom.site.limits import Lease
+from simulator.quirks import Quirks
 from simulator.virtual import run
 
 from .harness import Place, car, scenario, steps
@@ -181,5 +182,23 @@ def test_what_a_lease_of_an_earlier_life_lets_flow_at_a_station_that_is_away_is_
             assert s.draw_a(1) > 17 and s.draw_a(2) > 11, s.story()
             await s.until(ends_at + 60)
             assert s.draw_a(2) > 19, s.story()
+
+    run(story())
+
+
+def test_what_a_station_draws_that_heeds_no_limit_and_is_away_stays_reserved_over_a_restart() -> None:
+    async def story() -> None:
+        places, building = (Place(quirks=Quirks(honours=frozenset())), Place(), Place()), steps((0.0, 25.0))
+        async with scenario(*places, fuse_a=93.0, building=building, metered=False, over_limit_s=10.0, dead_man_from_s=None) as s:
+            await s.until(200)
+            assert s.problem(1) == "disobedient" and s.draw_a(1) > 30
+            await s.fault("offline:CP1")
+            await s.vanish()
+            await s.wait(5)
+            await s.come_back()
+            main_a: list[float] = []
+            s.on_second.append(lambda at_s: main_a.append(max(s.main_a())))
+            await s.wait(300)
+            assert max(main_a) <= 91.0 and s.draw_a(1) > 30
 
     run(story())

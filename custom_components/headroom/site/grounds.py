@@ -19,6 +19,7 @@ from .evse import EvseState
 from .installer import Installer
 from .last_resort import LastResort
 from .leaving import Leaving
+from .led import doubtful
 from .limits import FirstLease, Lease, LimitsOverTime
 from .memory import EvseMemory, SiteMemory
 from .needs import CarsWord, cars_word
@@ -239,7 +240,7 @@ class Grounds(ABC):
             evses=self._remembered
             | {
                 str(key): EvseMemory(
-                    fallback_a=evse.fallback_a,
+                    fallback_a=None if doubtful(evse) else evse.fallback_a,
                     allowed=evse.allowed,
                     user_max_a=evse.user_max_a,
                     first_lease_a=evse.first_a,

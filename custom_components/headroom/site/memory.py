@@ -13,7 +13,7 @@ from .taking_up import known_fields, taking_up
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvseMemory:
-    """Of one EVSE. `fallback_a` is what its station confirmed last, None where it never did."""
+    """Of one EVSE. `fallback_a` is what its station confirmed last, None where it never did or does not heed it."""
 
     fallback_a: float | None
     allowed: bool
