@@ -6,6 +6,7 @@ import pytest
 
 from custom_components.headroom.engine.model import Circuit
 from custom_components.headroom.site.config import Mode
+from simulator.quirks import Quirks
 from simulator.virtual import run
 
 from .harness import Place, Scenario, scenario, steps
@@ -110,6 +111,28 @@ def test_a_station_that_does_not_answer_is_not_waited_for_in_vain() -> None:
             await s.until(180)
             assert s.site.snapshot.leaving["CP1"].holds_a >= (held_a or 0.0) > 0.0
             assert max(s.main_a()) <= 61.0
+
+    run(story())
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_a_station_that_takes_that_it_is_to_let_nothing_flow_and_does_not_heed_it_stays_reserved(metered: bool) -> None:
+    async def story() -> None:
+        heedless = Place(quirks=Quirks(honours=frozenset()))
+        async with scenario(
+            heedless, *THREE[1:], fuse_a=93.0, building=BUILDING, metered=metered, over_limit_s=12.0, dead_man_from_s=None
+        ) as s:
+            await s.until(150)
+            assert s.problem(1) == "disobedient" and s.draw_a(1) > 30
+            await part(s)
+            assert s.fallback_a(1) == 0.0, "so it says"
+            for _ in range(2):
+                await s.wait(120)
+                assert s.draw_a(1) > 30 and max(s.main_a()) <= 91.0
+                assert s.site.snapshot.leaving["CP1"].holds_a == 32.0, "a person is to be asked"
+                await s.vanish()
+                await s.wait(5)
+                await s.come_back()
 
     run(story())
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..engine.model import Phase
 from .config import EvseConfig, SiteConfig, StationConfig
 from .evse import EvseState
+from .led import doubtful
 from .taking_up import known_fields, taking_up
 
 
@@ -117,5 +118,5 @@ def _station_from(document: Mapping[str, Any]) -> StationConfig:
 
 
 def holds_a(evse: EvseState, now: float) -> float:
-    """Return the most that an EVSE lets flow or may, for good or by what runs yet."""
-    return max([evse.lasting_a, evse.inherited_a, *(limit_a for limit_a, _ in evse.held(now))])
+    """Return the most that an EVSE lets flow or may, for good or by what runs yet; its rating where it does not heed what it holds."""
+    return evse.rated_a if doubtful(evse) else max([evse.lasting_a, evse.inherited_a, *(limit_a for limit_a, _ in evse.held(now))])
