@@ -1,6 +1,9 @@
 """Limits from outside, of persons and in time, where the fallbacks are the shares: they hold there as where leases lead."""
 
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from custom_components.headroom.csms.profile_builder import Period, Schedule, profile
 from custom_components.headroom.engine.model import Circuit
@@ -150,6 +153,70 @@ def test_a_limit_that_somebody_set_at_a_station_is_told_with_whose_it_is() -> No
             s.model(1).limit_externally(1, None, "EMS")
             await s.wait(15)
             assert s.draw_a(1) > 20 and s.reason(1) == "static"
+
+    run(story())
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_the_others_make_way_for_what_holds_at_stations_that_are_away(removed: bool) -> None:
+    """Two of four keep 15 A each: beside these and the building 33 A leave the others nothing, and 45 A their least."""
+
+    async def story() -> None:
+        building = steps((0.0, 1.0))
+        async with scenario(*[Place()] * 4, worst_case_a=1.0, building=building, metered=False, over_limit_s=0.0) as s:
+            await s.until(60)
+            assert [s.fallback_a(number) for number in (1, 2, 3, 4)] == [SHARE_A] * 4
+            for number in (1, 2):
+                await s.fault(f"offline:CP{number}")
+            await s.wait(10)
+            if removed:
+                s.configure(stations={key: station for key, station in s.config.stations.items() if key not in ("CP1", "CP2")})
+            for limit_a, left_a in ((33.0, [0.0, 0.0]), (45.0, [7.0, 7.0])):
+                outside(s, limit_a)
+                await s.wait(30)
+                assert max(s.main_a()) <= limit_a and [s.fallback_a(number) for number in (3, 4)] == left_a
+                assert "(grid operator), 30 A in reserve" in s.evse(3).reason_text and s.reason(3) == "external"
+                assert s.site.snapshot.dead_man.holds
+            if not removed:
+                for number in (1, 2):
+                    await s.fault(f"offline:CP{number}", on=False)
+                await s.wait(60)
+                assert [s.fallback_a(number) for number in (1, 2, 3, 4)] == [11.0] * 4 and max(s.main_a()) <= 45.0
+                assert "reserve" not in s.evse(3).reason_text
+
+    run(story())
+
+
+@pytest.mark.parametrize("fault", ["rejecting", "silent"])
+def test_the_others_make_way_for_what_holds_at_a_station_that_takes_no_limit(fault: str) -> None:
+    async def story() -> None:
+        places, building = [Place()] * 3, steps((0.0, WORST_A))
+        async with scenario(*places, worst_case_a=WORST_A, building=building, metered=False, over_limit_s=60.0, complains=True) as s:
+            await s.until(60)
+            await s.fault(f"{fault}:CP1")
+            await s.wait(1)
+            outside(s, 46.0)
+            await s.wait(300)
+            assert max(s.main_a()) <= 46.0 and min(s.fallback_a(number) or 0.0 for number in (2, 3)) >= 7.0
+            await s.fault(f"{fault}:CP1", on=False)
+            await s.wait(300)
+            assert [s.fallback_a(number) for number in (1, 2, 3)] == [10.0] * 3, "it is told its share all the same"
+
+    run(story())
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_a_fuse_that_is_set_lower_holds_beside_a_station_that_is_away(metered: bool) -> None:
+    async def story() -> None:
+        building = steps((0.0, WORST_A))
+        async with scenario(*[Place()] * 3, worst_case_a=WORST_A, building=building, metered=metered, dead_man_from_s=None) as s:
+            await s.until(60)
+            await s.fault("offline:CP1")
+            await s.wait(10)
+            s.configure(circuits=(replace(s.config.root, fuse_a=50.0),))
+            await s.wait(120)
+            assert max(s.main_a()) <= 48.0 and s.site.snapshot.dead_man.holds
+            assert s.reason(2) == ("circuit" if metered else "static") and "15 A in reserve" in s.evse(2).reason_text
 
     run(story())
 

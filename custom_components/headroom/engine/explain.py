@@ -18,12 +18,12 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.CAR: "the car takes no more{rounded}",
     ReasonCode.PAUSED: "charging is switched off here",
     ReasonCode.NOT_CHARGING: "no car asks for current",
-    ReasonCode.STATIC: "the fixed share of this site's static mode",
+    ReasonCode.STATIC: "the fixed share of this site's static mode{reserve}",
     ReasonCode.UNMANAGED: "load management is off",
     ReasonCode.FALLBACK: "the fallback installed on the station holds",
     ReasonCode.OFFLINE: "the station is not connected, what is installed on it holds",
     ReasonCode.RAMP: "there is room for {more}, it follows once the freed current is seen to be gone",
-    ReasonCode.EXTERNAL: "a limit from outside the site holds{source}{rounded}",
+    ReasonCode.EXTERNAL: "a limit from outside the site holds{source}{rounded}{reserve}",
     ReasonCode.SWITCHING: "the station switches between one phase and three",
     ReasonCode.PEAK_DEMAND: "the quarter-hour's budget is used up{filled}",
     ReasonCode.METER_LOST: "the meter of {circuit} is silent, its worst case is reckoned with",
@@ -33,7 +33,8 @@ SENTENCES: Mapping[ReasonCode, str] = {
     ReasonCode.OTHER_SYSTEM: "another system's charging profile leads at the station, no new car may charge until it is gone",
 }
 """One sentence for each code. `circuit` is its name, `place` the circuit and its phase, `against` another phase of it, `filled` what
-is on it, `least` a current, `next`, `starts` and `earliest` a time, `more` and `rounded` a current, `source` who set it."""
+is on it, `least` a current, `next`, `starts` and `earliest` a time, `more` and `rounded` a current, `source` who set it, `reserve` what
+is not for the cars that are led."""
 
 SHARED_OUT = frozenset(
     {
@@ -66,7 +67,7 @@ def explain(
     circuit = "the site" if reason.circuit_id is None else circuit_names.get(reason.circuit_id, reason.circuit_id)
     place = f"{circuit} (all phases together)" if reason.phase is None else f"{circuit} {reason.phase.name}"
     against = "" if reason.against is None else reason.against.name
-    limit, load = _filled(reason.filled, reason.others)
+    limit, load, reserve = _filled(reason.filled, reason.others)
     if reason.code in (ReasonCode.WAITING, ReasonCode.POSTPONED):
         above = "" if reason.against is None else f", which may not rise too far above {against},"
         inside = ": ".join(filter(None, (limit, load)))
@@ -89,6 +90,7 @@ def explain(
         more="more" if reason.rises_to_a is None else f"{reason.rises_to_a:g} A",
         rounded="" if reason.rounded_from_a is None else f" ({reason.rounded_from_a:.1f} A, the station goes by steps)",
         source="" if reason.source is None else f" ({reason.source})",
+        reserve=f", {reserve}" if reserve else "",
     )
     parts = [f"{allocation_limit_a:g} A: {why}"]
     if reason.code in SHARED_OUT:
@@ -101,11 +103,14 @@ def explain(
     return "; ".join(parts)
 
 
-def _filled(filled: Filled | None, others: int) -> tuple[str, str]:
-    """Tell the limit of a place and what is on it: "32 A" and "the building 12 A, 3 other cars"; either may be empty."""
+def _filled(filled: Filled | None, others: int) -> tuple[str, str, str]:
+    """Tell the limit of a place, what is on it and what of that is in reserve; each may be empty.
+
+    As "32 A", "the building 12 A, 5 A in reserve, 3 other cars" and "5 A in reserve".
+    """
     cars = [] if others == 0 else ["1 other car"] if others == 1 else [f"{others} other cars"]
     if filled is None:
-        return "", "".join(cars)
+        return "", "".join(cars), ""
 
     def amount(amps: float) -> str:
         return f"{amps:.0f} A" if filled.watts_per_a is None else f"{amps * filled.watts_per_a / 1000:.1f} kW"
@@ -115,8 +120,8 @@ def _filled(filled: Filled | None, others: int) -> tuple[str, str]:
         building = [f"the building {amount(filled.unmanaged_a)}"]
     elif filled.unmanaged_a <= -LEAST_TOLD_A:
         building = [f"the building gives {amount(-filled.unmanaged_a)}"]
-    reserve = [f"{amount(filled.reserved_a)} in reserve"] if filled.reserved_a >= LEAST_TOLD_A else []
-    return amount(filled.limit_a), ", ".join([*building, *reserve, *cars])
+    reserve = f"{amount(filled.reserved_a)} in reserve" if filled.reserved_a >= LEAST_TOLD_A else ""
+    return amount(filled.limit_a), ", ".join(filter(None, [*building, reserve, *cars])), reserve
 
 
 def _planned(outlook: Outlook, wall_clock: Callable[[float], datetime], now: float) -> str:

@@ -1,6 +1,6 @@
 """The fallbacks to install: what holds without us."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -12,31 +12,37 @@ from ..engine.unmanaged import subtract
 from .circuit import CircuitState
 from .config import EvseKey
 from .evse import EvseState
-from .led import doubtful
+from .led import doubtful, listens
 
 type _Claim = tuple[EvseKey, str, tuple[Phase, ...], float, float, float]
 """An EVSE, its row of headroom and conductors, its rating, its least current, and what lasts there now."""
+type Kept = Mapping[EvseKey, float]
+"""What is off the shares, in amps: what EVSEs may draw whatever they are told."""
 
 
 def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState], *, just_paused: Collection[EvseKey] = ()) -> dict[str, float]:
     """Return the fallback to tell each EVSE now: the fixed shares of what is left when the building draws its worst.
 
     Every EVSE counts on all its conductors, a car or not, and keeps its share whatever a person sets: it is written rarely.
-    Raises wait until the others' cuts are confirmed. An EVSE in doubt keeps what it has, and the others give way to its rating.
+    Raises wait until the others' cuts are confirmed. An EVSE in doubt keeps what it has, and the others give way to its rating; to what
+    holds at one that can't be told of its share.
     Breakers alone bound them: leases lead, and what else is a limit bounds those. Where none do, see `fixed.py`.
     `just_paused` are those whose pause is left to their leases yet: they keep their shares.
     """
-    taken = taken_by_doubted_a(states, evses)
-    rows = [
-        Headroom(
-            circuit_id=circuit_id,
-            parent_id=state.circuit.parent_id,
-            available_a=not_negative(subtract(fallback_room(state.circuit), taken[circuit_id])),
-            wiring=state.circuit.wiring,
-        )
-        for circuit_id, state in states.items()
-    ]
-    told_a, _ = shares(rows, evses)
+
+    def rows_beside(kept_a: Kept) -> list[Headroom]:
+        taken = taken_by(kept_a, states, evses)
+        return [
+            Headroom(
+                circuit_id=circuit_id,
+                parent_id=state.circuit.parent_id,
+                available_a=not_negative(subtract(fallback_room(state.circuit), taken[circuit_id])),
+                wiring=state.circuit.wiring,
+            )
+            for circuit_id, state in states.items()
+        ]
+
+    told_a, _, _ = shares(rows_beside, evses)
     return {
         (key := str(evse.key)): at_least_or_nothing(min(told_a[key], evse.user_max_a), evse.config.min_a)
         if evse.allowed or evse.key in just_paused
@@ -45,33 +51,44 @@ def fallbacks(states: Mapping[str, CircuitState], evses: Sequence[EvseState], *,
     }
 
 
-def taken_by_doubted_a(states: Mapping[str, CircuitState], evses: Iterable[EvseState]) -> dict[str, PerPhase]:
-    """Return, by circuit, the ratings of the EVSEs in doubt on it and below it."""
+def taken_by(kept_a: Kept, states: Mapping[str, CircuitState], evses: Iterable[EvseState]) -> dict[str, PerPhase]:
+    """Return, by circuit, what the EVSEs on it and below it keep."""
     circuits = {circuit_id: state.circuit for circuit_id, state in states.items()}
-    return sums(circuits, ((evse.circuit_id, evse.rated_per_phase(evse.rated_a)) for evse in evses if doubtful(evse)))
+    return sums(circuits, ((evse.circuit_id, evse.rated_per_phase(kept_a[evse.key])) for evse in evses if evse.key in kept_a))
 
 
 def shares(
-    rows: Iterable[Headroom], evses: Sequence[EvseState], *, row_of: Mapping[str, str] = MappingProxyType({})
-) -> tuple[dict[str, float], Mapping[str, Allocation]]:
+    rows_beside: Callable[[Kept], Iterable[Headroom]], evses: Sequence[EvseState], *, row_of: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, float], Mapping[str, Allocation], Kept]:
     """Return each EVSE's fixed share as it is to be told now, and, but for those in doubt, as it is to be, with what stops it there.
 
+    One that holds more than its share and does not listen is told it all the same; the others share what is left beside what it holds,
+    which is returned as well.
     `row_of` names the rows of stations that have one of their own, by identity.
     """
-    claims = tuple(
-        (
-            evse.key,
-            row_of.get(evse.key.station, evse.circuit_id),
-            evse.rated_phases,
-            evse.rated_a,
-            evse.config.min_a,
-            evse.lasting_a,
+    kept_a = {evse.key: evse.rated_a for evse in evses if doubtful(evse)}
+    told_a = {str(evse.key): evse.fallback_a or 0.0 for evse in evses if doubtful(evse)}
+    allocations: dict[str, Allocation] = {}
+    while True:
+        sharing = [evse for evse in evses if evse.key not in kept_a]
+        claims = tuple(
+            (
+                evse.key,
+                row_of.get(evse.key.station, evse.circuit_id),
+                evse.rated_phases,
+                evse.rated_a,
+                evse.config.min_a,
+                evse.lasting_a,
+            )
+            for evse in sharing
         )
-        for evse in evses
-        if not doubtful(evse)
-    )
-    told_a, allocations = _shares(tuple(rows), claims)
-    return {str(evse.key): evse.fallback_a or 0.0 for evse in evses if doubtful(evse)} | told_a, allocations
+        told_now_a, allocated = _shares(tuple(rows_beside(kept_a)), claims)
+        told_a |= told_now_a
+        allocations |= allocated
+        above = {evse.key: evse.lasting_a for evse in sharing if not listens(evse) and evse.lasting_a > allocated[str(evse.key)].limit_a}
+        if not above:
+            return told_a, allocations, kept_a
+        kept_a |= above
 
 
 @lru_cache(maxsize=8)

@@ -7,9 +7,14 @@ from .evse import EvseState
 from .evse_facts import Problem
 
 
+def listens(evse: EvseState) -> bool:
+    """Tell whether what this EVSE is told would be heard and obeyed."""
+    return evse.ready and evse.problem is None
+
+
 def controllable(evse: EvseState, mode: Mode) -> bool:
     """Tell whether a lease on this EVSE would be heard and obeyed."""
-    return mode is Mode.DYNAMIC and evse.ready and evse.session is not None and evse.problem is None
+    return mode is Mode.DYNAMIC and listens(evse) and evse.session is not None
 
 
 def led(evse: EvseState, mode: Mode) -> bool:

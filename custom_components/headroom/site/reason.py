@@ -64,7 +64,7 @@ def reason_of(
     if reason.code in (ReasonCode.CIRCUIT, ReasonCode.WAITING, ReasonCode.POSTPONED) and (whose := outside.get(reason.circuit_id or "")):
         return replace(reason, code=ReasonCode.EXTERNAL, source=whose)
     if told_a is None:
-        return reason if reason.code is ReasonCode.USER else _plain(ReasonCode.STATIC)
+        return reason if reason.code is ReasonCode.USER else Reason(code=ReasonCode.STATIC, filled=reason.filled)
     if told_a < allocation.limit_a:
         return replace(reason, code=ReasonCode.RAMP, rises_to_a=allocation.limit_a)
     return reason
