@@ -89,3 +89,13 @@ def test_what_is_put_down_to_the_cars_never_exceeds_what_is_reserved_for_them(
     draws = [away(limit) if at is None else car(min(measured, limit), limit, at) for measured, limit, at in cars]
     load_a = estimate(on_l1(reading_a), 10.0, draws, Unmanaged(load_a=on_l1(before_a))).load_a[0]
     assert load_a + sum(draw.reserved_a[0] for draw in draws) >= reading_a - 0.5 - 1e-9
+
+
+def test_where_an_old_value_is_told_the_building_stays_as_it_was_and_a_doubt_stays_until_the_next_one() -> None:
+    """The car was cut from 16 to 6 A and was seen to follow; the meter tells on L1 what it told before."""
+    before = Unmanaged(load_a=on_l1(14.0), doubtful_since=10.0)
+    cut = [car(6.0, 6.0, 12.0)]
+    assert estimate(on_l1(30.0), 13.0, cut, before, rests=(True, False, False)) == before
+    assert estimate(on_l1(20.0), 20.0, cut, before) == Unmanaged(load_a=on_l1(14.0))
+    risen_elsewhere = estimate((30.0, 9.0, 0.0), 13.0, cut, before, rests=(True, False, False))
+    assert risen_elsewhere.load_a == (14.0, 9.0, 0.0), "what is new counts at once"

@@ -19,6 +19,9 @@ SMALL_A = 2.0
 """A rise up to this is believed before the cars are asked."""
 SAME_A = 0.5
 """Differences up to this are noise of two meters."""
+type Resting = tuple[bool, bool, bool]
+"""On which conductors a reading tells an old value, that was reckoned with already."""
+NONE_RESTS: Resting = (False, False, False)
 _NO_LIMIT_A = (math.inf, math.inf, math.inf)
 
 
@@ -78,10 +81,24 @@ def total(values: Iterable[PerPhase]) -> PerPhase:
 
 
 def estimate(
-    reading_a: PerPhase, read_at: float, draws: Iterable[Draw], before: Unmanaged | None, limit_a: PerPhase = _NO_LIMIT_A
+    reading_a: PerPhase,
+    read_at: float,
+    draws: Iterable[Draw],
+    before: Unmanaged | None,
+    limit_a: PerPhase = _NO_LIMIT_A,
+    rests: Resting = NONE_RESTS,
 ) -> Unmanaged:
-    """Return the load besides the cars after a reading taken at `read_at`, given what was believed before and the circuit's limit."""
+    """Return the load besides the cars after a reading taken at `read_at`, given what was believed before and the circuit's limit.
+
+    On a conductor that `rests` it stays as it was believed to be, and what was in doubt stays so.
+    """
     draws = list(draws)
+    if before is not None and any(rests):
+        as_before_a = add(before.load_a, total(draw.high_a for draw in draws))
+        l1, l2, l3 = (was if rest else shown for was, shown, rest in zip(as_before_a, reading_a, rests, strict=True))
+        seen = _estimate((l1, l2, l3), read_at, draws, before, limit_a)
+        doubtful_since = seen.doubtful_since if before.doubtful_since is None else before.doubtful_since
+        return replace(seen, doubtful_since=doubtful_since, hides_since=before.hides_since)
     known = all(high - low <= SAME_A for draw in draws for low, high in zip(draw.low_a, draw.high_a, strict=True))
     hides_since = None if known else read_at if before is None else before.hides_since
     return replace(_estimate(reading_a, read_at, draws, before, limit_a), hides_since=hides_since)

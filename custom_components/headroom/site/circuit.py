@@ -13,6 +13,7 @@ from ..metering.fault import Trouble
 from ..metering.reading import Reading
 from .config import EvseKey, SiteConfig
 from .credibility import Credibility
+from .renewal import Renewal
 from .snapshot import MeterHealth
 from .spread import Certain
 from .strain import Strain
@@ -57,6 +58,7 @@ class CircuitState:
     """Whether it was lost and has not been read since."""
     strain: Strain = field(default_factory=Strain)
     credibility: Credibility = field(default_factory=Credibility)
+    renewal: Renewal = field(default_factory=Renewal)
     voltage: Voltage = field(default_factory=Voltage)
     given_a: PerPhase = NONE_A
     """The most that PV systems and batteries give there now, as far as they are known."""
@@ -105,6 +107,7 @@ class CircuitState:
             return
         if self.reading is not None and (apart_s := reading.taken_at - self.reading.taken_at) <= config.meter_lost_after_s:
             self.every_s = max(apart_s, EVERY_EASES * self.every_s)
+        self.renewal.take((reading.power_w or 0.0,) * 3 if reading.spread else reading.current_a, reading.taken_at)
         if reading.spread and self.reading is not None and self.reading.spread:
             reading = replace(reading, current_a=self.reading.current_a)  # until the next turn tells what flows where
         self.reading, self.meter_error, self.arrived_at = reading, None, now
@@ -116,7 +119,7 @@ class CircuitState:
         self.since, self.reading, self.arrived_at, self.meter_error, self.unmanaged = now, None, None, None, None
         self.certain, self.last_a = None, NONE_A
         self.forget_worst()
-        self.credibility, self.voltage = Credibility(), Voltage()
+        self.credibility, self.renewal, self.voltage = Credibility(), Renewal(), Voltage()
 
     def forget_worst(self) -> None:
         """Forget what its building was seen to draw at most: some of it was something else."""
@@ -130,7 +133,7 @@ class CircuitState:
     @property
     def may_be_blind_s(self) -> float:
         """How long its meter may be silent between two readings as it is, for which its breaker has to carry whatever comes."""
-        return EVERY_SLACK * self.every_s
+        return EVERY_SLACK * max(self.every_s, self.renewal.renewed_s)
 
     def lost_after_s(self, config: SiteConfig) -> float:
         """Return how old its reading may be before its meter counts as lost: as long as its breaker bears that, if that is shorter."""

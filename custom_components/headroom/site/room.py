@@ -52,7 +52,8 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         new = state.arrived_at is not None or state.reckon_anew
         if state.reading is None or not new or state.health in (MeterHealth.NONE, MeterHealth.LOST):
             continue
-        if state.reckon_anew or any(evse.key in suddenly for evse in below[circuit_id]):
+        rests = state.renewal.rests
+        if state.reckon_anew or (not any(rests) and any(evse.key in suddenly for evse in below[circuit_id])):
             state.unmanaged = None  # what its car drew beyond its limit, or elsewhere, was put down to the building
         if state.reckon_anew:
             state.forget_worst()
@@ -61,13 +62,14 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         draws = {evse.key: draw for evse in below[circuit_id] if (draw := _draw(evse, now))}
         state.unseen_a = {key: max(draw.high_a) for key, draw in draws.items() if draw.measured_at is None}
         if state.reading.spread:
-            state.unmanaged = reckoned(state.reading, draws.values(), state.unmanaged, state.circuit, config.voltage_v)
+            state.unmanaged = reckoned(state.reading, draws.values(), state.unmanaged, state.circuit, config.voltage_v, rests)
             fed_in_a = None if state.credibility.feeds_in else state.given_a
             state.certain = certain(state.reading, draws.values(), fed_in_a, config.voltage_v)
             state.reading = flowing(state.reading, [*draws.values()], state.unmanaged)
             continue
         state.certain = None
-        seen = estimate(state.reading.current_a, state.reading.taken_at, draws.values(), state.unmanaged, state.circuit.limit_a())
+        reading, limit_a = state.reading, state.circuit.limit_a()
+        seen = estimate(reading.current_a, reading.taken_at, draws.values(), state.unmanaged, limit_a, rests)
         state.unmanaged = state.credibility.believed(seen, state.given_a)
     _hold_voltages(states, evses, config)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
@@ -100,11 +102,13 @@ def learn_worst(states: Mapping[str, CircuitState], evses: Iterable[EvseState], 
 def comes_to_light(state: CircuitState, evses: Mapping[EvseKey, EvseState], now: float) -> bool:
     """Tell whether more of the building may come to light: what hid in what was reserved for cars that nobody had measured.
 
-    That is so after a start until what all draw is known, for as long as that may take; and where less is reserved for such a car than
-    when the building was reckoned last, until the next reading.
+    That is so after a start until what all draw is known, for as long as that may take; where less is reserved for such a car than
+    when the building was reckoned last, until the next reading; and where a value that is kept left a doubt, until the next one.
     """
     if state.unmanaged is None:
         return False
+    if any(state.renewal.rests) and state.unmanaged.doubtful_since is not None:
+        return True
     hides_since = state.unmanaged.hides_since
     return (hides_since is not None and now - hides_since < UNSEEN_S) or any(
         key not in evses or max(evses[key].per_phase(evses[key].reserved_a(now))) < most_a - SAME_A
@@ -135,6 +139,9 @@ def _hold_against_parts(
             parts.setdefault(way[1], []).append(circuit_id)
     for circuit_id, state in states.items():
         if state.reading is not None and state.arrived_at is not None:
+            state.renewal.compare(below[circuit_id], state.reading.taken_at)
+            if any(state.renewal.rests):
+                continue  # what it told before says nothing of cars that have changed since
             cars = [evse for evse in below[circuit_id] if meters[evse.circuit_id][:1] == [circuit_id]]
             shown = [
                 Shown(key=part, current_a=reading.current_a, taken_at=reading.taken_at)

@@ -6,7 +6,7 @@ from math import fsum
 
 from ..engine.last_resort import Excess
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase
-from ..engine.unmanaged import Draw, Unmanaged, add, estimate, highest, subtract, total
+from ..engine.unmanaged import NONE_RESTS, Draw, Resting, Unmanaged, add, estimate, highest, subtract, total
 from ..metering.reading import Reading
 
 
@@ -33,10 +33,12 @@ def as_measured(reading: Reading, voltage_v: float) -> Reading:
     return replace(reading, current_a=(all_a, all_a, all_a))
 
 
-def reckoned(reading: Reading, draws: Iterable[Draw], before: Unmanaged | None, circuit: Circuit, voltage_v: float) -> Unmanaged:
+def reckoned(
+    reading: Reading, draws: Iterable[Draw], before: Unmanaged | None, circuit: Circuit, voltage_v: float, rests: Resting = NONE_RESTS
+) -> Unmanaged:
     """Return the load besides the cars: what they don't explain of the power may be on each phase, and export is credited to none."""
     together = [replace(draw, low_a=_all(draw.low_a), high_a=_all(draw.high_a), reserved_a=_all(draw.reserved_a)) for draw in draws]
-    seen = estimate(as_measured(reading, voltage_v).current_a, reading.taken_at, together, before)
+    seen = estimate(as_measured(reading, voltage_v).current_a, reading.taken_at, together, before, rests=rests)
     return replace(seen, load_a=_on_its_phases(circuit, max(0.0, seen.load_a[0])))
 
 
