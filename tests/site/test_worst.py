@@ -132,6 +132,24 @@ def test_what_a_station_drew_before_it_was_added_is_no_building() -> None:
     run(story())
 
 
+def test_a_station_that_is_added_while_the_meter_is_silent_makes_nobody_forget() -> None:
+    """40 A, 12 said, 30 learnt, 4 drawn just now: with what was said alone a car gets 26 A, and the breaker 56 once the building is back."""
+
+    async def story() -> None:
+        building = steps((0.0, 4.0), (60.0, 30.0), (150.0, 4.0), (400.0, 30.0))
+        places = (Place(), Place(car=None, approved=False))
+        async with scenario(*places, fuse_a=40, worst_case_a=SAID_A, building=building, dead_man_from_s=None) as s:
+            await s.until(250)
+            s.meters_silent.add("main")
+            await s.wait(50)
+            await s.approve(2)
+            await s.until(520)
+            assert max(max(moment.main_a) for moment in s.between(400, 520)) <= 38
+            assert s.site.snapshot.dead_man.holds and s.reason(1) == "meter_lost"
+
+    run(story())
+
+
 def test_a_person_may_say_that_it_does_not_come_again() -> None:
     async def story() -> None:
         async with scenario(

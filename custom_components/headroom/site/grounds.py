@@ -31,6 +31,7 @@ from .planning import Planning, Runner
 from .resources import Resources
 from .room import path_ids
 from .shadow import Shadow
+from .snapshot import MeterHealth
 from .standing import StandingLimits
 from .stations import StationState
 from .taking_up import taking_up
@@ -178,9 +179,10 @@ class Grounds(ABC):
                     evse.status_unknown = ready  # nothing has told of one that is added to a station that is there
                     self._recall(evse)
                     if self._turning is not None:
-                        # What it drew before it was known here counted as the building.
+                        # What it drew before it was known here counted as the building; a meter that speaks tells anew what is the building's.
                         for circuit_id in path_ids(self._circuits, evse.circuit_id):
-                            self._circuits[circuit_id].forget_worst()
+                            if (circuit := self._circuits[circuit_id]).health is MeterHealth.OK:
+                                circuit.forget_worst()
                 if evse.user_max_a in (0.0, evse.rated_a):  # 0 A: its station was leaving
                     evse.user_max_a = evse_config.max_a
                 evse.config, evse.circuit_id = evse_config, station_config.circuit_id
