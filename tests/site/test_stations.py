@@ -1,6 +1,9 @@
 """Stations that fail: away, refusing, ignoring, slow, rebooting. The others give way, and nobody trips."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from simulator.blocks.block import CallRefusedError
 from simulator.virtual import run
@@ -160,5 +163,26 @@ def test_where_a_station_keeps_anothers_profile_for_its_transaction_what_that_le
             await s.wait(60)
             assert s.problem(1) == "keeps_other_profile" and s.reason(1) == "other_system"
             assert s.draw_a(1) > 9 and s.draw_a(2) <= 61 - 8 - 32, s.story()
+
+    run(story())
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_what_a_station_holds_that_is_away_counts_though_its_maximum_current_is_lowered_meanwhile(metered: bool) -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, building=steps((0.0, 25.0)), metered=metered) as s:
+            await s.until(60)
+            held_a = s.fallback_a(1)
+            await s.fault("offline:CP1")
+            await s.wait(20)
+            station = s.config.stations["CP1"]
+            lowered = replace(station, evses=(replace(station.evses[0], max_a=6.0),))
+            s.configure(stations={**s.config.stations, "CP1": lowered})
+            await s.wait(400)
+            assert held_a == 12.0 and s.draw_a(1) > 11 and max(s.main_a()) <= 61
+            assert s.evse(1).limit_a == held_a, "as it was told last"
+            await s.fault("offline:CP1", on=False)
+            await s.wait(60)
+            assert s.draw_a(1) < 6 and s.draw_a(2) > 13 and max(s.main_a()) <= 61
 
     run(story())

@@ -36,7 +36,7 @@ class EvseHoldings(EvseConductors):
         """The most that holds without a lease: the confirmed fallback, or one on its way, or a limit that does not end.
 
         The rating while nobody knows, while another system's profile may lead, and where nothing is obeyed. A person's copy that leads
-        until it is taken away lets flow what it says.
+        until it is taken away lets flow what it says. What a station holds may be more than a rating that was lowered since.
         """
         if self.fallback_a is None or self.uncontrolled:
             return self.rated_a
@@ -50,8 +50,8 @@ class EvseHoldings(EvseConductors):
             and not self.unanswered_fallback_a
             and not self.foreign
         ):
-            return min(self.rated_a, self.fallback_a)  # as it nearly always is where nobody charges
-        foreign_a = self.foreign_a if self.foreign else 0.0
+            return self.fallback_a  # as it nearly always is where nobody charges
+        foreign_a = min(self.rated_a, self.foreign_a) if self.foreign else 0.0
         doubt_a = self.unanswered_lease_a if not self.dialect.holds_leases else 0.0
         most_a = max(self.fallback_a, self.unanswered_fallback_a, doubt_a, foreign_a)
         for lease in (self.lease, self.former):
@@ -60,7 +60,7 @@ class EvseHoldings(EvseConductors):
         for perhaps in (self.recalled, self.found_lease, self.first_lease):
             if perhaps is not None:
                 most_a = max(most_a, perhaps.falls_to_a)
-        return min(self.rated_a, most_a)
+        return most_a
 
     @property
     def second_period_a(self) -> float:
@@ -89,7 +89,7 @@ class EvseHoldings(EvseConductors):
             return self.held_fallback_a
         untried_a = self.unproven_most_a if self.proving and self.ready else 0.0
         leases_a = [each.limit_a for each in (self.lease, self.first_lease) if each is not None and each.limit_a > untried_a]
-        return max([self.held_fallback_a, *(min(self.rated_a, limit_a) for limit_a in leases_a)])
+        return max([self.held_fallback_a, *leases_a])
 
     @property
     def fallback_differs(self) -> bool:
