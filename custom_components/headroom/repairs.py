@@ -18,7 +18,7 @@ from .issue import Issue
 from .meter_faults import in_words
 from .phase_map_repair import PHASE_MAP_WRONG, PhaseMapFlow, phase_map_issues
 from .protection_issues import protection_issues
-from .removal_repair import STATION_REMOVED, StationRemovedFlow, removal_issues
+from .removal_repair import EVSE_REMOVED, STATION_REMOVED, StationRemovedFlow, removal_issues
 from .security_issues import BELOW_PROFILE, LOGIN_FAILING, security_issues
 from .site.snapshot import PendingStation, SiteSnapshot
 from .site_issues import site_issues
@@ -224,6 +224,7 @@ FLOWS: Mapping[str, Callable[[HeadroomConfigEntry | None, str], RepairsFlow]] = 
     PHASE_MAP_WRONG: PhaseMapFlow,
     CIRCUIT_GONE: CircuitGoneFlow,
     STATION_REMOVED: StationRemovedFlow,
+    EVSE_REMOVED: StationRemovedFlow,
     WORST_CASE_EXCEEDED: WorstCaseFlow,
 }
 """What fixes an issue, by what its id begins with."""

@@ -10,6 +10,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.headroom.const import DOMAIN
 
 from .raw_station import raw_station, until
+from .subentry_flows import answer, change
 from .test_phase_map_repair import turned
 
 
@@ -58,3 +59,32 @@ async def test_what_is_reserved_for_one_that_is_away_is_let_go_once_a_person_say
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "gone")
     assert await hass.config_entries.async_reload(entry.entry_id)
     assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+
+
+async def test_a_person_is_asked_about_an_evse_that_is_left_out_of_its_stations_settings(
+    hass: HomeAssistant, init_integration: MockConfigEntry
+) -> None:
+    entry = init_integration
+    assert await async_setup_component(hass, "repairs", {})
+    form = await change(hass, entry, "station_two", "station")
+    form = await answer(hass, form, name="Right", circuit="main", evse_count=1)
+    done = await answer(hass, form, phases="3", rotation="unknown", max_a=16)
+    assert done["reason"] == "reconfigure_successful"
+    await turned(hass, entry)
+    issue_id = f"evse_removed_{entry.entry_id}_CP2/2"
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+    assert issue is not None and issue.is_fixable
+    assert issue.translation_placeholders == {
+        "station": "Right",
+        "identity": "CP2",
+        "evse_id": "2",
+        "circuit": "Home",
+        "current": "32",
+    }
+    manager = repairs_flow_manager(hass)
+    assert manager is not None
+    asked = await manager.async_init(DOMAIN, context={"issue_id": issue_id})
+    assert (await manager.async_configure(asked["flow_id"], {}))["type"] is FlowResultType.CREATE_ENTRY
+    await turned(hass, entry)
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+    assert [evse.evse_id for evse in entry.runtime_data.site.config.stations["CP2"].evses] == [1]

@@ -18,7 +18,7 @@ from custom_components.headroom.metering.fault import Fault
 from custom_components.headroom.metering.guess import Finding
 from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
 from custom_components.headroom.protection_issues import OVERDREW, STAGES
-from custom_components.headroom.removal_repair import STATION_REMOVED
+from custom_components.headroom.removal_repair import EVSE_REMOVED, STATION_REMOVED
 from custom_components.headroom.repairs import FLOWS, REPAIRED, STATION_PENDING
 from custom_components.headroom.security_issues import (
     BELOW_PROFILE,
@@ -236,8 +236,9 @@ def test_every_reason_to_abort_has_a_text() -> None:
     }
     assert aborts["circuit_repair"] == TEXTS["issues"][CIRCUIT_GONE]["fix_flow"]["abort"].keys()
     assert aborts["worst_case_repair"] == TEXTS["issues"][WORST_CASE_EXCEEDED]["fix_flow"]["abort"].keys()
-    assert aborts["removal_repair"] == TEXTS["issues"][STATION_REMOVED]["fix_flow"]["abort"].keys()
-    for key in FLOWS.keys() - {CIRCUIT_GONE, STATION_REMOVED, WORST_CASE_EXCEEDED}:
+    for key in (STATION_REMOVED, EVSE_REMOVED):
+        assert aborts["removal_repair"] == TEXTS["issues"][key]["fix_flow"]["abort"].keys()
+    for key in FLOWS.keys() - {CIRCUIT_GONE, STATION_REMOVED, EVSE_REMOVED, WORST_CASE_EXCEEDED}:
         assert aborts["repairs"] <= TEXTS["issues"][key]["fix_flow"]["abort"].keys()
     assert aborts["config_flow"] | aborts["security_flow"] <= TEXTS["config"]["abort"].keys()
     finished = {key for call in called(MODULES["station_security_flow"], {"finish"}) for key in strings(call.args[0])}
@@ -260,6 +261,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         PHASE_MAP_WRONG,
         CIRCUIT_GONE,
         STATION_REMOVED,
+        EVSE_REMOVED,
         LIMIT_SOURCE_GONE,
         LIMIT_SOURCE_SILENT,
         METER_LOST,

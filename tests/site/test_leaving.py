@@ -9,7 +9,7 @@ from custom_components.headroom.site.config import Mode
 from simulator.quirks import Quirks
 from simulator.virtual import run
 
-from .harness import Place, Scenario, scenario, steps
+from .harness import Place, Scenario, car, scenario, steps
 
 REMOVED_S = 60.0
 THREE = (Place(), Place(), Place())
@@ -133,6 +133,95 @@ def test_a_station_that_takes_that_it_is_to_let_nothing_flow_and_does_not_heed_i
                 await s.vanish()
                 await s.wait(5)
                 await s.come_back()
+
+    run(story())
+
+
+def take_off(s: Scenario) -> None:
+    """The user takes the second EVSE off its station in the settings."""
+    station = s.config.stations["CP1"]
+    s.configure(stations={**s.config.stations, "CP1": replace(station, evses=station.evses[:1])})
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_an_evse_that_is_taken_off_its_station_is_told_to_let_nothing_flow_before_its_share_goes_to_the_others(metered: bool) -> None:
+    async def story() -> None:
+        async with scenario(Place(beside=(car(),)), Place(), building=BUILDING, metered=metered, dead_man_from_s=REMOVED_S) as s:
+            await s.until(REMOVED_S)
+            before_a = s.draw_a(2)
+            take_off(s)
+            await s.wait(1)
+            assert s.key(1, 2) not in s.site.snapshot.evses and s.key(1) in s.site.snapshot.evses
+            assert s.site.snapshot.leaving == {}, "nobody is asked: it is being told"
+            await s.until(180)
+            assert s.draw_a(1, 2) == 0.0
+            assert s.draw_a(1) > before_a + 3.0 and s.draw_a(2) > before_a + 3.0
+            assert [evse.evse_id for evse in s.site.config.stations["CP1"].evses] == [1]
+
+    run(story())
+
+
+def test_what_an_evse_holds_that_is_taken_off_while_its_station_is_away_stays_reserved_until_it_is_told_or_a_person_says_it_is_off() -> (
+    None
+):
+    async def story(told: bool) -> None:
+        async with scenario(Place(beside=(car(),)), Place(), building=BUILDING, metered=False, dead_man_from_s=REMOVED_S) as s:
+            await s.until(REMOVED_S - 30)
+            await s.fault("offline:CP1")
+            await s.until(REMOVED_S)
+            take_off(s)
+            await s.until(180)
+            before_a = s.draw_a(2)
+            assert s.draw_a(1, 2) > 11.0 and before_a < 12.0, "it charges on"
+            (leaving,) = s.site.snapshot.leaving.values()
+            assert (leaving.name, leaving.evse_id, leaving.circuit, leaving.holds_a) == ("CP1", 2, "Main", 12.0)
+
+            await s.vanish()
+            await s.wait(5)
+            await s.come_back()
+            await s.wait(120)
+            assert s.site.snapshot.leaving["CP1/2"].holds_a == 12.0
+            if told:
+                await s.fault("offline:CP1", on=False)
+            else:
+                s.unplug(1, 2)
+                s.site.let_go("CP1/2")
+            await s.wait(60)
+            assert s.draw_a(1, 2) == 0.0 and s.draw_a(2) > before_a + 3.0
+            assert s.site.snapshot.leaving == {}
+
+    run(story(told=True))
+    run(story(told=False))
+
+
+def test_an_evse_that_is_taken_off_is_not_lost_sight_of_as_its_station_is_removed_and_added_again() -> None:
+    async def story() -> None:
+        async with scenario(Place(beside=(car(),)), Place(), building=BUILDING, metered=False, dead_man_from_s=REMOVED_S) as s:
+            await s.until(REMOVED_S - 30)
+            await s.fault("offline:CP1")
+            await s.until(REMOVED_S)
+            take_off(s)
+            one_less = s.config.stations
+            remove(s)
+            await s.wait(60)
+            assert s.site.snapshot.leaving["CP1"].holds_a == 24.0, "both"
+            s.configure(stations=one_less)
+            await s.wait(60)
+            assert s.site.snapshot.leaving.keys() == {"CP1/2"} and s.draw_a(1, 2) > 11.0
+
+    run(story())
+
+
+def test_an_evse_that_its_station_says_it_does_not_have_is_let_go_at_once() -> None:
+    async def story() -> None:
+        async with scenario(Place(), Place(), building=BUILDING, metered=False, dead_man_from_s=None, complains=True) as s:
+            one = s.config.stations["CP1"]
+            both = replace(one, evses=(*one.evses, replace(one.evses[0], evse_id=2)))
+            s.configure(stations={**s.config.stations, "CP1": both})
+            await s.until(REMOVED_S)
+            take_off(s)
+            await s.wait(30)
+            assert s.draw_a(2) > 16.0 and s.site.snapshot.leaving == {}
 
     run(story())
 

@@ -151,8 +151,8 @@ class Grounds(ABC):
 
     @property
     def approved(self) -> dict[str, StationConfig]:
-        """The stations that a person added and did not remove, by identity."""
-        return {identity: station for identity, station in self.config.stations.items() if identity not in self.leaving}
+        """The stations that a person added and did not remove, by identity, with their EVSEs."""
+        return self.leaving.staying(self.config)
 
     @property
     def mode(self) -> Mode:
@@ -183,10 +183,10 @@ class Grounds(ABC):
                         for circuit_id in path_ids(self._circuits, evse.circuit_id):
                             if (circuit := self._circuits[circuit_id]).health is MeterHealth.OK:
                                 circuit.forget_worst()
-                if evse.user_max_a in (0.0, evse.rated_a):  # 0 A: its station was leaving
+                if evse.user_max_a in (0.0, evse.rated_a):  # 0 A: it was leaving
                     evse.user_max_a = evse_config.max_a
                 evse.config, evse.circuit_id = evse_config, station_config.circuit_id
-                evse.user_max_a = 0.0 if identity in self.leaving else min(evse.user_max_a, evse_config.max_a)
+                evse.user_max_a = 0.0 if key in self.leaving else min(evse.user_max_a, evse_config.max_a)
                 evse.station_external = self._stations.setdefault(identity, StationState(identity=identity)).external
             if (installer := self._installers.get(identity)) is None:
                 installer = self._installers[identity] = Installer(identity, self._clock, self)

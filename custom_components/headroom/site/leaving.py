@@ -1,6 +1,7 @@
-"""Stations that were removed from the site and may let something flow yet: it stays reserved until they hold nothing, or a person says that they are off.
+"""Stations and EVSEs that were removed and may let something flow yet: it stays reserved until they hold nothing, or a person says that they are off.
 
-Forgetting a station does not switch it off: its cars go on by what it holds, for ever by its fallback.
+Forgetting one does not switch it off: its cars go on by what it holds, for ever by its fallback. A station is known by its identity here,
+and an EVSE that its station goes on without by its key's string.
 """
 
 import asyncio
@@ -8,8 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..csms.values import Inventory
 from ..engine.model import Phase
-from .config import EvseConfig, SiteConfig, StationConfig
+from .config import EvseConfig, EvseKey, SiteConfig, StationConfig
 from .evse import EvseState
 from .led import doubtful
 from .taking_up import known_fields, taking_up
@@ -29,14 +31,21 @@ class Leaving:
 
     def __init__(self) -> None:
         self._stations: dict[str, _Leaving] = {}
+        self._evses: dict[EvseKey, EvseConfig] = {}
+        """Those that stations of the site do not have any more."""
         self._recalled: dict[str, StationConfig] = {}
         """The stations of before a restart."""
         self.documents: Sequence[Mapping[str, Any]] = ()
         """All stations that the site reckons with, as JSON-able data: which were removed while nothing runs here is seen by these."""
 
-    def __contains__(self, identity: object) -> bool:
-        """Tell whether a station leaves."""
-        return identity in self._stations
+    def __contains__(self, leaver: object) -> bool:
+        """Tell whether a station leaves, or an EVSE, be it with its station."""
+        return leaver in self._stations or (isinstance(leaver, EvseKey) and (leaver in self._evses or leaver.station in self._stations))
+
+    @property
+    def evses(self) -> Collection[EvseKey]:
+        """The EVSEs that their stations go on without."""
+        return self._evses.keys()
 
     @property
     def away(self) -> Mapping[str, StationConfig]:
@@ -44,27 +53,46 @@ class Leaving:
         return {identity: each.config for identity, each in self._stations.items() if not each.here}
 
     def beside(self, before: Mapping[str, StationConfig], config: SiteConfig, online: Collection[str]) -> SiteConfig:
-        """Return a changed site with what it reckons with besides: the stations of `before` that it does not have any more.
+        """Return a changed site with what it reckons with besides: the stations and EVSEs of `before` that it does not have any more.
 
         `online` are those that are connected. What hung on a circuit that is deleted as well counts at the main fuse.
         """
-        for identity, station in (self._recalled | dict(before)).items():
-            if identity not in self._stations and identity not in config.stations:
-                self._stations[identity] = _Leaving(station, identity in online)
+        known = [*self._recalled.values(), *before.values(), *(each.config for each in self._stations.values())]
         self._recalled = {}
-        for identity in self._stations.keys() & config.stations.keys():
-            self.forget(identity)
+        for station in known:
+            if station.identity in config.stations:
+                self._evses |= {EvseKey(station.identity, evse.evse_id): evse for evse in station.evses}
+                self.forget(station.identity)
+            elif station.identity not in self._stations:
+                self._stations[station.identity] = _Leaving(self._whole(station), station.identity in online)
+        there = {EvseKey(identity, evse.evse_id) for identity, station in config.stations.items() for evse in station.evses}
+        self._evses = {key: evse for key, evse in self._evses.items() if key.station in config.stations and key not in there}
         circuits = {circuit.circuit_id for circuit in config.circuits}
         for each in self._stations.values():
             if each.config.circuit_id not in circuits:
                 each.config = replace(each.config, circuit_id=config.root.circuit_id)
-        stations = {**config.stations, **{identity: each.config for identity, each in self._stations.items()}}
+        stations = {identity: self._whole(station) for identity, station in config.stations.items()}
+        stations |= {identity: each.config for identity, each in self._stations.items()}
         self.documents = [asdict(station) for station in stations.values()]
         return replace(config, stations=stations)
 
-    def forget(self, identity: str) -> None:
+    def _whole(self, station: StationConfig) -> StationConfig:
+        """Return a station with those of its EVSEs that it goes on without."""
+        left = [evse for key, evse in self._evses.items() if key.station == station.identity]
+        return replace(station, evses=(*station.evses, *left))
+
+    def staying(self, config: SiteConfig) -> dict[str, StationConfig]:
+        """Return a site's stations without what leaves, by identity."""
+        return {
+            identity: replace(station, evses=tuple(evse for evse in station.evses if EvseKey(identity, evse.evse_id) not in self))
+            for identity, station in config.stations.items()
+            if identity not in self
+        }
+
+    def forget(self, leaver: str) -> None:
         """Reckon with it no more."""
-        if (leaving := self._stations.pop(identity, None)) is not None:
+        self._evses = {key: evse for key, evse in self._evses.items() if str(key) != leaver}
+        if (leaving := self._stations.pop(leaver, None)) is not None:
             leaving.over.set()
 
     def admits(self, identity: str) -> bool:
@@ -84,14 +112,22 @@ class Leaving:
         if (leaving := self._stations.get(identity)) is not None and leaving.here:
             await leaving.over.wait()
 
-    def gone(self, evses_of: Callable[[str], Sequence[EvseState]], now: float) -> Sequence[str]:
-        """Return those that hold nothing any more, and whose cars have had the time to follow; as far as all is known."""
-        gone = []
+    def gone(self, evses: Mapping[EvseKey, EvseState], inventory_of: Callable[[str], Inventory], now: float) -> Sequence[str]:
+        """Return those that hold nothing any more, and whose cars have had the time to follow; as far as all is known.
+
+        Nor does an EVSE hold anything that its station does not have.
+        """
+        dropped = [evses[key] for key in self._evses]
+        gone = [
+            str(evse.key)
+            for evse in dropped
+            if not (holds_a(evse, now) or evse.reserved_a(now)) or _absent(evse, inventory_of(evse.key.station))
+        ]
         for identity, leaving in self._stations.items():
-            evses = evses_of(identity)
-            if any(holds_a(evse, now) for evse in evses):
+            of_station = [evse for key, evse in evses.items() if key.station == identity]
+            if any(holds_a(evse, now) for evse in of_station):
                 continue
-            reserved = [evse for evse in evses if evse.reserved_a(now)]
+            reserved = [evse for evse in of_station if evse.reserved_a(now)]
             if not any(evse.session is not None for evse in reserved):
                 leaving.over.set()  # no more is to be seen of it
             if not reserved:
@@ -104,6 +140,12 @@ class Leaving:
             with taking_up("a station"):
                 station = _station_from(document)
                 self._recalled[station.identity] = station
+
+
+def _absent(evse: EvseState, inventory: Inventory) -> bool:
+    """Tell whether its station tells of other EVSEs and nothing of this one."""
+    told = {evse_id for evse_id in inventory.evse_connectors if evse_id > 0}
+    return bool(told) and evse.key.evse_id not in told and evse.session is None
 
 
 def _station_from(document: Mapping[str, Any]) -> StationConfig:

@@ -24,9 +24,9 @@ class Parting(Grounds):
             async with asyncio.timeout(PART_S):
                 await self.leaving.wait(identity)
 
-    def let_go(self, identity: str) -> None:
-        """Reckon no more with a station that was removed: it holds nothing, or a person says that it is off."""
-        self.leaving.forget(identity)
-        self.config = replace(self.config, stations={other: station for other, station in self.approved.items() if other != identity})
+    def let_go(self, leaver: str) -> None:
+        """Reckon no more with a station or an EVSE that was removed: it holds nothing, or a person says that it is off."""
+        self.config = replace(self.config, stations=self.approved)
+        self.leaving.forget(leaver)
         self.configure(self.config)
         self._on_memory()

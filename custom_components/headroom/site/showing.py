@@ -96,7 +96,7 @@ class Showing(Grounds):
                 identity: state for identity, state in self._stations.items() if identity not in self.leaving or state.config is None
             },
             installers=self._installers,
-            evses={key: evse for key, evse in self._evses.items() if key.station not in self.leaving},
+            evses={key: evse for key, evse in self._evses.items() if key not in self.leaving},
             turn=self._newest,
             authorization=self.authorization,
             last_resort=self.last_resort,
@@ -117,12 +117,24 @@ class Showing(Grounds):
         )
 
     def _left_over(self) -> dict[str, LeavingStation]:
-        """Return the stations that were removed and go on to hold something."""
-        now, result = self._clock.monotonic(), {}
-        for identity, station in self.leaving.away.items():
-            if most_a := sum(holds_a(evse, now) for evse in self._of(identity)):
-                circuit = self._circuits[station.circuit_id].circuit.name
-                result[identity] = LeavingStation(name=station.name, circuit=circuit, holds_a=most_a)
+        """Return the stations and EVSEs that were removed and go on to hold something, as far as they are not being told to let go of it."""
+        now = self._clock.monotonic()
+        leavers = {identity: self._of(identity) for identity in self.leaving.away}
+        for key in self.leaving.evses:
+            evse = self._evses[key]
+            if self.mode.silent or not evse.ready or evse.problem is not None or evse.foreign:
+                leavers[str(key)] = [evse]
+        result = {}
+        for leaver, evses in leavers.items():
+            if most_a := sum(holds_a(evse, now) for evse in evses):
+                station = self.config.stations[evses[0].key.station]
+                result[leaver] = LeavingStation(
+                    identity=station.identity,
+                    name=station.name,
+                    evse_id=None if leaver == station.identity else evses[0].key.evse_id,
+                    circuit=self._circuits[station.circuit_id].circuit.name,
+                    holds_a=most_a,
+                )
         return result
 
     def documents(self, count: int) -> list[dict[str, Any]]:

@@ -179,8 +179,8 @@ class Site(Wishes, Access, Hearing, Parting, Showing):
 
     def _turn(self, trigger: str) -> None:
         started, now = time.perf_counter(), self._clock.monotonic()
-        for identity in self.leaving.gone(self._of, now):
-            self.let_go(identity)
+        for leaver in self.leaving.gone(self._evses, self._inventory_of, now):
+            self.let_go(leaver)
         evses = list(self._evses.values())
         if self.authorization.turn():
             self._on_memory()

@@ -266,9 +266,16 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeavingStation:
-    """A station that was removed and is told nothing any more; what it holds is reserved on its circuit."""
+    """A station that was removed, or an EVSE that its station goes on without, and is told nothing any more, or does not heed it.
 
+    What it holds is reserved on its circuit.
+    """
+
+    identity: str
     name: str
+    """The station's."""
+    evse_id: int | None
+    """None: it is the whole station."""
     circuit: str
     holds_a: float
     """The most that may flow there, all its EVSEs together: for good, or by a lease that runs yet."""
@@ -293,7 +300,7 @@ class SiteSnapshot:
     resources: Mapping[str, ResourceSnapshot] = field(default_factory=dict)
     """PV systems and home batteries."""
     leaving: Mapping[str, LeavingStation] = field(default_factory=dict)
-    """Stations that are removed and may let something flow yet, by identity."""
+    """Stations and EVSEs that are removed and may let something flow yet, by identity or the key's string."""
     silences: Sequence[Silence] = ()
     charging_power_w: float = 0.0
     dead_man: DeadManHealth = DeadManHealth()
