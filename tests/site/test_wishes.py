@@ -1,5 +1,8 @@
 """What people and utilities ask for: pauses, ceilings, profiles over time, limits from outside."""
 
+import pytest
+
+from custom_components.headroom.engine.write_budget import BURST, CHARGING_PER_S
 from simulator.virtual import run
 
 from .harness import Place, scenario, steps
@@ -45,15 +48,17 @@ def test_a_switch_that_flaps_costs_few_writes_and_no_current() -> None:
     run(story())
 
 
-def test_a_switch_that_goes_on_and_off_all_day_wears_no_flash() -> None:
+@pytest.mark.parametrize("every_s", [5.0, 11.0, 15.0, 30.0])
+def test_a_switch_that_goes_on_and_off_all_day_wears_no_flash(every_s: float) -> None:
     async def story() -> None:
         async with scenario(Place(), worst_case_a=15.0, building=steps((0.0, 8.0)), over_limit_s=0.0, paced=True) as s:
             await s.until(140)
-            before = s.writes()[0]
-            for number in range(360):
+            before, times = s.writes()[0], int(1800.0 / every_s)
+            for number in range(times):
                 s.site.set_allowed(s.key(1), number % 2 == 1)
-                await s.until(145.0 + number * 5.0)
-            assert s.writes()[0] - before < 180
+                await s.until(140.0 + every_s * (number + 1))
+            assert s.writes()[0] - before < BURST + 1800.0 * CHARGING_PER_S
+            assert s.site._evses[s.key(1)].budget.left > 0
 
     run(story())
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from .circuit import CircuitState
 from .config import EvseKey, SiteConfig
 from .evse import EvseState
-from .orders import PAUSE_LASTS_S, renew_s
+from .orders import pause_lasts_s, renew_s
 from .stations import StationState
 
 
@@ -17,7 +17,7 @@ def of_evses(
     for evse in evses:
         if evse.lease is not None and evse.ready:
             due.append(evse.lease.expires_at - renew_s(lengths_s.get(evse.key, 0.0), latency_s(evse)))
-        due.append(evse.paused_at + PAUSE_LASTS_S)
+        due.append(evse.paused_at + pause_lasts_s(evse))
         due += [each.expires_at for each in (evse.lease, evse.first_lease) if each is not None]
         due += [each.next_change(now) for each in (evse.standing, evse.profile, *evse.external.values()) if each is not None]
     return due

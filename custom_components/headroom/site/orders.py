@@ -33,6 +33,11 @@ PAUSE_LASTS_S = 10.0
 """Once a person's pause has lasted so long it is written into the fallback of a car that charges: a switch that flaps is to wear no flash."""
 
 
+def pause_lasts_s(evse: EvseState) -> float:
+    """Return that time as its station's flash bears it: as long as a raise waits, for a switch that flaps slowly wears it as well."""
+    return max(PAUSE_LASTS_S, evse.budget.pace().raise_every_s)
+
+
 def renew_s(lease_s: float, latency_s: float | None) -> float:
     """Return how long before its end a lease is renewed; one that is to outlast the others before any of theirs could end after it."""
     outlasted_s = LEASE_MAX_S + RESPONSE_S if lease_s > LEASE_MAX_S else 0.0
@@ -105,7 +110,7 @@ def order_lasting(
     end switches nothing under current. Where nothing is to be sent there is one thing yet: a fallback for one phase whose session is
     over is put back.
     """
-    just_paused = {evse.key for evse in evses if now - evse.paused_at < PAUSE_LASTS_S and _pauses_by_lease(evse, mode)}
+    just_paused = {evse.key for evse in evses if now - evse.paused_at < pause_lasts_s(evse) and _pauses_by_lease(evse, mode)}
     if mode is Mode.STATIC:
         told = {key: share.limit_a for key, share in turn.allocations.items()}
     else:
