@@ -212,6 +212,27 @@ def test_an_evse_that_is_taken_off_is_not_lost_sight_of_as_its_station_is_remove
     run(story())
 
 
+def test_an_evse_that_was_added_by_a_wrong_count_while_its_station_is_away_leaves_nothing_behind() -> None:
+    async def story() -> None:
+        async with scenario(*THREE, building=BUILDING, metered=False, dead_man_from_s=None) as s:
+            await s.until(REMOVED_S)
+            await s.fault("offline:CP1")
+            await s.vanish()
+            await s.wait(5)
+            await s.come_back()  # what it is made of is not known any more
+            await s.wait(30)
+            stations = s.config.stations
+            both = (*stations["CP1"].evses, replace(stations["CP1"].evses[0], evse_id=2))
+            s.configure(stations={**stations, "CP1": replace(stations["CP1"], evses=both)})
+            await s.wait(30)
+            s.configure(stations=stations)
+            await s.wait(60)
+            assert s.site.snapshot.leaving == {}
+            assert s.draws_a() == pytest.approx([11.76] * 3, abs=1.0)
+
+    run(story())
+
+
 def test_an_evse_that_its_station_says_it_does_not_have_is_let_go_at_once() -> None:
     async def story() -> None:
         async with scenario(Place(), Place(), building=BUILDING, metered=False, dead_man_from_s=None, complains=True) as s:
@@ -222,6 +243,31 @@ def test_an_evse_that_its_station_says_it_does_not_have_is_let_go_at_once() -> N
             take_off(s)
             await s.wait(30)
             assert s.draw_a(2) > 16.0 and s.site.snapshot.leaving == {}
+
+    run(story())
+
+
+@pytest.mark.parametrize("metered", [False, True])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_station_that_was_added_by_a_wrong_identity_leaves_nothing_behind(metered: bool, restarts: bool) -> None:
+    async def story() -> None:
+        async with scenario(*THREE, building=steps((0.0, 8.0)), metered=metered, dead_man_from_s=None) as s:
+            await s.until(REMOVED_S)
+            before_a, stations = s.draws_a(), s.config.stations
+            s.configure(stations={**stations, "TYPO": Place().config("TYPO")})
+            await s.wait(30)
+            assert s.draw_a(1) < before_a[0] - 2.0, "there may be something"
+            if restarts:
+                await s.vanish()
+                await s.wait(5)
+                await s.come_back()
+                await s.wait(30)
+            s.configure(stations=stations)
+            await s.site.part("TYPO")
+            await s.wait(5)
+            assert s.site.snapshot.leaving == {}
+            await s.wait(180)
+            assert s.draws_a() == pytest.approx(before_a, abs=1.0) and s.site.snapshot.dead_man.holds
 
     run(story())
 

@@ -43,6 +43,8 @@ class EvseFacts:
     circuit_id: str
     ready: bool = False
     """Its station is accepted and takes commands."""
+    new: bool = False
+    """It was added while its station was away, which has not come since: nobody knows whether there is such an EVSE at all."""
     gone_at: float = -math.inf
     """When its station went away last."""
     idle_at: float = -math.inf

@@ -177,6 +177,7 @@ class Grounds(ABC):
                         key=key, config=evse_config, circuit_id=station_config.circuit_id, user_max_a=evse_config.max_a, ready=ready
                     )
                     evse.status_unknown = ready  # nothing has told of one that is added to a station that is there
+                    evse.new = self._turning is not None and not ready
                     self._recall(evse)
                     if self._turning is not None:
                         # What it drew before it was known here counted as the building; a meter that speaks tells anew what is the building's.
@@ -245,6 +246,7 @@ class Grounds(ABC):
                     fallback_a=None if doubtful(evse) else evse.fallback_a,
                     allowed=evse.allowed,
                     user_max_a=evse.user_max_a,
+                    new=evse.new,
                     first_lease_a=evse.first_a,
                     first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
                     first_lease_falls_to_a=0.0 if evse.first_lease is None else evse.first_lease.falls_to_a,
@@ -297,7 +299,7 @@ class Grounds(ABC):
     def _recall_limits(self, evse: EvseState, kept: EvseMemory) -> None:
         evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
         evse.fallback_one_phase = kept.fallback_one_phase
-        evse.user_max_a = kept.user_max_a
+        evse.user_max_a, evse.new = kept.user_max_a, kept.new
         # By a clock that was set back it may be yet to come.
         switched_at = min(self._clock.monotonic(), kept.phase_switched_at - self._posix_zero_s())
         evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, switched_at=switched_at, disproved=kept.phase_switch_failed)

@@ -145,6 +145,9 @@ class Hearing(Grounds):
         if (installer := self._installers.get(identity)) is None or (station := self._station(identity)) is None:
             return
         for evse in self._of(identity):
+            if evse.new:
+                evse.new = False
+                self._on_memory()
             evse.ready = evse.status_unknown = True
             evse.sample_at = self._clock.monotonic()
         self.standing.reconnected(identity)

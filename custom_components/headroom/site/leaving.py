@@ -115,16 +115,16 @@ class Leaving:
     def gone(self, evses: Mapping[EvseKey, EvseState], inventory_of: Callable[[str], Inventory], now: float) -> Sequence[str]:
         """Return those that hold nothing any more, and whose cars have had the time to follow; as far as all is known.
 
-        Nor does an EVSE hold anything that its station does not have.
+        Nor does an EVSE hold anything that its station does not have, or that was never seen here: what it draws was the building's before.
         """
         dropped = [evses[key] for key in self._evses]
         gone = [
             str(evse.key)
             for evse in dropped
-            if not (holds_a(evse, now) or evse.reserved_a(now)) or _absent(evse, inventory_of(evse.key.station))
+            if evse.new or not (holds_a(evse, now) or evse.reserved_a(now)) or _absent(evse, inventory_of(evse.key.station))
         ]
         for identity, leaving in self._stations.items():
-            of_station = [evse for key, evse in evses.items() if key.station == identity]
+            of_station = [evse for key, evse in evses.items() if key.station == identity and not evse.new]
             if any(holds_a(evse, now) for evse in of_station):
                 continue
             reserved = [evse for evse in of_station if evse.reserved_a(now)]

@@ -18,6 +18,8 @@ class EvseMemory:
     fallback_a: float | None
     allowed: bool
     user_max_a: float
+    new: bool = False
+    """It was added and its station has not come since."""
     first_lease_a: float = 0.0
     """What a start from afar took along whose transaction had not begun."""
     first_lease_until: float = 0.0
