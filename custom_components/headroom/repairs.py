@@ -16,6 +16,7 @@ from .concerns import Concerns
 from .const import CONF_IDENTITY, CONF_SECURITY, DOMAIN, SUBENTRY_STATION
 from .issue import Issue
 from .meter_faults import in_words
+from .meter_repair import METER_TURNED, METER_UNSEEN, MeterSeenFlow
 from .phase_map_repair import PHASE_MAP_WRONG, PhaseMapFlow, phase_map_issues
 from .protection_issues import protection_issues
 from .removal_repair import EVSE_REMOVED, STATION_REMOVED, StationRemovedFlow, removal_issues
@@ -226,6 +227,8 @@ FLOWS: Mapping[str, Callable[[HeadroomConfigEntry | None, str], RepairsFlow]] = 
     STATION_REMOVED: StationRemovedFlow,
     EVSE_REMOVED: StationRemovedFlow,
     WORST_CASE_EXCEEDED: WorstCaseFlow,
+    METER_TURNED: MeterSeenFlow,
+    METER_UNSEEN: MeterSeenFlow,
 }
 """What fixes an issue, by what its id begins with."""
 

@@ -8,12 +8,12 @@ from homeassistant.helpers import issue_registry as ir
 
 from .engine.share import PLANNED
 from .issue import Issue
+from .meter_repair import METER_SEEN_AS, meter_placeholders
 from .metering.agreement import Suspicion
 from .metering.fault import Trouble
 from .site.snapshot import MeterHealth, SiteSnapshot
 
 METER_LOST = "meter_lost"
-METER_TURNED = "meter_turned"
 METER_DISAGREES: Mapping[Suspicion | None, str] = {
     None: "meter_disagrees",
     Suspicion.ROTATED: "meter_disagrees_rotated",
@@ -45,13 +45,11 @@ def site_issues(
     issues = {}
     for circuit_id, circuit in snapshot.circuits.items():
         if circuit.meter is MeterHealth.LOST:
-            worst = max(circuit.circuit.unmanaged_worst_a)
-            key = METER_TURNED if circuit.meter_turned else METER_LOST
-            issues[f"{key}_{entry.entry_id}_{circuit_id}"] = Issue(
-                key,
-                ir.IssueSeverity.WARNING,
-                {"circuit": circuit.circuit.name, "worst_case_a": f"{worst:g}", "cause": in_words(circuit.meter_error)},
-            )
+            key = METER_LOST if circuit.meter_error is None else METER_SEEN_AS.get(circuit.meter_error.fault, METER_LOST)
+            placeholders, about = meter_placeholders(circuit), circuit_id if key != METER_LOST else None
+            if about is None:
+                placeholders["cause"] = in_words(circuit.meter_error)
+            issues[f"{key}_{entry.entry_id}_{circuit_id}"] = Issue(key, ir.IssueSeverity.WARNING, placeholders, about)
         if (found := circuit.disagreement) is not None:
             key = METER_DISAGREES[found.suspicion]
             placeholders = {"circuit": circuit.circuit.name, "part": _part_name(snapshot, found.suspect, names)}

@@ -97,10 +97,11 @@ def test_a_station_that_stays_away_is_told_and_one_that_restarts_is_not(hass: Ho
     assert issues(hass) == {}
 
 
-def test_a_meter_that_counts_the_wrong_way_round_has_a_repair_of_its_own(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    turned = replace(MAIN, meter=MeterHealth.LOST, meter_turned=True)
-    async_sync_issues(hass, entry, replace(QUIET, circuits={"main": turned}))
-    assert issues(hass).keys() == {"meter_turned"}
+@pytest.mark.parametrize(("fault", "issue"), [(Fault.TURNED, "meter_turned"), (Fault.UNSEEN, "meter_unseen"), (Fault.FROZEN, "meter_lost")])
+def test_what_is_seen_of_a_meter_has_a_repair_of_its_own(hass: HomeAssistant, entry: MockConfigEntry, fault: Fault, issue: str) -> None:
+    seen = replace(MAIN, meter=MeterHealth.LOST, meter_error=Trouble(fault, {}))
+    async_sync_issues(hass, entry, replace(QUIET, circuits={"main": seen}))
+    assert issues(hass).keys() == {issue}
     async_sync_issues(hass, entry, QUIET)
     assert issues(hass) == {}
 

@@ -14,6 +14,7 @@ from custom_components.headroom import meter_findings, variables
 from custom_components.headroom.circuit_repair import CIRCUIT_GONE
 from custom_components.headroom.const import DOMAIN, METER_ENTITIES, METER_MODBUS, METER_REST, METER_SERIAL, PLATFORMS
 from custom_components.headroom.csms.security.own_files import FileProblem
+from custom_components.headroom.meter_repair import METER_TURNED, METER_UNSEEN
 from custom_components.headroom.metering.fault import Fault
 from custom_components.headroom.metering.guess import Finding
 from custom_components.headroom.phase_map_repair import PHASE_MAP_WRONG
@@ -35,7 +36,6 @@ from custom_components.headroom.site_issues import (
     LOOP_FAILED,
     METER_DISAGREES,
     METER_LOST,
-    METER_TURNED,
     NO_SOLVER,
     RESOURCE_IN_THE_WAY,
     RESOURCE_LOST,
@@ -238,7 +238,10 @@ def test_every_reason_to_abort_has_a_text() -> None:
     assert aborts["worst_case_repair"] == TEXTS["issues"][WORST_CASE_EXCEEDED]["fix_flow"]["abort"].keys()
     for key in (STATION_REMOVED, EVSE_REMOVED):
         assert aborts["removal_repair"] == TEXTS["issues"][key]["fix_flow"]["abort"].keys()
-    for key in FLOWS.keys() - {CIRCUIT_GONE, STATION_REMOVED, EVSE_REMOVED, WORST_CASE_EXCEEDED}:
+    for key in (METER_TURNED, METER_UNSEEN):
+        assert aborts["meter_repair"] == TEXTS["issues"][key]["fix_flow"]["abort"].keys()
+    of_their_own = {CIRCUIT_GONE, STATION_REMOVED, EVSE_REMOVED, WORST_CASE_EXCEEDED, METER_TURNED, METER_UNSEEN}
+    for key in FLOWS.keys() - of_their_own:
         assert aborts["repairs"] <= TEXTS["issues"][key]["fix_flow"]["abort"].keys()
     assert aborts["config_flow"] | aborts["security_flow"] <= TEXTS["config"]["abort"].keys()
     finished = {key for call in called(MODULES["station_security_flow"], {"finish"}) for key in strings(call.args[0])}
@@ -266,6 +269,7 @@ def test_every_issue_says_what_is_and_what_to_do() -> None:
         LIMIT_SOURCE_SILENT,
         METER_LOST,
         METER_TURNED,
+        METER_UNSEEN,
         RESOURCE_IN_THE_WAY,
         RESOURCE_LOST,
         DEAD_MAN_BROKEN,

@@ -56,7 +56,9 @@ def test_a_building_that_lives_beside_cars_condemns_no_meter(base_a: float, swin
     together = step_at in (40, 41) and -40 <= step_a <= -24
     before_a, after_a = (rises(now) + building[now] for now in (step_at - 1, step_at))
     mirrored = mirrors((before_a, before_a, before_a), (after_a, after_a, after_a))
-    assert together or mirrored or not told(Direction(), rises, building.__getitem__).turned
+    direction = told(Direction(), rises, building.__getitem__)
+    assert together or mirrored or not direction.turned
+    assert step_at in (40, 41) or not direction.unseen
 
 
 @given(st.floats(-30, 30), st.floats(0, 0.4))
@@ -118,3 +120,57 @@ def test_a_mirrored_reading_turns_a_meter_and_back_unless_cars_stopped(shown_a: 
     for now, current_a in enumerate(shown_a):
         direction.take((current_a, current_a, current_a), float(now), drawn_a, sure=True)
     assert direction.turned is turned
+
+
+def shown(
+    direction: Direction,
+    course: Callable[[int], tuple[float, float]],
+    *,
+    every_s: int = 1,
+    told_every_s: int = 5,
+    untold_from: int = 999,
+    begins_s: float = 0.0,
+) -> Direction:
+    """Give it what a meter shows and what cars draw, at each time."""
+    known_s, drawn_a = 0, 0.0
+    for now in range(0, 200, every_s):
+        if now - known_s >= told_every_s or now == 0:
+            known_s, drawn_a = now, course(now)[1]
+        shown_a, untold = (course(now)[0], 0.0, 0.0), int(now >= untold_from)
+        direction.take(shown_a, begins_s + now, drawn_a, known_s=begins_s + known_s, untold=untold, sure=True)
+    return direction
+
+
+def house(now: int) -> float:
+    return 22.0 + 0.4 * sin(now)
+
+
+def test_a_meter_that_shows_no_trace_of_a_change_does_not_see_the_cars() -> None:
+    assert shown(Direction(), lambda now: (house(now), rises(now))).unseen
+    assert not shown(Direction(), lambda now: (house(now) + rises(now), rises(now))).unseen
+    assert not shown(Direction(), lambda now: (house(now), rises(now) / 4)).unseen, "too little to be told from noise"
+
+
+def test_one_that_is_late_out_of_a_cache_sees_them() -> None:
+    assert not shown(Direction(), lambda now: (house(now) + rises(now - 14), rises(now))).unseen
+
+
+def test_one_that_is_asked_seldom_is_not_judged_by_what_it_shows_no_trace_of() -> None:
+    """A battery may have made up for it between two readings."""
+    assert not shown(Direction(), lambda now: (house(now), rises(now)), every_s=5).unseen
+    assert not shown(Direction(), lambda now: (house(now) + (16.0 if now in (40, 41) else 0.0), rises(now))).unseen, "its answer is seen"
+
+
+def test_cars_that_are_told_of_late_were_seen_when_they_changed() -> None:
+    assert not shown(Direction(), lambda now: (house(now) + rises(now), rises(now)), told_every_s=30).unseen
+    assert shown(Direction(), lambda now: (house(now), rises(now)), told_every_s=30).unseen
+
+
+def test_cars_of_which_nothing_is_told_any_more_say_nothing() -> None:
+    assert not shown(Direction(), lambda now: (house(now) + 16.0, 16.0 if now < 100 else 0.0), untold_from=100).unseen
+
+
+def test_a_change_that_it_saw_clears_it() -> None:
+    direction = Direction()
+    assert shown(direction, lambda now: (house(now), rises(now))).unseen
+    assert not shown(direction, lambda now: (house(now) + rises(now), rises(now)), begins_s=300.0).unseen

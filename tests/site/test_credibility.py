@@ -8,6 +8,7 @@ import pytest
 
 from custom_components.headroom.engine.model import Circuit, PerPhase
 from custom_components.headroom.metering.agreement import Suspicion
+from custom_components.headroom.metering.fault import Fault, Trouble
 from custom_components.headroom.metering.reading import Reading
 from proving.meter import MeterFault
 from simulator.virtual import run
@@ -86,14 +87,14 @@ def test_a_meter_that_was_put_in_the_wrong_way_round_is_found_out_by_the_first_c
             s.meters["main"].fault = MeterFault.TURNED_ROUND
             await s.until(64)
             main = s.site.snapshot.circuits["main"]
-            assert main.meter == "lost" and main.meter_turned, "cars draw more, and it falls"
+            assert main.meter == "lost" and main.meter_error == Trouble(Fault.TURNED, {}), "cars draw more, and it falls"
             await s.until(300)
             assert s.site.snapshot.circuits["main"].meter == "lost" and max(s.main_a()) <= 61
             s.meters["main"].fault = None
             s.site.meter_changed("main")
             await s.until(400)
             main = s.site.snapshot.circuits["main"]
-            assert main.meter == "ok" and not main.meter_turned and max(s.main_a()) > 55, "its user has put it right"
+            assert main.meter == "ok" and max(s.main_a()) > 55, "its user has put it right"
 
     run(story())
 
@@ -164,6 +165,55 @@ def shows(s: Scenario, shown: Callable[[Scenario, Reading], PerPhase]) -> Callab
 
 
 @pytest.mark.parametrize(
+    ("cars", "fuse_a", "worst_case_a", "building_a"), [(1, 32.0, 25.0, 22.0), (2, 35.0, 25.0, 22.0), (4, 63.0, 40.0, 38.0)]
+)
+def test_a_meter_that_sees_the_house_only_is_found_out_by_the_first_cars(
+    cars: int, fuse_a: float, worst_case_a: float, building_a: float
+) -> None:
+    """The house draws more than they do: what they draw could be in what it shows."""
+
+    async def story() -> None:
+        places = [Place(comes_s=120.0)] * cars
+        house = steps((0.0, building_a))
+        async with scenario(
+            *places, building=house, fuse_a=fuse_a, worst_case_a=worst_case_a, over_limit_s=60.0, dead_man_from_s=None
+        ) as s:
+            mend = shows(s, of_the_house_only)
+            await s.until(185)
+            main = s.site.snapshot.circuits["main"]
+            assert (main.meter, main.meter_error) == ("lost", Trouble(Fault.UNSEEN, {}))
+            for second in range(190, 400, 10):
+                await s.until(second)
+                assert max(s.main_a()) <= fuse_a and s.site.snapshot.circuits["main"].meter == "lost", second
+            mend()
+            await s.until(410)
+            if cars > 1:
+                for number in range(1, cars + 1):
+                    s.unplug(number)
+            else:
+                s.site.meter_changed("main")  # nobody charges beside the worst case: its user says so
+            await s.until(460)
+            assert s.site.snapshot.circuits["main"].meter == "ok", "cars that end to charge have shown that it sees them"
+
+    run(story())
+
+
+def test_a_station_that_drops_out_and_comes_back_condemns_no_meter() -> None:
+    """What nobody is told of any more did not end."""
+
+    async def story() -> None:
+        async with scenario(Place(), Place(), building=steps((0.0, 10.0))) as s:
+            await s.until(100)
+            for second in range(200, 800, 100):
+                await s.fault("offline:CP1", on=second % 200 == 0)
+                for later in range(second + 10, second + 100, 10):
+                    await s.until(later)
+                    assert s.site.snapshot.circuits["main"].meter == "ok", later
+
+    run(story())
+
+
+@pytest.mark.parametrize(
     ("shown", "building_a", "fuse_a"), [(dull(1), (5.0, 25.0, 5.0), 63.0), (of_the_house_only, 22.0, 63.0), (of_the_house_only, 20.0, 50.0)]
 )
 def test_a_phase_that_shows_less_than_its_cars_draw_is_taken_for_the_worst(
@@ -178,10 +228,14 @@ def test_a_phase_that_shows_less_than_its_cars_draw_is_taken_for_the_worst(
                 main = s.site.snapshot.circuits["main"]
                 assert max(s.main_a()) <= fuse_a - 2.0 and main.unmanaged_a[1] == 25.0, second
                 assert min(s.draws_a()) > 5, "nobody has to wait for a meter to be put right"
-            assert s.site.snapshot.circuits["main"].disagreement is not None
+            main = s.site.snapshot.circuits["main"]
+            unseen = main.meter_error == Trouble(Fault.UNSEEN, {})
+            assert unseen or main.disagreement is not None
             mend()
+            if unseen:
+                s.site.meter_changed("main")  # its user says so
             await s.until(640)
             main = s.site.snapshot.circuits["main"]
-            assert main.disagreement is None and max(s.main_a()) > fuse_a - 6.0, "the two agree again"
+            assert (main.meter, main.disagreement) == ("ok", None) and max(s.main_a()) > fuse_a - 6.0, "the two agree again"
 
     run(story())

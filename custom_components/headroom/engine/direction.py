@@ -1,8 +1,9 @@
-"""Does a meter count the right way round? Where it shows import as export, it falls as cars rise, and a loop that believes it runs away.
+"""Does a meter see its cars, and the right way round? Where it shows import as export, it falls as cars rise, and a loop that believes it runs away.
 
 What all cars below it draw together is laid beside what it shows, from one time at which they stood still to the next. A change that it saw the
 other way round, and by the same amount, speaks against it. What one car gave another speaks for neither, nor does a building that rises and
-falls meanwhile: its rises and falls are not set off against each other. A meter that shows, from one reading to the next, the mirror of what it
+falls meanwhile: its rises and falls are not set off against each other. A change of which it shows no trace, though it is read all the time,
+was not seen: what it measures lies beside the cars. A meter that shows, from one reading to the next, the mirror of what it
 showed was turned as well, unless its cars stopped: no building does that.
 """
 
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+import math
 from math import fsum
 from statistics import median
 from typing import NamedTuple
@@ -35,6 +37,10 @@ UNEXPLAINED = 0.3
 """A meter saw a change where no more than this share of it is left unexplained."""
 CLEARED_BY = 2
 """Where several changes in a row spoke against a meter, so many in a row have to speak for it; where one did, one is enough."""
+UNSEEN_S = 20.0
+"""For so long a change has to last to have gone unseen: a gateway may answer out of its cache…"""
+DENSE_S = 3.0
+"""…but where readings lie further apart, something may have made up for the change between two of them."""
 MIRRORS_A = 6.0
 """What flows less than this may well turn round from one reading to the next."""
 STOPPED = 1.5
@@ -47,6 +53,10 @@ class _Moment(NamedTuple):
     at_s: float
     shown_a: float
     drawn_a: float | None
+    known_s: float
+    """When the car was measured that was measured longest ago…"""
+    untold: int
+    """…and how many there are of which nothing is told any more, so that they don't count in what is drawn."""
     still: bool
 
 
@@ -60,6 +70,8 @@ class Direction:
     """…and how many for it since."""
     _course: deque[_Moment] = field(default_factory=deque)
     _before_a: PerPhase | None = None
+    unseen: bool = False
+    """Whether a change went unseen, and none was seen the right way round since."""
     _judged_a: float | None = None
     """What cars drew when they stood still last."""
 
@@ -68,19 +80,33 @@ class Direction:
         """Whether it is taken to show import as export. One change is enough: a loop runs away in seconds, and its cuts are changes too."""
         return self.against > 0
 
-    def take(self, shown_a: PerPhase, at_s: float, drawn_a: float, *, sure: bool) -> None:
-        """Take a reading, and what cars below drew last over all their terminals; not `sure` while they are on their way."""
+    def take(self, shown_a: PerPhase, at_s: float, drawn_a: float, *, known_s: float | None = None, untold: int = 0, sure: bool) -> None:
+        """Take a reading, and what cars below drew last over all their terminals; not `sure` while they are on their way.
+
+        `known_s`: each of them was measured then or later (None: just now). `untold` are those that may draw and don't tell it any more.
+        """
         before_a, self._before_a = self._before_a, shown_a
         lately = bool(self._course) and at_s - self._course[-1].at_s <= SAMPLE_LAG_S
         if before_a is not None and lately and mirrors(before_a, shown_a):
             self._mirrored(fsum(before_a) - fsum(shown_a) > STOPPED * drawn_a)
-        self._course.append(_Moment(at_s, fsum(shown_a), drawn_a if sure else None, sure and self._still(drawn_a, at_s)))
+        self._course.append(
+            _Moment(
+                at_s,
+                fsum(shown_a),
+                drawn_a if sure else None,
+                at_s if known_s is None else known_s,
+                untold,
+                sure and self._still(drawn_a, at_s),
+            )
+        )
         while self._course[0].at_s < at_s - CHANGES_S - SAMPLE_LAG_S:
             self._course.popleft()
-        if not self._course[-1].still or (self._judged_a is not None and abs(drawn_a - self._judged_a) <= SAME_A):
+        if not self._course[-1].still:
             return
-        self._judged_a = drawn_a
-        self._judge(drawn_a)
+        if self._judged_a is None or abs(drawn_a - self._judged_a) > SAME_A:
+            self._judged_a = drawn_a
+            self._judge(drawn_a)
+        self.unseen = self.unseen or self._went_unseen(drawn_a)
 
     def _mirrored(self, falls: bool) -> None:
         """Take note of a mirrored reading; `falls`: by more than all cars drew."""
@@ -101,7 +127,7 @@ class Direction:
     def _judge(self, drawn_a: float) -> None:
         """Judge the newest change, now that the cars stand still again."""
         moments = [*self._course]
-        ended = next((index for index in reversed(range(len(moments))) if _stood(moments[index], drawn_a)), None)
+        ended = next((index for index in reversed(range(len(moments))) if _stood(moments[index], drawn_a, SAME_A)), None)
         if ended is None or (before_a := moments[ended].drawn_a) is None:
             return
         began = ended
@@ -117,11 +143,27 @@ class Direction:
                 self.since += 1
             case True:
                 self.against = self.since = 0
+                self.unseen = False
+
+    def _went_unseen(self, drawn_a: float) -> bool:
+        """Tell whether it shows no trace of a change that has lasted, from when the cars were measured last before it."""
+        moments = [*self._course]
+        lately_s = moments[-1].at_s - UNSEEN_S
+        ended = next((each for each in reversed(moments) if each.at_s <= lately_s and _stood(each, drawn_a, LEAST_A)), None)
+        if ended is None or ended.drawn_a is None or ended.untold != moments[-1].untold:
+            return False
+        began_s = min(ended.known_s, ended.at_s - SAMPLE_LAG_S)
+        course = [moment for moment in moments if moment.at_s >= began_s]
+        if moments[0].at_s > began_s or any(after.at_s - before.at_s > DENSE_S for before, after in pairwise(course)):
+            return False
+        sign, shown_a = math.copysign(1.0, drawn_a - ended.drawn_a), [moment.shown_a for moment in course]
+        moved_a = min(sign * (each.drawn_a - ended.drawn_a) for each in course if each.at_s > lately_s and each.drawn_a is not None)
+        return moved_a >= LEAST_A and max(shown_a) - min(shown_a) <= UNEXPLAINED * moved_a
 
 
-def _stood(moment: _Moment, drawn_a: float) -> bool:
-    """Tell whether the cars stood still then, at something else than they draw now."""
-    return moment.still and moment.drawn_a is not None and abs(moment.drawn_a - drawn_a) > SAME_A
+def _stood(moment: _Moment, drawn_a: float, by_a: float) -> bool:
+    """Tell whether the cars stood still then, at something else than they draw now by more than `by_a`."""
+    return moment.still and moment.drawn_a is not None and abs(moment.drawn_a - drawn_a) > by_a
 
 
 def noise_a(shown_a: Sequence[float]) -> float:

@@ -66,6 +66,7 @@ class Fault(StrEnum):
 
     # What the loop sees of it.
     TURNED = "it falls when cars draw more: import and export are swapped"
+    UNSEEN = "it does not move when cars draw more or less: they are not behind it"
     FROZEN = "it shows the same all the time, and is not to be believed"
 
     @property

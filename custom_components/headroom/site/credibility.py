@@ -2,6 +2,7 @@
 
 - One that shows the very same while cars change, or whose register does not count what it shows, has frozen: as good as silent.
 - One that falls as cars rise, or shows the mirror of what it showed a moment ago, counts the wrong way round: as good as silent.
+- One that shows no trace of what cars change measures something beside them: as good as silent.
 - Cars and sub-circuits can't draw more than the whole, unless something feeds in. Where nothing ever did, the load besides the cars is
   not below zero; on a phase where they go on drawing more it is taken for the worst, and a disagreement that lasts is told.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 import math
 
+from ..csms.values import UNKNOWN
 from ..engine.direction import Direction
 from ..engine.model import ALL_PHASES, NONE_A, PerPhase
 from ..engine.unmanaged import Unmanaged, add, highest, subtract
@@ -66,7 +68,9 @@ class Credibility:
         """Why what it shows is not believed; None where it is."""
         if self.direction.turned:
             return Trouble(Fault.TURNED, {})
-        return Trouble(Fault.FROZEN, {}) if self.frozen else None
+        if self.frozen:
+            return Trouble(Fault.FROZEN, {})
+        return Trouble(Fault.UNSEEN, {}) if self.direction.unseen else None
 
     @property
     def short(self) -> bool:
@@ -95,8 +99,9 @@ class Credibility:
         now: float,
     ) -> None:
         """Take in a reading, with all EVSEs below, the cars and meters that are its parts, and the most that known generators give there now."""
+        below = list(below)
         charging = [evse for evse in below if evse.session is not None and evse.ready]
-        sure = all(evse.settled(now) and not evse.unanswered_lease_a for evse in charging)
+        sure = not self.frozen and all(evse.settled(now) and not evse.unanswered_lease_a for evse in charging)
         power_a = reading.power_at(voltage_v) / voltage_v
         least_a = min(reading.current_a)
         self.undirected = least_a >= -FEEDS_IN_A and (self.undirected or (least_a >= 0 and power_a < -FEEDS_IN_A))
@@ -105,7 +110,9 @@ class Credibility:
         else:
             # Of one power of all phases the sum is told on each.
             shown_a = (power_a, 0.0, 0.0) if reading.spread else reading.current_a
-            self.direction.take(shown_a, reading.taken_at, math.fsum(map(_terminals_a, charging)), sure=sure)
+            known_s = min((max(evse.measured_at, evse.session.since) for evse in charging if evse.session), default=None)
+            drawn_a, untold = math.fsum(map(_terminals_a, charging)), sum(map(_tells_no_more, below))
+            self.direction.take(shown_a, reading.taken_at, drawn_a, known_s=known_s, untold=untold, sure=sure)
         in_all = reading.spread or self.undirected
         unexplained_a = power_a + math.fsum(given_a) if in_all else min(add(reading.current_a, given_a))
         self.feeds_in = not self.direction.turned and (self.feeds_in or unexplained_a < -FEEDS_IN_A)
@@ -153,6 +160,11 @@ class Credibility:
         if self.feeds_in:
             return unmanaged
         return replace(unmanaged, load_a=highest(unmanaged.load_a, subtract(NONE_A, given_a)))
+
+
+def _tells_no_more(evse: EvseState) -> bool:
+    """Tell whether a car is there of which it is not known any more what it draws."""
+    return evse.session is not None and (not evse.ready or (evse.current_a == UNKNOWN and evse.measured_at >= evse.session.since))
 
 
 def _terminals_a(evse: EvseState) -> float:

@@ -77,8 +77,6 @@ class CircuitSnapshot:
     meter_age_s: float | None = None
     meter_source: str | None = None
     meter_error: Trouble | None = None
-    meter_turned: bool = False
-    """It was seen to show import as export."""
     disagreement: Disagreement | None = None
     """Cars and circuits below were seen to draw more than it shows, for long."""
     compared: Compared | None = None

@@ -151,7 +151,6 @@ def _circuit(
         meter_age_s=state.age_s(now) if state.health is not MeterHealth.NONE else None,
         meter_source=None if reading is None else reading.source,
         meter_error=state.trouble,
-        meter_turned=state.credibility.direction.turned,
         disagreement=state.credibility.disagreement,
         compared=None if shadow is None else shadow.circuits.get(circuit.circuit_id),
     )
