@@ -8,8 +8,9 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.headroom.metering.entity import EntityMeter, EntityMeterConfig
+from custom_components.headroom.metering.entity import SETTLES_S, EntityMeter, EntityMeterConfig
 from custom_components.headroom.metering.reading import MeterError, Reading
 
 CURRENTS = ("sensor.i1", "sensor.i2", "sensor.i3")
@@ -187,6 +188,50 @@ async def test_a_burst_of_reports_is_one_reading(hass: HomeAssistant, run: Run) 
     await turn()
     assert len(heard.told) == 2
     assert heard.reading.current_a == (11.0, 9.0, 6.0)
+
+
+async def test_phases_that_fall_one_after_another_are_one_reading(hass: HomeAssistant, run: Run, freezer: FrozenDateTimeFactory) -> None:
+    """What lies in between, L1 of now beside L2 and L3 of then, was never there, and is as old as these."""
+    say(hass, "A", i1=20, i2=20, i3=20)
+    freezer.tick(timedelta(seconds=10))
+    heard = run(EntityMeterConfig(currents=CURRENTS))
+    await turn()
+    for name in ("i1", "i2"):
+        say(hass, "A", **{name: 8})
+        await turn()
+    assert len(heard.told) == 1
+    say(hass, "A", i3=8)
+    await turn()
+    assert len(heard.told) == 2
+    assert heard.reading.current_a == (8.0, 8.0, 8.0)
+    assert asyncio.get_running_loop().time() - heard.reading.taken_at == pytest.approx(0.0, abs=0.5)
+
+
+async def test_a_phase_that_rises_waits_for_no_other(hass: HomeAssistant, run: Run, freezer: FrozenDateTimeFactory) -> None:
+    say(hass, "A", i1=20, i2=20, i3=20)
+    freezer.tick(timedelta(seconds=10))
+    heard = run(EntityMeterConfig(currents=CURRENTS))
+    await turn()
+    say(hass, "A", i1=8)
+    await turn()
+    say(hass, "A", i2=30)
+    await turn()
+    assert heard.reading.current_a == (8.0, 30.0, 20.0)
+
+
+async def test_a_phase_that_reports_alone_is_told_a_moment_later(hass: HomeAssistant, run: Run, freezer: FrozenDateTimeFactory) -> None:
+    say(hass, "A", i1=20, i2=20, i3=20)
+    freezer.tick(timedelta(seconds=10))
+    heard = run(EntityMeterConfig(currents=CURRENTS))
+    await turn()
+    for current_a in (8, 7):
+        say(hass, "A", i1=current_a)
+        await turn()
+    assert len(heard.told) == 1
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=SETTLES_S))
+    await turn()
+    assert len(heard.told) == 2
+    assert heard.reading.current_a == (7.0, 20.0, 20.0)
 
 
 async def test_an_unchanged_value_reported_again_is_fresh(hass: HomeAssistant, run: Run, freezer: FrozenDateTimeFactory) -> None:

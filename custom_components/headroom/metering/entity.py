@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 import math
 from typing import Literal
@@ -12,6 +13,7 @@ from homeassistant.helpers.event import async_track_state_change_event, async_tr
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import BaseUnitConverter, ElectricCurrentConverter, EnergyConverter, PowerConverter
 
+from ..engine.model import NONE_A, PerPhase
 from .combine import Kind, check, needed, reading_of
 from .fault import Fault
 from .plausibility import CEILING_A
@@ -22,6 +24,9 @@ _UNITS: Mapping[Kind, tuple[type[BaseUnitConverter], str]] = {
     "W": (PowerConverter, UnitOfPower.WATT),
     "Wh": (EnergyConverter, UnitOfEnergy.WATT_HOUR),
 }
+
+SETTLES_S = 0.3
+"""So long after one of them has reported, the others of one device may do so yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +74,14 @@ class EntityMeter:
     async def run(self, on_reading: OnReading, on_health: OnHealth) -> None:
         """Hand on a reading at once, and after each report of a needed entity, until cancelled. Reports of one moment make one reading.
 
+        Those that come one after another do so, too: of phases of now beside others of then nobody could tell cars from building.
         What is not needed comes along: for its report alone the rest would be handed on again, as old as it is.
         """
         config = self._config
         optional = (config.total_power, config.exported_total, config.import_wh, config.export_wh)
         watched = {*self._needed, *(entity_id for entity_id in optional if entity_id is not None)}
         reported = asyncio.Event()
-        broken = False
+        broken, told_a = False, NONE_A
 
         @callback
         def on_report(event: Event[EventStateChangedData] | Event[EventStateReportedData]) -> None:
@@ -102,11 +108,22 @@ class EntityMeter:
                         broken = False
                         on_health(None)
                     on_reading(reading)
+                    told_a = reading.current_a
                 await reported.wait()
                 reported.clear()
+                if not broken:
+                    await self._wait_for_the_rest(reported, told_a)
         finally:
             for stop in unsubscribe:
                 stop()
+
+    async def _wait_for_the_rest(self, reported: asyncio.Event, told_a: PerPhase) -> None:
+        """Wait until all that is needed is of one moment, for a moment at most; not with what is wrong, or rises: it may be an overload."""
+        with suppress(TimeoutError, MeterError):
+            async with asyncio.timeout(SETTLES_S):
+                while max(dates := self._dates()) - min(dates) > SETTLES_S and _nowhere_above(self._take().current_a, told_a):
+                    await reported.wait()
+                    reported.clear()
 
     def _note(self, state: State) -> None:
         """Note when the state was reported, on the loop's clock: a later jump of the wall clock changes nothing."""
@@ -121,9 +138,12 @@ class EntityMeter:
     def _take(self) -> Reading:
         for entity_id in self._needed:
             self._number(entity_id, None)
-        dates = [self._reported_at[entity_id] for entity_id in self._needed]
+        dates = self._dates()
         taken_at = max(dates) if self._config.only_changes else min(dates)
         return reading_of(self._config, self._number, taken_at=taken_at, source=self._source)
+
+    def _dates(self) -> list[float]:
+        return [self._reported_at[entity_id] for entity_id in self._needed]
 
     def _number(self, entity_id: str, kind: Kind | None) -> float:
         """Return the entity's number in the kind's unit (None: as it is); raises MeterError that names it."""
@@ -149,3 +169,7 @@ class EntityMeter:
                 raise MeterError(Fault.ENTITY_NO_UNIT, entity_id=entity_id, unit=unit)
             raise MeterError(Fault.ENTITY_OTHER_UNIT, entity_id=entity_id, own_unit=str(own_unit), unit=unit)
         return converter.convert(number, own_unit, unit)
+
+
+def _nowhere_above(current_a: PerPhase, before_a: PerPhase) -> bool:
+    return all(now <= before for now, before in zip(current_a, before_a, strict=True))
