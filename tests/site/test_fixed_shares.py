@@ -221,6 +221,21 @@ def test_a_fuse_that_is_set_lower_holds_beside_a_station_that_is_away(metered: b
     run(story())
 
 
+def test_a_station_that_is_added_has_no_car_fall_below_its_share() -> None:
+    async def story() -> None:
+        places = (Place(), Place(), Place(car=None, approved=False))
+        async with scenario(*places, worst_case_a=WORST_A, metered=False, step_s=0.1, dead_man_from_s=65.0) as s:
+            await s.until(60)
+            await s.approve(3)
+            lowest_a = SHARE_A
+            for _ in range(100):
+                await s.wait(0.1)
+                lowest_a = min(lowest_a, *(s.fallback_a(number) or 0.0 for number in (1, 2)))
+            assert lowest_a == SHARE_A == s.fallback_a(3)
+
+    run(story())
+
+
 def test_from_following_the_meter_to_fixed_shares_under_a_limit_from_outside() -> None:
     async def story() -> None:
         async with scenario(*[Place()] * 3, worst_case_a=WORST_A, over_limit_s=6.0) as s:

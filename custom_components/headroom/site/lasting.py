@@ -63,7 +63,7 @@ def shares(
     """Return each EVSE's fixed share as it is to be told now, and, but for those in doubt, as it is to be, with what stops it there.
 
     One that holds more than its share and does not listen is told it all the same; the others share what is left beside what it holds,
-    which is returned as well.
+    which is returned as well. A new one is about to be told: for it nobody is paused.
     `row_of` names the rows of stations that have one of their own, by identity.
     """
     kept_a = {evse.key: evse.rated_a for evse in evses if doubtful(evse)}
@@ -85,7 +85,8 @@ def shares(
         told_now_a, allocated = _shares(tuple(rows_beside(kept_a)), claims)
         told_a |= told_now_a
         allocations |= allocated
-        above = {evse.key: evse.lasting_a for evse in sharing if not listens(evse) and evse.lasting_a > allocated[str(evse.key)].limit_a}
+        deaf = [evse for evse in sharing if not (listens(evse) or evse.new)]
+        above = {evse.key: evse.lasting_a for evse in deaf if evse.lasting_a > allocated[str(evse.key)].limit_a}
         if not above:
             return told_a, allocations, kept_a
         kept_a |= above
