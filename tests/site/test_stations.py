@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.engine.model import Circuit
 from simulator.blocks.block import CallRefusedError
+from simulator.quirks import Quirks
 from simulator.virtual import run
 
 from .harness import Place, car, scenario, steps
@@ -184,5 +186,21 @@ def test_what_a_station_holds_that_is_away_counts_though_its_maximum_current_is_
             await s.fault("offline:CP1", on=False)
             await s.wait(60)
             assert s.draw_a(1) < 6 and s.draw_a(2) > 13 and max(s.main_a()) <= 61
+
+    run(story())
+
+
+def test_what_a_station_draws_that_heeds_no_limit_stays_reserved_as_it_goes_away_where_no_meter_shows_it() -> None:
+    """The main fuse has a meter, and the row has none."""
+    row = Circuit(circuit_id="row", name="Row", parent_id="main", fuse_a=50.0, margin_a=2.0)
+
+    async def story() -> None:
+        places = Place(circuit_id="row", quirks=Quirks(honours=frozenset())), *[Place(circuit_id="row")] * 2
+        async with scenario(*places, circuits=[row], fuse_a=160.0, over_limit_s=15.0, dead_man_from_s=None) as s:
+            await s.until(150)
+            assert s.problem(1) == "disobedient" and s.draw_a(1) > 30
+            await s.fault("offline:CP1")
+            await s.wait(600)
+            assert s.draw_a(1) > 30 and s.draw_a(2) > 6 and s.world.current_a["row"][0] <= 48
 
     run(story())

@@ -7,7 +7,7 @@ from ..csms.dialect import LeaseEnd
 from ..engine.model import PerPhase
 from ..engine.unmanaged import lowest
 from .evse_conductors import EvseConductors
-from .evse_facts import IDLE_A, UNSEEN_S
+from .evse_facts import IDLE_A, UNSEEN_S, Problem
 from .limits import Lease
 
 OVERDRAW = 1.1
@@ -178,13 +178,14 @@ class EvseHoldings(EvseConductors):
         """Return the most the car may draw for all that is known.
 
         That is its limit; a limit on its way; a lease that lapsed only just, or was found at its station; the limit before until the car
-        was seen to follow; and what it was seen to draw while it is seen. Where a station says that no transaction runs, or said so until it went away just now,
-        nothing but what one that was asked for will begin with.
+        was seen to follow; and what it was seen to draw while it is seen, or last where it does not obey. Where a station says that no
+        transaction runs, or said so until it went away just now, nothing but what one that was asked for will begin with.
         """
         if self.idle(now):
             return max(self.first_a, self.held_fallback_a if self.coming else 0.0)
         lapsing = self.lease is not None and now < self.lease.expires_at + self.response_s
-        seen_a = self.draw_a if self.session is not None and (self.ready or lapsing) else 0.0
+        counts = self.ready or lapsing or self.problem is Problem.DISOBEDIENT
+        seen_a = self.draw_a if self.session is not None and counts else 0.0
         leaving_a = 0.0 if self.settled(now) else self._leaving_a(now, UNSEEN_S)
         return max(self.installed_a(now), seen_a, leaving_a, self.inherited_a)
 
