@@ -83,10 +83,55 @@ def test_generation_nobody_measures_may_feed_the_parts() -> None:
     assert after(60, (0.0, 0.0, 0.0), (32.0, 0.0, 0.0), generation_a=(16.0, 0.0, 0.0)).found is not None
 
 
-def test_old_readings_compare_nothing() -> None:
+def test_an_old_reading_of_the_whole_compares_nothing() -> None:
     state = after(59, (10.0, 0.0, 0.0), (16.0, 0.0, 0.0))
     stale = compare(state, shown("house", 10.0, 0.0, 0.0, at=40.0), [shown("part1", 16.0, 0.0, 0.0, at=60.0)], 60.0)
     assert (stale.found, stale.apart_since) == (None, None)
+
+
+def each_so_often(every_s: int, seconds: int, whole: Amps, *parts: Amps, before: Agreement | None = None, start: int = 0) -> Agreement:
+    """Show the same for so long, a turn each second: the whole is read each time, and the parts each so often, the first one always."""
+    state = Agreement() if before is None else before
+    for now in range(start, start + seconds + 1):
+        told_at = now - now % every_s
+        shows = [shown(f"part{number}", *part, at=told_at if number > 1 else now) for number, part in enumerate(parts, start=1)]
+        state = compare(state, shown("house", *whole, at=now), shows, now)
+    return state
+
+
+def test_an_old_reading_of_a_part_keeps_nobody_else_from_accusing() -> None:
+    house, car, other = (10.0, 0.0, 0.0), (16.0, 0.0, 0.0), (6.0, 0.0, 0.0)
+    state = each_so_often(600, 100, house, car, other)
+    assert (found(state).since, found(state).parts_a) == (0.0, 16.0), "the other one was told long ago, and is left out"
+
+
+def test_parts_that_speak_seldom_accuse_by_what_they_tell_each_time() -> None:
+    house, car, seldom = (10.0, 0.0, 0.0), (6.0, 0.0, 0.0), (16.0, 0.0, 0.0)
+    assert found(each_so_often(30, 60, house, car, seldom)).since == 0.0
+    state = each_so_often(600, 590, house, car, seldom)
+    assert state.found is None, "one moment is not enough, and an old reading accuses nobody"
+
+
+def test_parts_that_speak_seldom_agree_once_all_did_for_as_long() -> None:
+    car, seldom = (6.0, 0.0, 0.0), (16.0, 0.0, 0.0)
+    state = each_so_often(30, 60, (10.0, 0.0, 0.0), car, seldom)
+    assert each_so_often(30, 50, (10.0, 0.0, 0.0), car, seldom, before=state, start=61).found is not None
+    state = each_so_often(30, 59, (24.0, 0.0, 0.0), car, seldom, before=state, start=61)
+    assert state.found is not None
+    assert each_so_often(30, 1, (24.0, 0.0, 0.0), car, seldom, before=state, start=121).found is None
+
+
+def test_a_part_that_has_fallen_silent_agrees_with_nothing() -> None:
+    state = each_so_often(30, 60, (10.0, 0.0, 0.0), (6.0, 0.0, 0.0), (16.0, 0.0, 0.0))
+    assert each_so_often(9000, 600, (24.0, 0.0, 0.0), (6.0, 0.0, 0.0), (16.0, 0.0, 0.0), before=state, start=61).found is not None
+
+
+def test_a_part_that_may_feed_in_is_waited_for() -> None:
+    state = Agreement()
+    for now in range(300):
+        roof = Shown(key="roof", current_a=(-8.0, 0.0, 0.0), taken_at=now - now % 30, feeds_in=True)
+        state = compare(state, shown("house", 8.0, 0.0, 0.0, at=now), [shown("car", 16.0, 0.0, 0.0, at=now), roof], now)
+    assert state.found is None, "what the car draws came from there"
 
 
 def test_a_whole_of_nothing_but_its_parts_may_not_show_more_either() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from custom_components.headroom.metering.agreement import Suspicion
 from custom_components.headroom.metering.fault import Fault, Trouble
 from custom_components.headroom.metering.reading import Reading
 from proving.meter import MeterFault
+from simulator.device_model import Key
 from simulator.virtual import run
 
 from .harness import Place, Scenario, car, scenario, steps
@@ -237,5 +239,73 @@ def test_a_phase_that_shows_less_than_its_cars_draw_is_taken_for_the_worst(
             await s.until(640)
             main = s.site.snapshot.circuits["main"]
             assert (main.meter, main.disagreement) == ("ok", None) and max(s.main_a()) > fuse_a - 6.0, "the two agree again"
+
+    run(story())
+
+
+def speaks_seldom(s: Scenario, number: int, every_s: int = 30) -> None:
+    """Have a station tell what its car draws each so often only, and not when it is asked."""
+    model = s.model(number)
+    model.device.update(Key("SampledDataCtrlr", "TxUpdatedInterval"), str(every_s))
+    answer = model.answers["TriggerMessage"]
+
+    def triggered(payload: dict[str, Any]) -> Any:
+        return {"status": "NotImplemented"} if payload["requestedMessage"] == "MeterValues" else answer(payload)
+
+    model.answers["TriggerMessage"] = triggered
+
+
+def of_its_station(s: Scenario) -> None:
+    """Have one station of three speak seldom."""
+    speaks_seldom(s, 1)
+
+
+def of_its_row(s: Scenario) -> None:
+    """Have the meter of the row speak each 20 s."""
+    hear, told_at = s.site.update_reading, -20.0
+
+    def update_reading(measured_id: str, reading: Reading) -> None:
+        nonlocal told_at
+        if measured_id != "row" or s.time_s - told_at > 19.9:
+            told_at = s.time_s if measured_id == "row" else told_at
+            hear(measured_id, reading)
+
+    s.site.update_reading = update_reading  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("one_is_seldom_heard", "circuit_id"), [(of_its_station, "main"), (of_its_row, "row")])
+def test_a_clamp_that_falls_off_is_found_though_one_of_the_others_is_seldom_heard(
+    one_is_seldom_heard: Callable[[Scenario], None], circuit_id: str
+) -> None:
+    async def story() -> None:
+        places, building = [Place(circuit_id=circuit_id), Place(), Place()], steps((0.0, (5.0, 25.0, 5.0)))
+        async with scenario(*places, circuits=[ROW], building=building, over_limit_s=20.0, dead_man_from_s=None) as s:
+            await s.until(7)
+            one_is_seldom_heard(s)
+            await s.until(300)
+            shows(s, dull(1))
+            await s.until(320)
+            for second in range(325, 500, 5):
+                await s.until(second)
+                assert max(s.main_a()) <= 61 and min(s.draws_a()) > 5, second
+            assert s.site.snapshot.circuits["main"].disagreement is not None
+
+    run(story())
+
+
+def test_a_clamp_that_was_put_right_is_believed_again_where_all_are_seldom_heard() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, building=steps((0.0, 5.0)), over_limit_s=30.0, dead_man_from_s=None) as s:
+            mend = shows(s, dull(1))
+            await s.until(7)
+            for number in (1, 2, 3):
+                speaks_seldom(s, number)
+            await s.until(200)
+            assert s.site.snapshot.circuits["main"].disagreement is not None
+            mend()
+            await s.until(480)
+            assert max(s.draws_a()) < 13, "not before five minutes"
+            await s.until(600)
+            assert s.site.snapshot.circuits["main"].disagreement is None and min(s.draws_a()) > 15
 
     run(story())

@@ -13,7 +13,7 @@ from ..engine.model import ALL_PHASES, PerPhase, Phase
 LASTING_S = 60.0
 """Parts and whole are read at different moments; only what lasts is a contradiction."""
 FRESH_S = 10.0
-"""Older readings compare nothing."""
+"""Older readings accuse nobody."""
 TOLERANCE_A = 1.5
 """Classes of accuracy, rounding, and magnitudes of different power factors added up."""
 TOLERANCE_SHARE = 0.1
@@ -37,6 +37,8 @@ class Shown:
     key: str
     current_a: PerPhase
     taken_at: float
+    feeds_in: bool = False
+    """Something may generate there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,16 +82,21 @@ def compare(
     """Return what is known of these phases after this turn; `found` is set while a disagreement has lasted and until agreement has (`over_s`).
 
     `parts` may leave out what nobody knows the phases of: that only makes the judgement milder. Without any nothing is compared.
-    `generation_a` is the most that may
-    be fed in unmeasured on each phase; None, nobody knows: nothing is judged. `complete`: there is nothing besides the parts, so the
-    whole may not show more than they do either; a part left out then accuses wrongly.
+    One that was not read lately is left out too, or waited for if it may feed in; the whole agrees only with all, by what each showed last.
+    `generation_a` is the most that may be fed in unmeasured on each phase; None, nobody knows: nothing is judged. `complete`: there is
+    nothing besides the parts, so the whole may not show more than they do either; a part left out then accuses wrongly.
     """
     if generation_a is None:
         return Agreement()
-    if not parts or any(now - shown.taken_at > FRESH_S for shown in (whole, *parts)):
+    if now - whole.taken_at > FRESH_S or all(now - part.taken_at > LASTING_S for part in parts):
         return replace(before, apart_since=None, together_since=None)
+    told, parts = parts, [part for part in parts if now - part.taken_at <= FRESH_S]
+    if not parts or any(now - part.taken_at > FRESH_S and (complete or part.feeds_in) for part in told):
+        return before
     phase, excess_a = _worst(whole, parts, generation_a, phases, complete=complete)
     if excess_a <= 0:
+        if any(now - part.taken_at > LASTING_S for part in told) or _worst(whole, told, generation_a, phases, complete=complete)[1] > 0:
+            return replace(before, together_since=None)
         since = now if before.together_since is None else before.together_since
         over = before.found is None or now - since >= over_s
         return Agreement(together_since=since, found=None if over else before.found)

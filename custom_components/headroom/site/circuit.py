@@ -179,6 +179,11 @@ class CircuitState:
         return None if self.health in (MeterHealth.NONE, MeterHealth.LOST) else self.reading
 
     @property
+    def may_feed_in(self) -> bool:
+        """Whether something generates there, as far as that is known."""
+        return self.credibility.feeds_in or max(self.given_a) > 0
+
+    @property
     def least_a(self) -> PerPhase | None:
         """What flows at least, for nobody is to be stopped over what only may flow; None where that is what was read."""
         return None if self.certain is None else self.certain.least_a(self.circuit)

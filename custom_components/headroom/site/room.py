@@ -144,7 +144,7 @@ def _hold_against_parts(
                 continue  # what it told before says nothing of cars that have changed since
             cars = [evse for evse in below[circuit_id] if meters[evse.circuit_id][:1] == [circuit_id]]
             shown = [
-                Shown(key=part, current_a=reading.current_a, taken_at=reading.taken_at)
+                Shown(key=part, current_a=reading.current_a, taken_at=reading.taken_at, feeds_in=states[part].may_feed_in)
                 for part in parts.get(circuit_id, ())
                 if (reading := states[part].believed) is not None and not reading.spread
             ]
