@@ -104,9 +104,11 @@ class SimulatedSite:
         now, powered = self.now, {circuit_id: self.powered(circuit_id) for circuit_id in self.breakers}
         for station in self.stations.values():
             station.step(now, dt_s, powered=powered[station.spec.circuit_id])
-        self._flow()
+        cars_a = self._cars_a()
+        self.current_a = self._flows(cars_a, before_s)  # what is switched just now did not flow before
         self._trip(dt_s)
         self._record(before_s, dt_s)
+        self.current_a = self._flows(cars_a, self.time_s)
 
     def plug_in(self, visit: Visit) -> None:
         """Let a car come now, whatever its plan says."""
@@ -155,19 +157,24 @@ class SimulatedSite:
             self._to_leave.remove(visit)
             self.unplug(visit.station, visit.evse_id)
 
-    def _flow(self) -> None:
-        """Add up what flows through each circuit."""
+    def _cars_a(self) -> Mapping[str, PerPhase]:
+        """Add up what the stations below each circuit draw."""
         flows: dict[str, list[PerPhase]] = {circuit_id: [] for circuit_id in self.breakers}
-        for circuit in self.spec.circuits:
-            if circuit.load and self.powered(circuit.circuit_id):
-                current_a = circuit.load.current_a(self.time_s)
-                for circuit_id in self.path(circuit.circuit_id):
-                    flows[circuit_id].append(current_a)
         for station in self.stations.values():
             current_a = station.grid_a
             for circuit_id in self.path(station.spec.circuit_id):
                 flows[circuit_id].append(current_a)
-        self.current_a = {circuit_id: added(parts) for circuit_id, parts in flows.items()}
+        return {circuit_id: added(parts) for circuit_id, parts in flows.items()}
+
+    def _flows(self, cars_a: Mapping[str, PerPhase], at_s: float) -> dict[str, PerPhase]:
+        """Return what flows through each circuit with what its buildings draw at a time."""
+        flows = {circuit_id: [current_a] for circuit_id, current_a in cars_a.items()}
+        for circuit in self.spec.circuits:
+            if circuit.load and self.powered(circuit.circuit_id):
+                current_a = circuit.load.current_a(at_s)
+                for circuit_id in self.path(circuit.circuit_id):
+                    flows[circuit_id].append(current_a)
+        return {circuit_id: added(parts) for circuit_id, parts in flows.items()}
 
     def _trip(self, dt_s: float) -> None:
         tripped = [circuit_id for circuit_id, breaker in self.breakers.items() if breaker.step(self.current_a[circuit_id], dt_s)]

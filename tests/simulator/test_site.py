@@ -121,6 +121,16 @@ def test_the_longest_time_over_the_limit_is_one_without_a_break() -> None:
     assert len(site.recorder.building_steps) == 4
 
 
+def test_what_is_switched_at_the_end_of_a_step_did_not_flow_before() -> None:
+    site = charging_site(32.0, car=CarSpec(name="none", max_a=0.0), house=StepLoad(((0.0, (10.0,) * 3), (5.0, (120.0,) * 3))))
+    site.step(5.0)
+    facts = site.recorder.circuits["main"]
+    assert site.current_a["main"][0] == site.meter_values().current_a[0] == 120.0, "the meter shows it at once"
+    assert (facts.overload_as, facts.max_overload_s) == (0.0, 0.0)
+    site.step(1.0)
+    assert (facts.overload_as, facts.max_overload_s) == (60.0, 1.0)
+
+
 def test_an_overload_is_late_once_it_has_lasted_longer_than_a_site_takes_to_react() -> None:
     levels = ((0.0, (0.0,) * 3), (10.0, (102.0, 0.0, 0.0)), (15.0, (0.0,) * 3), (20.0, (103.0, 101.0, 0.0)), (30.0, (0.0,) * 3))
     spec = SiteSpec(circuits=(CircuitSpec(circuit_id="main", fuse_a=100.0, load=StepLoad(levels)),), stations=())
