@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from custom_components.headroom.csms.values import UNKNOWN
 from simulator.evse import Evse
 from simulator.virtual import run
 
@@ -167,5 +168,29 @@ def test_what_was_measured_before_a_car_drew_is_no_measure_of_what_its_power_tel
             await s.until(400)
             assert s.draw_a(1) > 24, s.reason(1)
             assert max(s.site.snapshot.circuits["main"].worst_seen_a) == 0
+
+    run(story())
+
+
+def test_amps_that_a_station_tells_no_more_keep_no_building_where_it_was() -> None:
+    """For the rest of the session its car counted as drawing what it had drawn, and what the building left was not handed on."""
+
+    async def story() -> None:
+        async with scenario(*[Place()] * 3, building=steps((0.0, 24.0), (300.0, 8.0)), over_limit_s=0.0) as s:
+            await s.until(150)
+            model = s.model(1)
+            tells = model.sampled_values
+
+            def nothing(*args: Any) -> list[dict[str, Any]]:
+                told = [value for value in tells(*args) if value["measurand"] != "Voltage"]
+                return [value | {"value": 0.0} if value["measurand"] == "Current.Import" else value for value in told]
+
+            model.sampled_values = nothing  # type: ignore[method-assign]
+            for second in range(151, 300):
+                await s.until(second)
+                assert s.site.snapshot.circuits["main"].meter == "ok" and min(s.draws_a()) > 10
+            assert s.evse(1).current_a == UNKNOWN, "an old current is none"
+            await s.until(400)
+            assert min(s.draws_a()) > 12.5, "some of what the building leaves; it was 11.8 A for good"
 
     run(story())

@@ -7,7 +7,7 @@
   not below zero; on a phase where they go on drawing more it is taken for the worst, and a disagreement that lasts is told.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 import math
 
@@ -19,6 +19,7 @@ from ..metering.agreement import LASTING_S, Agreement, Disagreement, Shown, comp
 from ..metering.fault import Fault, Trouble
 from ..metering.reading import Reading
 from ..metering.register import Register, follow
+from .config import EvseKey
 from .evse import EvseState
 
 FEEDS_IN_A = 1.0
@@ -54,6 +55,8 @@ class Credibility:
     """How parts and whole agree on each phase."""
     _still_a: PerPhase | None = None
     _still_since: float = 0.0
+    _draws_a: Mapping[EvseKey, float] = field(default_factory=dict)
+    """What each car told last of its draw."""
     _still_draw_a: float | None = None
     """What cars drew while the meter began to show this, once all were measured since."""
     _apart_since: float | None = None
@@ -143,7 +146,8 @@ class Credibility:
         still = self._still_a is not None and all(
             abs(shown - before) <= SAME_A for shown, before in zip(reading.current_a, self._still_a, strict=True)
         )
-        draw_a = math.fsum(_terminals_a(evse) for evse in cars)
+        self._draws_a = {evse.key: self._draws_a.get(evse.key, 0.0) if _tells_no_more(evse) else _terminals_a(evse) for evse in cars}
+        draw_a = math.fsum(self._draws_a.values())
         if not still:
             self._still_a, self._still_since, self._still_draw_a = reading.current_a, reading.taken_at, None
         if self._still_draw_a is None and all(evse.session is None or evse.measured_at >= self._still_since for evse in cars):

@@ -29,8 +29,9 @@ class EvseState(EvseHoldings):
         self.energy_wh = sample.energy_wh if sample.energy_wh is not None else self.energy_wh
         self.soc_pct = sample.soc_pct if sample.soc_pct is not None else self.soc_pct
         if sample.current_a == UNKNOWN:
-            if sample.power_w is not None and sample.power_w > DRAWS_W and self.draw_a < IDLE_A:
-                # That it drew nothing is over, and says no more what it would take.
+            over = self.draw_a < IDLE_A or now - self.measured_at > UNSEEN_S
+            if over and sample.power_w is not None and sample.power_w > DRAWS_W:
+                # That it drew nothing, or so much long ago, says no more what it would take.
                 self.current_a, self.demand = UNKNOWN, Demand()
             return
         self.current_a, self.measured_at = sample.current_a, now
