@@ -102,6 +102,10 @@ def test_currents_that_the_power_denies_are_none(told_a: tuple[float, float, flo
     ("sampled", "current_a"),
     [
         ([*three(AMPS, (0, 0, 0)), *three(WATTS, (3680, 0, 3680)), value(230, VOLTS)], (16, 0, 16)),
+        ([*three(AMPS, (16, 16, -16)), *three(WATTS, (3680, 3680, -3680)), value(230, VOLTS)], (16, 16, None)),
+        ([*three(WATTS, (3680, 3680, -3680)), value(230, VOLTS)], (16, 16, None)),
+        ([*three(WATTS, (3680, -46, 0)), value(230, VOLTS)], (16, -0.2, 0)),
+        ([*three(WATTS, (-3680, -3680, -3680)), value(230, VOLTS)], (-16, -16, -16)),
         ([value(0, AMPS), value(11040, WATTS)], UNKNOWN),
         ([value(0, AMPS, "L1"), value(7360, WATTS)], UNKNOWN),
         ([*three(AMPS, (0, 0, 0)), value(16, AMPS), value(11040, WATTS), value(230, VOLTS)], (16, 16, 16)),

@@ -194,3 +194,25 @@ def test_amps_that_a_station_tells_no_more_keep_no_building_where_it_was() -> No
             assert min(s.draws_a()) > 12.5, "some of what the building leaves; it was 11.8 A for good"
 
     run(story())
+
+
+def test_a_transformer_of_a_station_the_wrong_way_round_puts_nothing_down_to_the_building() -> None:
+    async def story() -> None:
+        async with scenario(*[Place()] * 2, worst_case_a=15.0, building=steps((0.0, 8.0)), over_limit_s=0.0) as s:
+            model = s.model(1)
+            tells = model.sampled_values
+
+            def one_reversed(*args: Any) -> list[dict[str, Any]]:
+                told = [value for value in tells(*args) if value["measurand"] != "Power.Active.Import"]
+                told = [value | {"value": -value["value"]} if value.get("phase") == "L3" else value for value in told]
+                amps = [value for value in told if value["measurand"] == "Current.Import"]
+                power = {"measurand": "Power.Active.Import", "unitOfMeasure": {"unit": "W"}}
+                return [*told, *(value | power | {"value": 230.0 * value["value"]} for value in amps)]
+
+            model.sampled_values = one_reversed  # type: ignore[method-assign]
+            await s.until(200)
+            main = s.site.snapshot.circuits["main"]
+            assert max(main.unmanaged_a) < 10 and max(main.worst_seen_a) == 0
+            assert min(s.draws_a()) > 24 and min(s.fallback_a(1), s.fallback_a(2)) > 20
+
+    run(story())

@@ -116,8 +116,9 @@ def _current(values: Mapping[_Key, float], voltage_v: TerminalValues, power_w: f
         total = None
     powers = _terminals("Power.Active.Import", values)
     voltages = [voltage if voltage is not None and is_phase_voltage(voltage) else None for voltage in voltage_v]
+    least_a = -NOTHING_A if _draws(power_w) else -math.inf
     l1, l2, l3 = (
-        power / voltage if current is None and power is not None and voltage else current
+        power / voltage if current is None and power is not None and voltage and power / voltage >= least_a else current
         for current, power, voltage in zip(per_phase, powers, voltages, strict=True)
     )
     if (l1, l2, l3) != UNKNOWN:
@@ -137,9 +138,11 @@ def _current(values: Mapping[_Key, float], voltage_v: TerminalValues, power_w: f
     return UNKNOWN
 
 
+def _draws(power_w: float | None) -> bool:
+    return power_w is not None and power_w > DRAWS_W
+
+
 def _denied(told_a: Iterable[float | None], power_w: float | None) -> bool:
     """Tell whether a car draws by its power while by its currents it draws nothing, or feeds in."""
     currents = [current for current in told_a if current is not None]
-    if not currents or power_w is None or power_w <= DRAWS_W:
-        return False
-    return max(currents) < NOTHING_A or min(currents) < -NOTHING_A
+    return bool(currents) and _draws(power_w) and (max(currents) < NOTHING_A or min(currents) < -NOTHING_A)
