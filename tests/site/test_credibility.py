@@ -64,6 +64,21 @@ def test_what_a_roof_feeds_in_is_no_fault_of_the_meter() -> None:
     run(story())
 
 
+def test_what_a_roof_fed_in_before_a_restart_is_no_fault_of_the_meter_after_it() -> None:
+    """The car took all of it by then: it was held at 12.7 A for as long as the sun shone."""
+
+    async def story() -> None:
+        async with scenario(Place(), building=steps((0.0, -6.0)), fuse_a=40.0, dead_man_from_s=None) as s:
+            await s.until(60)
+            await s.vanish()
+            await s.wait(5)
+            await s.come_back()
+            await s.until(240)
+            assert s.draw_a(1) > 26 and s.site.snapshot.circuits["main"].disagreement is None, s.reason(1)
+
+    run(story())
+
+
 def test_an_evse_on_another_fuse_than_was_entered_is_named() -> None:
     async def story() -> None:
         places = [Place(circuit_id="row"), Place(circuit_id="row")]

@@ -3,7 +3,7 @@
 - One that shows the very same while cars change, or whose register does not count what it shows, has frozen: as good as silent.
 - One that falls as cars rise, or shows the mirror of what it showed a moment ago, counts the wrong way round: as good as silent.
 - One that shows no trace of what cars change measures something beside them: as good as silent.
-- Cars and sub-circuits can't draw more than the whole, unless something feeds in. Where nothing ever did, the load besides the cars is
+- Cars and sub-circuits can't draw more than the whole, unless something feeds in. Where nothing did for a week, the load besides the cars is
   not below zero; on a phase where they go on drawing more it is taken for the worst, and a disagreement that lasts is told.
 """
 
@@ -24,6 +24,8 @@ from .evse import EvseState
 
 FEEDS_IN_A = 1.0
 """What flows out by more was generated."""
+FED_IN_S = 7 * 86_400.0
+"""So long after it was seen last something may feed in, over restarts too: cars may take all of it meanwhile."""
 SAME_A = 0.05
 """No load that is alive leaves a meter with less between two of its readings for long, on all phases at once."""
 MOVED_A = 4.0
@@ -40,8 +42,10 @@ LONG_S = 300.0
 class Credibility:
     """What speaks for and against one circuit's meter."""
 
+    fed_in_at: float = -math.inf
+    """When something that nobody measures was seen to generate here last."""
     feeds_in: bool = False
-    """Something that nobody measures was seen to generate here."""
+    """Whether it may still do so."""
     undirected: bool = False
     """Its power was seen to flow out while no current of it did: those are magnitudes, and the power alone tells a direction."""
     still: bool = False
@@ -118,7 +122,11 @@ class Credibility:
             self.direction.take(shown_a, reading.taken_at, drawn_a, known_s=known_s, untold=untold, sure=sure)
         in_all = reading.spread or self.undirected
         unexplained_a = power_a + math.fsum(given_a) if in_all else min(add(reading.current_a, given_a))
-        self.feeds_in = not self.direction.turned and (self.feeds_in or unexplained_a < -FEEDS_IN_A)
+        if self.direction.turned:
+            self.fed_in_at = -math.inf
+        elif unexplained_a < -FEEDS_IN_A:
+            self.fed_in_at = now
+        self.feeds_in = now - self.fed_in_at <= FED_IN_S
         self._watch_stillness(reading, cars, now)
         self.register = follow(self.register, reading, voltage_v)
         measured = [

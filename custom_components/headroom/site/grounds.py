@@ -65,7 +65,7 @@ class Grounds(ABC):
             kept = memory.writes_today
             self._writes_day = date.fromisoformat(kept["day"]) if "day" in kept else None
             self._remembered_writes = dict(kept.get("stations", {}))
-        self._remembered_worst = dict(memory.worst)
+        self._remembered_worst, self._remembered_fed_in_at = dict(memory.worst), dict(memory.fed_in_at)
         self.leaving = Leaving()
         self.leaving.recall(memory.stations)
         self._chosen_mode = memory.mode
@@ -140,6 +140,9 @@ class Grounds(ABC):
             if (kept := self._remembered_worst.pop(circuit.circuit_id, None)) is not None:
                 with taking_up(f"the worst case of {circuit.name}"):
                     state.recall(kept)
+            if (fed_in_at := self._remembered_fed_in_at.pop(circuit.circuit_id, None)) is not None:
+                with taking_up(f"what feeds in at {circuit.name}"):
+                    state.credibility.fed_in_at = fed_in_at - self._posix_zero_s()
             state.configure(circuit, now)
         self.resources.configure(config.resources, now)
         self._configure_stations(config)
@@ -276,6 +279,9 @@ class Grounds(ABC):
             outside=self._external.documents(self._posix_zero_s()),
             phase_maps=self._phase_maps.document(),
             worst={circuit_id: state.worst.document() for circuit_id, state in self._circuits.items() if any(state.worst.seen_a)},
+            fed_in_at={
+                each: fed_in_at + zero_s for each, state in self._circuits.items() if (fed_in_at := state.credibility.fed_in_at) > -math.inf
+            },
             writes_today={
                 "day": (self._writes_day or self._today()).isoformat(),
                 "stations": {identity: each.writes_today for identity, each in self._installers.items()},

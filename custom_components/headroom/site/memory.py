@@ -81,6 +81,8 @@ class SiteMemory:
     """The day in the site's zone, and what was written to each station."""
     worst: Mapping[str, Any] = field(default_factory=dict)
     """By circuit id, as `Worst.document` gives it."""
+    fed_in_at: Mapping[str, float] = field(default_factory=dict)
+    """By circuit id, when something was seen to feed in there last (POSIX time)."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON-able data."""
@@ -99,6 +101,7 @@ class SiteMemory:
             "outside": list(self.outside),
             "writes_today": dict(self.writes_today),
             "worst": dict(self.worst),
+            "fed_in_at": dict(self.fed_in_at),
         }
 
     @classmethod
@@ -122,6 +125,7 @@ class SiteMemory:
             outside=_rows(document, "outside"),
             writes_today=_object(document, "writes_today"),
             worst=_object(document, "worst"),
+            fed_in_at=_object(document, "fed_in_at"),
         )
 
 
