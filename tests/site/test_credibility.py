@@ -258,6 +258,29 @@ def test_a_phase_that_shows_less_than_its_cars_draw_is_taken_for_the_worst(
     run(story())
 
 
+def less_a_battery(_: Scenario, reading: Reading) -> PerPhase:
+    """Have a battery that nobody entered give up to 10 A on each phase, and never more than is drawn."""
+    l1, l2, l3 = (max(0.1, current - 10.0) for current in reading.current_a)
+    return (l1, l2, l3)
+
+
+def test_a_battery_that_nobody_entered_stops_a_car_ever_more_seldom() -> None:
+    """What it gives looks as if the meter showed too little, and while the car stands as if it did not: it was stopped each five minutes."""
+
+    async def story() -> None:
+        building = steps((0.0, 3.0))
+        async with scenario(Place(car=car(max_a=16.0)), fuse_a=35.0, worst_case_a=28.0, building=building, dead_man_from_s=None) as s:
+            shows(s, less_a_battery)
+            stops, charged = 0, False
+            for second in range(15, 3600, 5):
+                await s.until(second)
+                stops, charged = stops + (charged and not s.charges(1)), s.charges(1)
+            assert 1 <= stops <= 4
+            assert s.site.snapshot.circuits["main"].disagreement is not None, "a person is told to add it"
+
+    run(story())
+
+
 def speaks_seldom(s: Scenario, number: int, every_s: int = 30) -> None:
     """Have a station tell what its car draws each so often only, and not when it is asked."""
     model = s.model(number)

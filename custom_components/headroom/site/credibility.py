@@ -35,7 +35,9 @@ FROZEN_S = 15.0
 SHORT_S = 12.0
 """A phase that shows less than what hangs on it draws is not believed after this: by then all that is compared was measured anew."""
 LONG_S = 300.0
-"""…and is again after they agreed for so long: one that does not see the cars agrees while they draw little, and they are raised upon that."""
+"""…and is again after they agreed for so long: one that does not see the cars agrees while they draw little, and they are raised upon that…"""
+LONGEST_S = 4 * 3600.0
+"""…or twice as long as before, up to this, where it had not been believed for as long since: each time may stop a car."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +58,11 @@ class Credibility:
     disagreement: Disagreement | None = None
     """What parts and whole differ by, once that has lasted, and as long as a phase is taken for the worst over it."""
     _short: tuple[Agreement, ...] = (Agreement(),) * len(ALL_PHASES)
-    """How parts and whole agree on each phase."""
+    """How parts and whole agree on each phase…"""
+    _doubted_s: float = LONG_S
+    """…and for how long they have to, to be believed again…"""
+    _believed_at: float = -math.inf
+    """…as they were then."""
     _still_a: PerPhase | None = None
     _still_since: float = 0.0
     _draws_a: Mapping[EvseKey, float] = field(default_factory=dict)
@@ -94,6 +100,7 @@ class Credibility:
     def forget_short(self) -> None:
         """Forget on which phases it showed less: what hangs there is another than was thought."""
         self._short = (Agreement(),) * len(ALL_PHASES)
+        self._believed_at = -math.inf
 
     def take(
         self,
@@ -143,10 +150,16 @@ class Credibility:
         generation_a = given_a if judged else None
         self.agreement = compare(self.agreement, whole, shown, now, generation_a=generation_a)
         judged_by_a = generation_a if self.trouble is None else None  # one that is not believed at all is at its worst already
+        was_short = self.short
         self._short = tuple(
-            compare(each, whole, shown, now, generation_a=judged_by_a, lasting_s=SHORT_S, over_s=LONG_S, phases=(phase,))
+            compare(each, whole, shown, now, generation_a=judged_by_a, lasting_s=SHORT_S, over_s=self._doubted_s, phases=(phase,))
             for phase, each in zip(ALL_PHASES, self._short, strict=True)
         )
+        if self.short and not was_short:
+            again = now - self._believed_at < self._doubted_s
+            self._doubted_s = min(2 * self._doubted_s, LONGEST_S) if again else LONG_S
+        elif was_short and not self.short:
+            self._believed_at = now
         lasting = (each.found for each in self._short if each.found is not None and now - each.found.since >= LASTING_S)
         self.disagreement = self.agreement.found or next((replace(each, suspect=None, suspicion=None) for each in lasting), None)
 
