@@ -62,6 +62,8 @@ class Disagreement:
 class Agreement:
     """What is remembered from turn to turn: since when it has been as it is, and what was found, until that is over as long."""
 
+    apart: bool = False
+    """Whether the whole does not show now what the parts showed last: that need not last, nor be wrong."""
     apart_since: float | None = None
     together_since: float | None = None
     found: Disagreement | None = None
@@ -88,32 +90,34 @@ def compare(
     """
     if generation_a is None:
         return Agreement()
-    if now - whole.taken_at > FRESH_S or all(now - part.taken_at > LASTING_S for part in parts):
-        return replace(before, apart_since=None, together_since=None)
-    told, parts = parts, [part for part in parts if now - part.taken_at <= FRESH_S]
-    if not parts or any(now - part.taken_at > FRESH_S and (complete or part.feeds_in) for part in told):
-        return before
-    phase, excess_a = _worst(whole, parts, generation_a, phases, complete=complete)
+    lately = [part for part in parts if now - part.taken_at <= LASTING_S]
+    if now - whole.taken_at > FRESH_S or not lately:
+        return Agreement(found=before.found)
+    apart = _worst(whole, lately, generation_a, phases, complete=complete)[1] > 0
+    fresh = [part for part in lately if now - part.taken_at <= FRESH_S]
+    if not fresh or any(now - part.taken_at > FRESH_S and (complete or part.feeds_in) for part in parts):
+        return replace(before, apart=apart)
+    phase, excess_a = _worst(whole, fresh, generation_a, phases, complete=complete)
     if excess_a <= 0:
-        if any(now - part.taken_at > LASTING_S for part in told) or _worst(whole, told, generation_a, phases, complete=complete)[1] > 0:
-            return replace(before, together_since=None)
+        if apart or len(lately) < len(parts):
+            return replace(before, apart=apart, together_since=None)
         since = now if before.together_since is None else before.together_since
         over = before.found is None or now - since >= over_s
         return Agreement(together_since=since, found=None if over else before.found)
     since = now if before.apart_since is None else before.apart_since
     if now - since < lasting_s:
-        return Agreement(apart_since=since, found=before.found)
-    suspect, suspicion = _suspect(whole, parts, generation_a, phases, complete=complete)
+        return Agreement(apart=True, apart_since=since, found=before.found)
+    suspect, suspicion = _suspect(whole, fresh, generation_a, phases, complete=complete)
     found = Disagreement(
         phase=phase + 1,
         whole_a=whole.current_a[phase],
-        parts_a=_sum(parts)[phase],
+        parts_a=_sum(fresh)[phase],
         excess_a=excess_a,
         since=since if before.found is None else before.found.since,
         suspect=suspect,
         suspicion=suspicion,
     )
-    return Agreement(apart_since=since, found=found)
+    return Agreement(apart=True, apart_since=since, found=found)
 
 
 def _sum(parts: Sequence[Shown]) -> PerPhase:

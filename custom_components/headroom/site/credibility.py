@@ -180,11 +180,20 @@ class Credibility:
         else:
             self.still = now - self._apart_since >= FROZEN_S
 
-    def believed(self, unmanaged: Unmanaged, given_a: PerPhase) -> Unmanaged:
-        """Return what is believed of a load besides the cars: nothing feeds in but known generators, as long as nothing was seen to."""
+    def believed(self, unmanaged: Unmanaged, before: Unmanaged | None, given_a: PerPhase) -> Unmanaged:
+        """Return what is believed of a load besides the cars: nothing feeds in but known generators, as long as nothing was seen to.
+
+        Nor has it fallen on a phase that shows less than what was drawn there last, before it is known who is wrong.
+        """
         if self.feeds_in:
             return unmanaged
-        return replace(unmanaged, load_a=highest(unmanaged.load_a, subtract(NONE_A, given_a)))
+        load_a = highest(unmanaged.load_a, subtract(NONE_A, given_a))
+        before_a = load_a if before is None else before.load_a
+        l1, l2, l3 = (
+            max(load, was) if each.apart and each.found is None else load
+            for load, was, each in zip(load_a, before_a, self._short, strict=True)
+        )
+        return replace(unmanaged, load_a=(l1, l2, l3))
 
 
 def _tells_no_more(evse: EvseState) -> bool:

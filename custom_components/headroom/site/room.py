@@ -70,7 +70,7 @@ def read(states: Mapping[str, CircuitState], evses: Sequence[EvseState], config:
         state.certain = None
         reading, limit_a = state.reading, state.circuit.limit_a()
         seen = estimate(reading.current_a, reading.taken_at, draws.values(), state.unmanaged, limit_a, rests)
-        state.unmanaged = state.credibility.believed(seen, state.given_a)
+        state.unmanaged = state.credibility.believed(seen, state.unmanaged, state.given_a)
     _hold_voltages(states, evses, config)
     may_draw = sums(_circuits(states), ((evse.circuit_id, evse.per_phase(evse.reserved_a(now))) for evse in evses))
     # Where a car is on its way from one limit to another, what the meter sees may be its doing, and the next step's as well.
