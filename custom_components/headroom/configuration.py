@@ -35,6 +35,7 @@ from .const import (
     CONF_NO_AUTHORIZATION,
     CONF_PHASES,
     CONF_PLACES,
+    CONF_PRIORITY,
     CONF_ROTATION,
     CONF_SPARE_FLASH,
     CONF_SWITCHES_PHASES,
@@ -48,6 +49,7 @@ from .const import (
     DEFAULT_VOLTAGE_V,
     IMBALANCE_OFF,
     MAIN_CIRCUIT_ID,
+    PRIORITY_OF_EVSE,
     ROTATION_UNKNOWN,
     SPLIT_PHASE,
     SPLIT_PHASE_MOST_V,
@@ -58,6 +60,7 @@ from .const import (
     TYPE_ANY,
 )
 from .engine.model import ALL_PHASES, Circuit, PerPhase, Phase
+from .engine.priority import Priority
 from .meter_settings import has_meter, tells_one_power
 from .peak_settings import peak_limits
 from .site.config import GONE_CIRCUIT_ID, AuthorizationPolicy, EvseConfig, EvseKey, KnownToken, SiteConfig, StationConfig, gone_circuit
@@ -164,6 +167,7 @@ def _token(subentry: ConfigSubentry) -> KnownToken:
         master=bool(data.get(CONF_MASTER_PASS, False)),
         concurrent=bool(data.get(CONF_CONCURRENT, False)),
         keeps_phases=bool(data.get(CONF_KEEPS_PHASES, False)),
+        priority=None if (priority := data.get(CONF_PRIORITY, PRIORITY_OF_EVSE)) == PRIORITY_OF_EVSE else Priority(priority),
     )
 
 

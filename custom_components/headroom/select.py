@@ -1,4 +1,4 @@
-"""What the control loop does with the site and what for, and the variables of a station that take one of a list."""
+"""What the control loop does with the site and what for, who comes first, and the variables of a station that take one of a list."""
 
 from dataclasses import dataclass
 from typing import Any, override
@@ -10,12 +10,13 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from . import variables
 from .coordinator import HeadroomConfigEntry, HeadroomCoordinator
+from .engine.priority import Priority
 from .engine.share import Policy
 from .entity import HeadroomEntity, Row, Rows, async_follow
 from .errors import invalid
 from .site.config import Mode
-from .site.snapshot import SiteSnapshot, StationSnapshot
-from .subjects import SiteSubject, StationSubject, Subject
+from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
+from .subjects import EvseSubject, SiteSubject, StationSubject, Subject
 from .variables import VariableEntity, VariableRow
 
 # The loop takes the mode; a station takes one call at a time by itself.
@@ -37,6 +38,11 @@ class PolicySelectRow(SelectRow[SiteSnapshot]):
     """What the site is shared for."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PrioritySelectRow(SelectRow[EvseSnapshot]):
+    """Where an EVSE's cars stand among the others."""
+
+
 SITE: tuple[SelectRow[SiteSnapshot], ...] = (
     SelectRow(key="mode", translation_key="mode", options=[mode.value for mode in Mode], value_fn=lambda site: site.mode),
     PolicySelectRow(
@@ -48,9 +54,19 @@ SITE: tuple[SelectRow[SiteSnapshot], ...] = (
     ),
 )
 
+EVSE: tuple[SelectRow[EvseSnapshot], ...] = (
+    PrioritySelectRow(
+        key="priority",
+        translation_key="priority",
+        entity_category=EntityCategory.CONFIG,
+        options=[priority.value for priority in Priority],
+        value_fn=lambda evse: evse.priority,
+    ),
+)
+
 STATION = tuple(VariableSelectRow(**variables.row(setting) | {"has_fn": setting.selectable}) for setting in variables.SELECTS)
 
-ROWS: Rows = {SiteSubject: SITE, StationSubject: STATION}
+ROWS: Rows = {SiteSubject: SITE, EvseSubject: EVSE, StationSubject: STATION}
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback) -> None:
@@ -64,6 +80,8 @@ def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: Select
             return VariableSelect(coordinator, subject, row)
         case PolicySelectRow():
             return PolicySelect(coordinator, subject, row)
+        case PrioritySelectRow():
+            return PrioritySelect(coordinator, subject, row)
         case _:
             return ModeSelect(coordinator, subject, row)
 
@@ -103,6 +121,23 @@ class PolicySelect(HeadroomEntity[SiteSnapshot], SelectEntity):
     async def async_select_option(self, option: str) -> None:
         """Share by another policy from the next turn on."""
         self.coordinator.site.set_policy(Policy(option))
+
+
+class PrioritySelect(HeadroomEntity[EvseSnapshot], SelectEntity):
+    """Before the others, like them or after them: for all cars here, but those whose card says otherwise."""
+
+    entity_description: PrioritySelectRow
+
+    @property
+    @override
+    def current_option(self) -> str:
+        """Return the priority."""
+        return self.snapshot.priority.value
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Put its cars there from the next turn on."""
+        self.coordinator.site.set_priority(self.snapshot.key, Priority(option))
 
 
 class VariableSelect(VariableEntity, SelectEntity):

@@ -45,8 +45,10 @@ from .const import (
     CONF_NO_AUTHORIZATION,
     CONF_PLACES,
     CONF_PRESENTED,
+    CONF_PRIORITY,
     CONF_UNKNOWN_OFFLINE,
     CONF_VALID_UNTIL,
+    PRIORITY_OF_EVSE,
     SUBENTRY_ID_TOKEN,
     SUBENTRY_STATION,
     TYPE_ANY,
@@ -137,6 +139,7 @@ class IdTokenFlow(ConfigSubentryFlow):
         if places := self._gone_places() | _places(entry):
             options = [SelectOptionDict(value=value, label=label) for value, label in places.items()]
             schema[vol.Optional(CONF_PLACES)] = SelectSelector(SelectSelectorConfig(options=options, multiple=True))
+        schema[vol.Required(CONF_PRIORITY, default=PRIORITY_OF_EVSE)] = fields.priority()
         schema |= {
             vol.Required(flag, default=False): BooleanSelector()
             for flag in (CONF_CONCURRENT, CONF_KEEPS_PHASES, CONF_BLOCKED, CONF_MASTER_PASS)

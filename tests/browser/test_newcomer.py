@@ -106,6 +106,7 @@ async def test_setting_up_by_hand(log_in: OpenFrontend, tmp_path: Path) -> None:
         await frontend.expect_step("Add a card or token")
         await frontend.fill("Driver", "Eve")
         await frontend.choose("Held to a reader", re.compile("Yard.*84"))
+        await frontend.choose("Priority", "Before the others")
         await frontend.picture("card")
         await frontend.press("Submit")
         await frontend.press("Finish")

@@ -82,3 +82,15 @@ async def test_shadow_mode_compares(hass: HomeAssistant, mock_config_entry: Mock
     assert hass.states.get(over).attributes["unit_of_measurement"] == "s"
     await _choose(hass, "dynamic")
     await until(hass, energy, "unknown")
+
+
+@pytest.mark.usefixtures("init_integration")
+async def test_who_comes_first_is_chosen_and_kept(hass: HomeAssistant, init_integration: MockConfigEntry) -> None:
+    """Cars at one parking place come before the others, or after them; the others' stay as they are."""
+    entity = "select.left_evse_1_priority"
+    assert hass.states.get(entity).state == "normal"
+    for option in ("high", "low"):
+        await hass.services.async_call("select", "select_option", {ATTR_ENTITY_ID: entity, "option": option}, blocking=True)
+        await until(hass, entity, option)
+        assert init_integration.runtime_data.site.memory().evses["CP1/1"].priority == option
+    assert hass.states.get("select.right_evse_1_priority").state == "normal"

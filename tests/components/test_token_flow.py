@@ -20,6 +20,7 @@ import voluptuous as vol
 from custom_components.headroom.configuration import site_config
 from custom_components.headroom.const import DOMAIN
 from custom_components.headroom.diagnostics import async_get_config_entry_diagnostics
+from custom_components.headroom.engine.priority import Priority
 from custom_components.headroom.site.config import EvseKey
 from tests.csms.client import SILENCE
 
@@ -243,12 +244,26 @@ async def test_all_that_can_be_said_of_a_token(hass: HomeAssistant, mock_config_
     await hass.config.async_set_time_zone("Europe/Amsterdam")
     form = await start(hass, mock_config_entry)
     answers = {"name": "Bo", "id_token": " 04:AB:CD:EF ", "type": "iso14443", "group": "family", "valid_until": "2026-12-01 12:00:00"}
-    await answer(hass, form, **answers, places=["CP1", "CP2/2"], blocked=True, master_pass=True, concurrent=True, keeps_phases=True)
+    flags = {"blocked": True, "master_pass": True, "concurrent": True, "keeps_phases": True}
+    await answer(hass, form, **answers, places=["CP1", "CP2/2"], priority="high", **flags)
     (token,) = site_config(mock_config_entry).authorization.tokens
     assert (token.value, token.type, token.name, token.group) == ("04:AB:CD:EF", "ISO14443", "Bo", "family")
     assert token.valid_until == datetime(2026, 12, 1, 11, tzinfo=UTC)
     assert (token.stations, token.evses) == ({"CP1"}, {EvseKey("CP2", 2)})
     assert token.blocked and token.master and token.concurrent and token.keeps_phases
+    assert token.priority is Priority.HIGH
+
+
+async def test_a_token_comes_where_its_parking_place_does_unless_it_says_so(
+    hass: HomeAssistant, mock_config_entry: MockConfigEntry
+) -> None:
+    """Nothing is said of it by default, nor of one that was added before there was such a question."""
+    mock_config_entry.add_to_hass(hass)
+    await answer(hass, await start(hass, mock_config_entry), name="Ann", id_token=CARD)
+    assert [token.priority for token in site_config(mock_config_entry).authorization.tokens] == [None]
+    subentry = mock_config_entry.get_subentries_of_type("id_token")[0]
+    hass.config_entries.async_update_subentry(mock_config_entry, subentry, data={"id_token": CARD})
+    assert [token.priority for token in site_config(mock_config_entry).authorization.tokens] == [None]
 
 
 async def test_what_cannot_be_a_token(hass: HomeAssistant, mock_config_entry: MockConfigEntry) -> None:

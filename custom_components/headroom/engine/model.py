@@ -256,7 +256,7 @@ class Request:
     `phases` are the grid conductors it loads, each with the same current; where they are unknown, all of them.
     `max_a` is the lowest of the session's own ceilings and `ceiling` names that one. A session gets 0 A, or at least `min_a`.
     `step_a` is the station's resolution; `voltage_v` stands between its conductors, or a conductor and neutral.
-    `tier` 0 is served first. Inside a tier `place` and then `queue_key` order admission, the lowest first; the odd steps go by
+    The lowest `tier` is served first. Inside a tier `place` and then `queue_key` order admission, the lowest first; the odd steps go by
     `queue_key`, whatever the place.
     `guarantee_a` is served, tier by tier, before anything is shared. `target_a` is what a plan wants for it now: served next,
     tier by tier, before what is left is shared by weight; a plan has one for every session. A session whose target is below

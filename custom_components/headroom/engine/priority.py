@@ -9,6 +9,7 @@ A car that charges gains charge and keeps its slack, so it passes the threshold 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from math import isfinite
 
 from .model import Request
@@ -18,6 +19,22 @@ MOST_TIERS = 100
 """A rule puts a session at most so many tiers behind the others, or before them."""
 LAST_TIER = 10 * MOST_TIERS
 """Behind all of those: for who asks for current and seems to need none."""
+
+
+class Priority(StrEnum):
+    """Where a person puts a session among the others."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def tier(self) -> int:
+        """The tier it is in before any rule speaks; the lowest is served first."""
+        return TIERS[self]
+
+
+TIERS = {Priority.HIGH: -1, Priority.NORMAL: 0, Priority.LOW: 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ def request(evse: EvseState, config: SiteConfig, now: float) -> Request:
         max_a=max_a,
         ceiling=ceiling,
         min_a=max(evse.config.min_a, evse.standing_least_a),
-        tier=LAST_TIER if idle else 0,
+        tier=LAST_TIER if idle else evse.priority_now.tier,
         queue_key=evse.session.queued_at if evse.session is not None else 0.0,
         voltage_v=config.voltage_v,
         pausable=evse.needed.pausable and not evse.never_pause,

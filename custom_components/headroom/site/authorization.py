@@ -20,6 +20,7 @@ from ..csms.authorization import (
 )
 from ..csms.events import StationEvent, TransactionEvent
 from ..csms.values import TransactionPhase
+from ..engine.priority import Priority
 from .config import AuthorizationPolicy, EvseKey, KnownToken
 from .judging import MASTER_PASS_GROUP, Judge, Judgement, group_of
 from .taking_up import taking_up
@@ -120,15 +121,23 @@ class Authorization(Judge):
 
     def driver(self, key: EvseKey) -> str | None:
         """Return who charges at an EVSE, as far as the site knows."""
-        token = self.token_of(key)
-        known = None if token is None else self.book.find(token)
+        known = self._known_at(key)
         return None if known is None else known.name or None
 
     def keeps_phases(self, key: EvseKey) -> bool:
         """Tell whether the car at an EVSE is never to be switched between three phases and one, by the token it charges on."""
-        token = self.token_of(key)
-        known = None if token is None else self.book.find(token)
+        known = self._known_at(key)
         return known is not None and known.keeps_phases
+
+    def priority(self, key: EvseKey) -> Priority | None:
+        """Return where the car at an EVSE stands among the others by the token it charges on; None where that says nothing."""
+        known = self._known_at(key)
+        return None if known is None else known.priority
+
+    def _known_at(self, key: EvseKey) -> KnownToken | None:
+        """Return the token that an EVSE's session charges on, as a person entered it; None for any other."""
+        token = self.token_of(key)
+        return None if token is None else self.book.find(token)
 
     def reserved_until(self, key: EvseKey) -> datetime | None:
         """Return until when an EVSE is kept free for somebody; None where it is not."""

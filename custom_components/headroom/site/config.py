@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..engine.model import ALL_PHASES, LEAST_CURRENT_A, Circuit, Phase
 from ..engine.peak_demand import PeakLimits
-from ..engine.priority import Rule
+from ..engine.priority import Priority, Rule
 from .resource import Resource
 
 
@@ -98,6 +98,8 @@ class KnownToken:
     """Whether it may charge several cars at once."""
     keeps_phases: bool = False
     """Its car is never to be switched between three phases and one."""
+    priority: Priority | None = None
+    """Where its car stands among the others, wherever it charges; None: where the EVSE's does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from ..engine.demand import Demand
 from ..engine.model import Past
 from ..engine.phase_map import Learnt
 from ..engine.phase_switch import PhaseSwitch
+from ..engine.priority import Priority
 from ..engine.waking import Waking
 from ..engine.write_budget import WriteBudget
 from .config import EvseConfig, EvseKey
@@ -187,6 +188,10 @@ class EvseFacts:
 
     never_pause: bool = False
     """A person says that cars here must not be paused once they charge."""
+    priority: Priority = Priority.NORMAL
+    """Where a person puts cars here among the others…"""
+    drivers_priority: Priority | None = None
+    """…but this one, by the token its session charges on."""
     waking: Waking = Waking()
     """What is known of its car's sleep after a pause."""
     waking_most_a: float = math.inf
@@ -242,6 +247,11 @@ class EvseFacts:
             if status in self.connectors.values():
                 return status
         return next(iter(self.connectors.values()), None)
+
+    @property
+    def priority_now(self) -> Priority:
+        """Where its session stands among the others."""
+        return self.priority if self.drivers_priority is None else self.drivers_priority
 
     @property
     def draws_unevenly(self) -> bool:

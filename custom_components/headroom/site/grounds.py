@@ -10,6 +10,7 @@ from ..csms.errors import StationOfflineError
 from ..csms.station import Station
 from ..csms.values import Inventory
 from ..engine.phase_switch import PhaseSwitch
+from ..engine.priority import Priority
 from ..engine.write_budget import WriteBudget
 from .authorization import Authorization
 from .circuit import CircuitState
@@ -261,6 +262,7 @@ class Grounds(ABC):
                     phase_switch_failed=evse.phase_switch.disproved,
                     phase_switched_at=max(0.0, evse.phase_switch.switched_at + zero_s),
                     never_pause=evse.never_pause,
+                    priority=evse.priority,
                     did_not_wake=evse.did_not_wake,
                     wish=None if evse.wish is None else evse.wish.document(),
                     word=None if (word := cars_word(evse.session) or evse.word) is None else word.document(),
@@ -292,6 +294,8 @@ class Grounds(ABC):
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:
             with taking_up(f"what {evse.key} holds"):
                 self._recall_limits(evse, kept)
+            with taking_up(f"the priority of {evse.key}"):
+                evse.priority = Priority(kept.priority)
             with taking_up(f"what was said of {evse.key}"):
                 evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
             with taking_up(f"what the car at {evse.key} said"):

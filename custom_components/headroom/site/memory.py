@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ..engine.priority import Priority
 from ..engine.share import Policy
 from .comparison import Comparison
 from .config import Mode
@@ -41,6 +42,7 @@ class EvseMemory:
     phase_switched_at: float = 0.0
     """When it was switched last (POSIX time); 0: never."""
     never_pause: bool = False
+    priority: str = Priority.NORMAL
     did_not_wake: bool = False
     wish: Mapping[str, Any] | None = None
     """What a driver said, as `Wish.document` gives it."""

@@ -188,6 +188,7 @@ class Site(Wishes, Access, Hearing, Parting, Showing):
         for evse in evses:
             evse.take_silence(now)
             evse.forget_lapsed(now)
+            evse.drivers_priority = self.authorization.priority(evse.key)
             evse.budget = evse.budget.on(now, charging=evse.session is not None) if self.config.spares_flash else WriteBudget(at_s=now)
         for installer in self._installers.values():
             installer.obedience.watch(now)

@@ -11,6 +11,7 @@ from ..csms.values import ChargingState, ConnectorStatus, Inventory, StationInfo
 from ..engine.deadman import Violation
 from ..engine.model import ALL_PHASES, NONE_A, Circuit, PerPhase, Phase, Reason
 from ..engine.peak_demand import PeakLimits
+from ..engine.priority import Priority
 from ..engine.share import Policy
 from ..metering.agreement import Disagreement
 from ..metering.fault import Trouble
@@ -224,6 +225,8 @@ class EvseSnapshot:
     """How it is wired to the grid, None where there is only one way."""
     never_pause: bool = False
     """The switch "never pause"."""
+    priority: Priority = Priority.NORMAL
+    """The selection "priority"."""
     phase_switch_failed: bool = False
     """Its station took a limit for one phase, and charged on more."""
     did_not_wake: bool = False

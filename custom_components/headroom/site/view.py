@@ -232,6 +232,7 @@ def _evse(
         needed=evse.needed,
         phase_map=phase_map_of(evse),
         never_pause=evse.never_pause,
+        priority=evse.priority,
         phase_switch_failed=evse.phase_switch.disproved,
         did_not_wake=evse.did_not_wake,
         overdraws=evse.problem is Problem.DISOBEDIENT,

@@ -7,6 +7,7 @@ import logging
 import math
 
 from ..csms.errors import CallTimeoutError, StationOfflineError
+from ..engine.priority import Priority
 from ..engine.share import Policy
 from .config import EvseKey, Mode
 from .evse import EvseState
@@ -59,6 +60,12 @@ class Wishes(Grounds):
     def set_never_pause(self, key: EvseKey, never: bool) -> None:
         """Have no car be paused at an EVSE once it charges, but where a fuse wants it."""
         self._evses[key].never_pause = never
+        self._on_memory()
+        self.request_turn("user")
+
+    def set_priority(self, key: EvseKey, priority: Priority) -> None:
+        """Put cars at an EVSE before the others or after them, but those whose token says otherwise."""
+        self._evses[key].priority = priority
         self._on_memory()
         self.request_turn("user")
 
