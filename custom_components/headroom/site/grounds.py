@@ -9,21 +9,16 @@ import math
 from ..csms.errors import StationOfflineError
 from ..csms.station import Station
 from ..csms.values import Inventory
-from ..engine.phase_switch import PhaseSwitch
-from ..engine.priority import Priority
-from ..engine.write_budget import WriteBudget
 from .authorization import Authorization
 from .circuit import CircuitState
 from .clock import Clock, LoopClock
 from .config import EvseKey, Mode, SiteConfig, StationConfig
 from .evse import EvseState
+from .evse_memory import recall, remembered
 from .installer import Installer
 from .last_resort import LastResort
 from .leaving import Leaving
-from .led import doubtful
-from .limits import FirstLease, Lease, LimitsOverTime
-from .memory import EvseMemory, SiteMemory
-from .needs import CarsWord, cars_word
+from .memory import SiteMemory
 from .offline import Keeper
 from .outside import OutsideLimits
 from .peak import Peak
@@ -37,7 +32,6 @@ from .standing import StandingLimits
 from .stations import StationState
 from .taking_up import taking_up
 from .visits import Visits
-from .wish import Wish
 
 
 class Grounds(ABC):
@@ -240,37 +234,10 @@ class Grounds(ABC):
     def memory(self) -> SiteMemory:
         """Return what has to outlive a restart."""
         zero_s = self._posix_zero_s()
-        leases = {key: leased for key, evse in self._evses.items() if (leased := evse.leased()) is not None}
         return SiteMemory(
             mode=self._chosen_mode,
             policy=self.policy,
-            evses=self._remembered
-            | {
-                str(key): EvseMemory(
-                    fallback_a=None if doubtful(evse) else evse.fallback_a,
-                    allowed=evse.allowed,
-                    user_max_a=evse.user_max_a,
-                    new=evse.new,
-                    first_lease_a=evse.first_a,
-                    first_lease_until=0.0 if evse.first_lease is None else evse.first_lease.expires_at + self._posix_zero_s(),
-                    first_lease_falls_to_a=0.0 if evse.first_lease is None else evse.first_lease.falls_to_a,
-                    lease_a=0.0 if (leased := leases.get(key)) is None else leased.limit_a,
-                    lease_until=0.0 if leased is None else None if leased.lasts else leased.expires_at + zero_s,
-                    lease_falls_to_a=0.0 if leased is None else leased.falls_to_a,
-                    one_phase=evse.phase_switch.on_one,
-                    fallback_one_phase=evse.fallback_one_phase is not False,
-                    phase_switch_failed=evse.phase_switch.disproved,
-                    phase_switched_at=max(0.0, evse.phase_switch.switched_at + zero_s),
-                    never_pause=evse.never_pause,
-                    priority=evse.priority,
-                    did_not_wake=evse.did_not_wake,
-                    wish=None if evse.wish is None else evse.wish.document(),
-                    word=None if (word := cars_word(evse.session) or evse.word) is None else word.document(),
-                    profile=None if evse.profile is None else evse.profile.document(self._posix_zero_s()),
-                    writes=evse.budget.document(self._posix_zero_s()),
-                )
-                for key, evse in self._evses.items()
-            },
+            evses=self._remembered | {str(key): remembered(evse, zero_s) for key, evse in self._evses.items()},
             stations=self.leaving.documents,
             standing=self.standing.documents(),
             authorization=self.authorization.document(),
@@ -278,7 +245,7 @@ class Grounds(ABC):
             last_resort=self.last_resort.document(),
             shadow=self._shadow.comparison,
             peak=self.peak.document(),
-            outside=self._external.documents(self._posix_zero_s()),
+            outside=self._external.documents(zero_s),
             phase_maps=self._phase_maps.document(),
             worst={circuit_id: state.worst.document() for circuit_id, state in self._circuits.items() if any(state.worst.seen_a)},
             fed_in_at={
@@ -292,38 +259,7 @@ class Grounds(ABC):
 
     def _recall(self, evse: EvseState) -> None:
         if (kept := self._remembered.pop(str(evse.key), None)) is not None:
-            with taking_up(f"what {evse.key} holds"):
-                self._recall_limits(evse, kept)
-            with taking_up(f"the priority of {evse.key}"):
-                evse.priority = Priority(kept.priority)
-            with taking_up(f"what was said of {evse.key}"):
-                evse.wish = None if kept.wish is None else Wish.from_document(kept.wish)
-            with taking_up(f"what the car at {evse.key} said"):
-                evse.word = None if kept.word is None else CarsWord.from_document(kept.word)
-            with taking_up(f"the schedule of {evse.key}"):
-                evse.profile = None if kept.profile is None else LimitsOverTime.from_document(kept.profile, self._posix_zero_s())
-            with taking_up(f"the flash of {evse.key}"):
-                if kept.writes is not None:
-                    evse.budget = WriteBudget.from_document(kept.writes, self._posix_zero_s())
-
-    def _recall_limits(self, evse: EvseState, kept: EvseMemory) -> None:
-        evse.fallback_a, evse.allowed = kept.fallback_a, kept.allowed
-        evse.fallback_one_phase = kept.fallback_one_phase
-        evse.user_max_a, evse.new = kept.user_max_a, kept.new
-        # By a clock that was set back it may be yet to come.
-        switched_at = min(self._clock.monotonic(), kept.phase_switched_at - self._posix_zero_s())
-        evse.phase_switch = PhaseSwitch(on_one=kept.one_phase, switched_at=switched_at, disproved=kept.phase_switch_failed)
-        evse.never_pause, evse.did_not_wake = kept.never_pause, kept.did_not_wake
-        if kept.lease_a > 0 or kept.lease_falls_to_a > 0:
-            # It may hold beside what has begun meanwhile.
-            ends_at = math.inf if kept.lease_until is None else kept.lease_until - self._posix_zero_s()
-            evse.recalled = Lease(transaction_id="", limit_a=kept.lease_a, expires_at=ends_at, falls_to_a=kept.lease_falls_to_a)
-        if kept.first_lease_a > 0 or kept.first_lease_falls_to_a > 0:
-            # Whether the next transaction begins with it is not known any more: it is a doubt until it lapses.
-            ends_at = kept.first_lease_until - self._posix_zero_s()
-            evse.first_lease = FirstLease(
-                remote_start_id=None, limit_a=kept.first_lease_a, expires_at=ends_at, falls_to_a=kept.first_lease_falls_to_a
-            )
+            recall(evse, kept, self._clock.monotonic(), self._posix_zero_s())
 
     def _today(self) -> date:
         """Return the day by the clocks of those who live there."""

@@ -1,57 +1,15 @@
-"""What outlives a restart: people's settings, and what is installed on the stations. As JSON-able data and back."""
+"""What outlives a restart of the site as a whole, as JSON-able data and back. Of its EVSEs: `evse_memory.py`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ..engine.priority import Priority
 from ..engine.share import Policy
 from .comparison import Comparison
 from .config import Mode
+from .evse_memory import EvseMemory
 from .taking_up import known_fields, taking_up
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvseMemory:
-    """Of one EVSE. `fallback_a` is what its station confirmed last, None where it never did or does not heed it."""
-
-    fallback_a: float | None
-    allowed: bool
-    user_max_a: float
-    new: bool = False
-    """It was added and its station has not come since."""
-    first_lease_a: float = 0.0
-    """What a start from afar took along whose transaction had not begun."""
-    first_lease_until: float = 0.0
-    """…and until when it holds (POSIX time)."""
-    first_lease_falls_to_a: float = 0.0
-    """What a second period of its own leads to then; 0 where it has none."""
-    lease_a: float = 0.0
-    """The most that a lease of its transaction lets it draw, one that was not answered included…"""
-    lease_until: float | None = 0.0
-    """…and until when (POSIX time); None: until something takes its place."""
-    lease_falls_to_a: float = 0.0
-    """The most that a second period of one of them leads to then; 0 where they have none."""
-    one_phase: bool = False
-    """Its station was told one phase."""
-    fallback_one_phase: bool = False
-    """Its fallback is for one phase, or may be."""
-    phase_switch_failed: bool = False
-    """It refused that, or took it and charged on more."""
-    phase_switched_at: float = 0.0
-    """When it was switched last (POSIX time); 0: never."""
-    never_pause: bool = False
-    priority: str = Priority.NORMAL
-    did_not_wake: bool = False
-    wish: Mapping[str, Any] | None = None
-    """What a driver said, as `Wish.document` gives it."""
-    word: Mapping[str, Any] | None = None
-    """What the car of the session said it needs, as `CarsWord.document` gives it."""
-    profile: Mapping[str, Any] | None = None
-    """What a person lets it have over time, as `LimitsOverTime.document` gives it."""
-    writes: Mapping[str, float] | None = None
-    """What is left for its station's flash, as `WriteBudget.document` gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
