@@ -113,6 +113,7 @@ def test_the_mirror_of_a_reading_is_one_only_where_something_flows() -> None:
         ((20.0, -20.0, 20.0), 60.0, False),
         ((20.0, -20.0), 120.0, False),
         ((-20.0, 20.0), 0.0, False),
+        ((20.0, -20.0), 0.0, False),
     ],
 )
 def test_a_mirrored_reading_turns_a_meter_and_back_unless_cars_stopped(shown_a: tuple[float, ...], drawn_a: float, turned: bool) -> None:
@@ -120,6 +121,19 @@ def test_a_mirrored_reading_turns_a_meter_and_back_unless_cars_stopped(shown_a: 
     for now, current_a in enumerate(shown_a):
         direction.take((current_a, current_a, current_a), float(now), drawn_a, sure=True)
     assert direction.turned is turned
+
+
+def test_what_a_roof_was_seen_to_give_makes_no_mirror() -> None:
+    """A heater of twice what is left over goes off while a car charges: a known roof gives that. No roof gives what it would take in the last case."""
+    direction = Direction()
+    for at_s in range(20):
+        direction.take((-12.0, 0.0, 0.0), float(at_s), 0.0, sure=True)
+    for at_s, shown_a in ((300, 7.0), (301, -7.0)):
+        direction.take((shown_a, 0.0, 0.0), float(at_s), 6.0, sure=True)
+    assert not direction.turned
+    for at_s, shown_a in ((600, 30.0), (601, -30.0)):
+        direction.take((shown_a, 0.0, 0.0), float(at_s), 32.0, sure=True)
+    assert direction.turned and direction.mirrored
 
 
 def shown(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.headroom.engine.model import Circuit, PerPhase
+from custom_components.headroom.engine.model import Circuit, PerPhase, Phase
 from custom_components.headroom.metering.agreement import Suspicion
 from custom_components.headroom.metering.fault import Fault, Trouble
 from custom_components.headroom.metering.reading import Reading
@@ -127,6 +127,22 @@ def test_a_meter_that_is_turned_round_meanwhile_is_not_believed_from_the_first_r
             s.meters["main"].fault = None
             await s.until(203)
             assert s.site.snapshot.circuits["main"].meter == "ok", "turned back"
+
+    run(story())
+
+
+def test_a_heater_beside_a_roof_turns_no_meter_round() -> None:
+    """It drew 6.5 A from the grid, and 6.3 A were fed in once it was off: no car could begin any more, nor show that the meter was right."""
+
+    async def story() -> None:
+        place = Place(car=car(phases=1, max_a=16.0), comes_s=300.0, rotation="L1", conductors=(Phase.L1,))
+        building = steps((0.0, (6.5, 0.0, 0.0)), (100.0, (-6.3, 0.0, 0.0)), (200.0, (-5.0, 0.0, 0.0)))
+        async with scenario(place, phases=(Phase.L1,), fuse_a=25.0, worst_case_a=20.0, building=building) as s:
+            await s.until(250)
+            assert s.site.snapshot.circuits["main"].meter == "ok"
+            await s.until(900)
+            assert s.site.snapshot.circuits["main"].disagreement is None
+            assert s.draw_a(1) > 10, s.story()
 
     run(story())
 

@@ -4,7 +4,7 @@ What all cars below it draw together is laid beside what it shows, from one time
 other way round, and by the same amount, speaks against it. What one car gave another speaks for neither, nor does a building that rises and
 falls meanwhile: its rises and falls are not set off against each other. A change of which it shows no trace, though it is read all the time,
 was not seen: what it measures lies beside the cars. A meter that shows, from one reading to the next, the mirror of what it
-showed was turned as well, unless its cars stopped: no building does that.
+showed while cars draw was turned as well, unless they stopped, or a roof may give that: no building does.
 """
 
 from collections import deque
@@ -47,6 +47,8 @@ STOPPED = 1.5
 """A fall of no more than so many times what cars drew may be theirs: they stopped."""
 MIRRORS_SHARE = 0.1
 """Mirrored is what is the contrary to within so much, or one amp."""
+FED_TIMES = 2.0
+"""A roof may give up to so many times what it was seen to give, and `MIRRORS_A`: beside it any heater that goes off may make a mirror."""
 
 
 class _Moment(NamedTuple):
@@ -68,6 +70,10 @@ class Direction:
     """How many changes in a row spoke against it…"""
     since: int = 0
     """…and how many for it since."""
+    mirrored: bool = False
+    """It is only since a mirrored reading that it counts as turned: what it showed before was right."""
+    _most_fed_a: float = 0.0
+    """The most that was fed in beside the cars, over all conductors, as far as it was seen."""
     _course: deque[_Moment] = field(default_factory=deque)
     _before_a: PerPhase | None = None
     unseen: bool = False
@@ -88,7 +94,7 @@ class Direction:
         before_a, self._before_a = self._before_a, shown_a
         lately = bool(self._course) and at_s - self._course[-1].at_s <= SAMPLE_LAG_S
         if before_a is not None and lately and mirrors(before_a, shown_a):
-            self._mirrored(fsum(before_a) - fsum(shown_a) > STOPPED * drawn_a)
+            self._mirrored(fsum(before_a), fsum(shown_a), drawn_a)
         self._course.append(
             _Moment(
                 at_s,
@@ -103,14 +109,19 @@ class Direction:
             self._course.popleft()
         if not self._course[-1].still:
             return
+        if not self.turned:
+            self._most_fed_a = max(self._most_fed_a, drawn_a - fsum(shown_a))
         if self._judged_a is None or abs(drawn_a - self._judged_a) > SAME_A:
             self._judged_a = drawn_a
             self._judge(drawn_a)
         self.unseen = self.unseen or self._went_unseen(drawn_a)
 
-    def _mirrored(self, falls: bool) -> None:
-        """Take note of a mirrored reading; `falls`: by more than all cars drew."""
-        if self.turned or falls:
+    def _mirrored(self, before_a: float, shown_a: float, drawn_a: float) -> None:
+        """Take note of a mirrored reading: it turns a meter back, or round where neither the cars nor a roof could make it."""
+        stopped = before_a - shown_a <= STOPPED * drawn_a
+        fed_in = drawn_a - shown_a <= FED_TIMES * self._most_fed_a + MIRRORS_A
+        if self.turned or (drawn_a >= LEAST_A and not stopped and not fed_in):
+            self.mirrored = not self.turned
             self.against, self.since = 0 if self.turned else 1, 0
             self._course.clear()
 
@@ -139,11 +150,12 @@ class Direction:
         match follows(sure, moved_a) if right is None else right:
             case False:
                 self.against, self.since = self.against + 1, 0
+                self.mirrored, self._most_fed_a = False, 0.0
             case True if self.turned and self.since + 1 < min(self.against, CLEARED_BY):
                 self.since += 1
             case True:
                 self.against = self.since = 0
-                self.unseen = False
+                self.mirrored = self.unseen = False
 
     def _went_unseen(self, drawn_a: float) -> bool:
         """Tell whether it shows no trace of a change that has lasted, from when the cars were measured last before it."""

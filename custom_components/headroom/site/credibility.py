@@ -1,7 +1,7 @@
 """Is a meter that is heard to be believed? What it shows is held against what cars draw by their own meters, and those of its parts.
 
 - One that shows the very same while cars change, or whose register does not count what it shows, has frozen: as good as silent.
-- One that falls as cars rise, or shows the mirror of what it showed a moment ago, counts the wrong way round: as good as silent.
+- One that falls as cars rise, or shows the mirror of what it showed a moment ago while they draw, counts the wrong way round: as good as silent.
 - One that shows no trace of what cars change measures something beside them: as good as silent.
 - Cars and sub-circuits can't draw more than the whole, unless something feeds in. Where nothing did for a week, the load besides the cars is
   not below zero; on a phase where they go on drawing more it is taken for the worst, and a disagreement that lasts is told.
@@ -130,7 +130,7 @@ class Credibility:
         in_all = reading.spread or self.undirected
         unexplained_a = power_a + math.fsum(given_a) if in_all else min(add(reading.current_a, given_a))
         if self.direction.turned:
-            self.fed_in_at = -math.inf
+            self.fed_in_at = self.fed_in_at if self.direction.mirrored else -math.inf
         elif unexplained_a < -FEEDS_IN_A:
             self.fed_in_at = now
         self.feeds_in = now - self.fed_in_at <= FED_IN_S
