@@ -147,6 +147,23 @@ def test_a_heater_beside_a_roof_turns_no_meter_round() -> None:
     run(story())
 
 
+def test_a_heater_that_hid_a_roof_over_a_restart_turns_no_meter_round() -> None:
+    """How much the roof gives is not known yet, but that there is one."""
+
+    async def story() -> None:
+        place = Place(car=car(phases=1, max_a=6.0), comes_s=40.0, rotation="L1", conductors=(Phase.L1,))
+        building = steps((0.0, (-12.4, 0.0, 0.0)), (30.0, (0.6, 0.0, 0.0)), (200.0, (-12.4, 0.0, 0.0)))
+        async with scenario(place, phases=(Phase.L1,), fuse_a=25.0, worst_case_a=20.0, building=building, dead_man_from_s=None) as s:
+            await s.until(120)
+            await s.vanish()
+            await s.come_back()
+            await s.until(600)
+            assert s.site.snapshot.circuits["main"].meter == "ok"
+            assert s.draw_a(1) > 5, s.story()
+
+    run(story())
+
+
 def test_one_that_was_turned_back_in_silence_is_believed_once_cars_show_it() -> None:
     async def story() -> None:
         async with scenario(*[Place()] * 2, fuse_a=40.0, building=steps((0.0, 12.0)), over_limit_s=30.0) as s:
@@ -383,5 +400,23 @@ def test_a_clamp_that_was_put_right_is_believed_again_where_all_are_seldom_heard
             assert max(s.draws_a()) < 13, "not before five minutes"
             await s.until(600)
             assert s.site.snapshot.circuits["main"].disagreement is None and min(s.draws_a()) > 15
+
+    run(story())
+
+
+def test_a_full_car_of_which_little_is_heard_hides_no_meter_that_does_not_see_the_others() -> None:
+    """Its station samples once a minute, and nothing that the others changed was held against the meter: 75 A flowed at a fuse of 63."""
+
+    async def story() -> None:
+        full = Place(car=car(max_a=16.0, battery_kwh=30.0), soc=1.0, comes_s=10.0)
+        places = [*[Place(comes_s=120.0)] * 4, full]
+        building = steps((0.0, 38.0))
+        async with scenario(*places, worst_case_a=40.0, building=building, over_limit_s=60.0, dead_man_from_s=None) as s:
+            shows(s, of_the_house_only)
+            await s.until(7)
+            speaks_seldom(s, 5, 60.0)
+            await s.until(160)
+            assert s.site.snapshot.circuits["main"].meter_error == Trouble(Fault.UNSEEN, {})
+            assert max(s.main_a()) <= 61
 
     run(story())

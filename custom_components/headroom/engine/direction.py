@@ -54,6 +54,8 @@ FED_TIMES = 2.0
 class _Moment(NamedTuple):
     at_s: float
     shown_a: float
+    net_a: float | None
+    """Without what PV systems and batteries drew and gave by meters of their own; None where that is not known."""
     drawn_a: float | None
     known_s: float
     """When the car was measured that was measured longest ago…"""
@@ -86,19 +88,33 @@ class Direction:
         """Whether it is taken to show import as export. One change is enough: a loop runs away in seconds, and its cuts are changes too."""
         return self.against > 0
 
-    def take(self, shown_a: PerPhase, at_s: float, drawn_a: float, *, known_s: float | None = None, untold: int = 0, sure: bool) -> None:
+    def take(
+        self,
+        shown_a: PerPhase,
+        at_s: float,
+        drawn_a: float,
+        *,
+        known_s: float | None = None,
+        untold: int = 0,
+        resources_a: float | None = 0.0,
+        feeds_in: bool = False,
+        sure: bool,
+    ) -> None:
         """Take a reading, and what cars below drew last over all their terminals; not `sure` while they are on their way.
 
         `known_s`: each of them was measured then or later (None: just now). `untold` are those that may draw and don't tell it any more.
+        `resources_a` is what PV systems and batteries draw (positive) or give by their own meters (None: not known); `feeds_in`: something
+        is known to that nobody measures, be it not by how much.
         """
         before_a, self._before_a = self._before_a, shown_a
         lately = bool(self._course) and at_s - self._course[-1].at_s <= SAMPLE_LAG_S
         if before_a is not None and lately and mirrors(before_a, shown_a):
-            self._mirrored(fsum(before_a), fsum(shown_a), drawn_a)
+            self._mirrored(fsum(before_a), fsum(shown_a), drawn_a, feeds_in=feeds_in)
         self._course.append(
             _Moment(
                 at_s,
                 fsum(shown_a),
+                None if resources_a is None else fsum(shown_a) - resources_a,
                 drawn_a if sure else None,
                 at_s if known_s is None else known_s,
                 untold,
@@ -116,10 +132,10 @@ class Direction:
             self._judge(drawn_a)
         self.unseen = self.unseen or self._went_unseen(drawn_a)
 
-    def _mirrored(self, before_a: float, shown_a: float, drawn_a: float) -> None:
+    def _mirrored(self, before_a: float, shown_a: float, drawn_a: float, *, feeds_in: bool) -> None:
         """Take note of a mirrored reading: it turns a meter back, or round where neither the cars nor a roof could make it."""
         stopped = before_a - shown_a <= STOPPED * drawn_a
-        fed_in = drawn_a - shown_a <= FED_TIMES * self._most_fed_a + MIRRORS_A
+        fed_in = drawn_a - shown_a <= (math.inf if feeds_in and self._most_fed_a <= 0 else FED_TIMES * self._most_fed_a + MIRRORS_A)
         if self.turned or (drawn_a >= LEAST_A and not stopped and not fed_in):
             self.mirrored = not self.turned
             self.against, self.since = 0 if self.turned else 1, 0
@@ -168,9 +184,14 @@ class Direction:
         course = [moment for moment in moments if moment.at_s >= began_s]
         if moments[0].at_s > began_s or any(after.at_s - before.at_s > DENSE_S for before, after in pairwise(course)):
             return False
-        sign, shown_a = math.copysign(1.0, drawn_a - ended.drawn_a), [moment.shown_a for moment in course]
+        net_a = [moment.net_a for moment in course if moment.net_a is not None]
+        if len(net_a) < len(course):
+            return False
+        sign = math.copysign(1.0, drawn_a - ended.drawn_a)
         moved_a = min(sign * (each.drawn_a - ended.drawn_a) for each in course if each.at_s > lately_s and each.drawn_a is not None)
-        return moved_a >= LEAST_A and max(shown_a) - min(shown_a) <= UNEXPLAINED * moved_a
+        return moved_a >= LEAST_A and all(
+            max(course_a) - min(course_a) <= UNEXPLAINED * moved_a for course_a in ([moment.shown_a for moment in course], net_a)
+        )
 
 
 def _stood(moment: _Moment, drawn_a: float, by_a: float) -> bool:

@@ -62,6 +62,8 @@ class CircuitState:
     voltage: Voltage = field(default_factory=Voltage)
     given_a: PerPhase = NONE_A
     """The most that PV systems and batteries give there now, as far as they are known."""
+    resources_a: float | None = 0.0
+    """What those draw (positive) or give in all by their own meters, over all conductors; None where one of them is not known."""
     reckoned_more_a: PerPhase = NONE_A
     """By how much its load is reckoned otherwise than it is measured, for what its user says of PV systems and batteries (`resources.py`)."""
     last_a: PerPhase = NONE_A

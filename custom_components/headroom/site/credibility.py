@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 import math
 
-from ..csms.values import UNKNOWN
+from ..csms.values import UNKNOWN, ChargingState
 from ..engine.direction import Direction
 from ..engine.model import ALL_PHASES, NONE_A, PerPhase
 from ..engine.unmanaged import Unmanaged, add, highest, subtract
@@ -21,6 +21,7 @@ from ..metering.reading import Reading
 from ..metering.register import Register, follow
 from .config import EvseKey
 from .evse import EvseState
+from .evse_facts import IDLE_A
 
 FEEDS_IN_A = 1.0
 """What flows out by more was generated."""
@@ -109,13 +110,19 @@ class Credibility:
         cars: Sequence[EvseState],
         parts: Iterable[Shown],
         given_a: PerPhase,
+        resources_a: float | None,
         voltage_v: float,
         now: float,
     ) -> None:
-        """Take in a reading, with all EVSEs below, the cars and meters that are its parts, and the most that known generators give there now."""
+        """Take in a reading, with all EVSEs below, the cars and meters that are its parts, and the most that known generators give there now.
+
+        `resources_a` is what PV systems and batteries draw in all, over all conductors, as `Direction.take` wants it.
+        """
         below = list(below)
         charging = [evse for evse in below if evse.session is not None and evse.ready]
-        sure = not self.frozen and all(evse.settled(now) and not evse.unanswered_lease_a for evse in charging)
+        # A car that wants nothing tells so at once when it does: what it draws meanwhile is known.
+        drawing = [evse for evse in charging if evse.charging_state is not ChargingState.SUSPENDED_EV or evse.draw_a >= IDLE_A]
+        sure = not self.frozen and all(evse.settled(now) and not evse.unanswered_lease_a for evse in drawing)
         power_a = reading.power_at(voltage_v) / voltage_v
         least_a = min(reading.current_a)
         self.undirected = least_a >= -FEEDS_IN_A and (self.undirected or (least_a >= 0 and power_a < -FEEDS_IN_A))
@@ -124,9 +131,18 @@ class Credibility:
         else:
             # Of one power of all phases the sum is told on each.
             shown_a = (power_a, 0.0, 0.0) if reading.spread else reading.current_a
-            known_s = min((max(evse.measured_at, evse.session.since) for evse in charging if evse.session), default=None)
+            known_s = min((max(evse.measured_at, evse.session.since) for evse in drawing if evse.session), default=None)
             drawn_a, untold = math.fsum(map(_terminals_a, charging)), sum(map(_tells_no_more, below))
-            self.direction.take(shown_a, reading.taken_at, drawn_a, known_s=known_s, untold=untold, sure=sure)
+            self.direction.take(
+                shown_a,
+                reading.taken_at,
+                drawn_a,
+                known_s=known_s,
+                untold=untold,
+                resources_a=resources_a,
+                feeds_in=self.feeds_in,
+                sure=sure,
+            )
         in_all = reading.spread or self.undirected
         unexplained_a = power_a + math.fsum(given_a) if in_all else min(add(reading.current_a, given_a))
         if self.direction.turned:

@@ -82,6 +82,10 @@ class ResourceState:
         l1, l2, l3 = (max(0.0, -current) for current in self.reading.current_a)
         return (l1, l2, l3)
 
+    def flows_a(self) -> float | None:
+        """Return what flows to it over all conductors; None where that is not known of now."""
+        return None if self.reading is None or self.health is not MeterHealth.OK else math.fsum(self.reading.current_a)
+
     def yields_a(self, now: float) -> PerPhase:
         """Return what it draws and would leave to cars; nothing unless that is known."""
         if not self.resource.gives_way or self.reading is None or self.health is not MeterHealth.OK or now < self.barred_until:
@@ -147,6 +151,7 @@ class Resources:
         """Write down by how much each metered circuit's load is reckoned otherwise than it is measured."""
         nodes = {circuit_id: state.circuit for circuit_id, state in circuits.items()}
         given, kept_back, yielded = (dict.fromkeys(circuits, NONE_A) for _ in range(3))
+        flows: dict[str, float | None] = dict.fromkeys(circuits, 0.0)
         for state in self._states.values():
             state.judge(config, now)
             if state.resource.circuit_id not in nodes:
@@ -157,10 +162,12 @@ class Resources:
                 circuit_id = circuit.circuit.circuit_id
                 yielded[circuit_id] = add(yielded[circuit_id], state.yields_a(now))
                 given[circuit_id] = add(given[circuit_id], state.given_a())
+                before_a, flows_a = flows[circuit_id], state.flows_a()
+                flows[circuit_id] = None if before_a is None or flows_a is None else before_a + flows_a
                 if not state.resource.counted:
                     kept_back[circuit_id] = add(kept_back[circuit_id], state.given_a())
         for circuit_id, circuit in circuits.items():
-            circuit.given_a = given[circuit_id]
+            circuit.given_a, circuit.resources_a = given[circuit_id], flows[circuit_id]
             circuit.reckoned_more_a = subtract(kept_back[circuit_id], _carried(circuit.circuit, yielded[circuit_id]))
 
     def _watch(self, state: ResourceState, above: Iterable[CircuitState], now: float) -> None:

@@ -149,7 +149,7 @@ def _hold_against_parts(
                 if (reading := states[part].believed) is not None and not reading.spread
             ]
             told = as_measured(state.reading, config.voltage_v) if state.reading.spread else state.reading
-            state.credibility.take(told, below[circuit_id], cars, shown, state.given_a, config.voltage_v, now)
+            state.credibility.take(told, below[circuit_id], cars, shown, state.given_a, state.resources_a, config.voltage_v, now)
 
 
 def _hold_voltages(states: Mapping[str, CircuitState], evses: Iterable[EvseState], config: SiteConfig) -> None:
