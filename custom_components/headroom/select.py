@@ -1,5 +1,6 @@
 """What the control loop does with the site and what for, who comes first, and the variables of a station that take one of a list."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -15,6 +16,7 @@ from .engine.share import Policy
 from .entity import HeadroomEntity, Row, Rows, async_follow
 from .errors import invalid
 from .site.config import Mode
+from .site.site import Site
 from .site.snapshot import EvseSnapshot, SiteSnapshot, StationSnapshot
 from .subjects import EvseSubject, SiteSubject, StationSubject, Subject
 from .variables import VariableEntity, VariableRow
@@ -34,33 +36,46 @@ class VariableSelectRow(SelectRow[StationSnapshot], VariableRow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicySelectRow(SelectRow[SiteSnapshot]):
-    """What the site is shared for."""
+class ChoiceRow[SnapshotT](SelectRow[SnapshotT]):
+    """A choice that the loop goes by from the next turn on."""
+
+    choose_fn: Callable[[Site, SnapshotT, str], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PrioritySelectRow(SelectRow[EvseSnapshot]):
-    """Where an EVSE's cars stand among the others."""
+def _choose_mode(site: Site, snapshot: SiteSnapshot, option: str) -> None:
+    """Change the mode; dynamic and shadow need a meter to follow."""
+    mode = Mode(option)
+    if mode.follows and not snapshot.circuits[snapshot.root_id].circuit.metered:
+        raise invalid("no_meter")
+    site.set_mode(mode)
 
 
-SITE: tuple[SelectRow[SiteSnapshot], ...] = (
-    SelectRow(key="mode", translation_key="mode", options=[mode.value for mode in Mode], value_fn=lambda site: site.mode),
-    PolicySelectRow(
+SITE: tuple[ChoiceRow[SiteSnapshot], ...] = (
+    ChoiceRow(
+        key="mode",
+        translation_key="mode",
+        options=[mode.value for mode in Mode],
+        value_fn=lambda site: site.mode.value,
+        choose_fn=_choose_mode,
+    ),
+    ChoiceRow(
         key="policy",
         translation_key="policy",
         entity_category=EntityCategory.CONFIG,
         options=[policy.value for policy in Policy],
-        value_fn=lambda site: site.policy,
+        value_fn=lambda site: site.policy.value,
+        choose_fn=lambda site, _, option: site.set_policy(Policy(option)),
     ),
 )
 
-EVSE: tuple[SelectRow[EvseSnapshot], ...] = (
-    PrioritySelectRow(
+EVSE: tuple[ChoiceRow[EvseSnapshot], ...] = (
+    ChoiceRow(
         key="priority",
         translation_key="priority",
         entity_category=EntityCategory.CONFIG,
         options=[priority.value for priority in Priority],
-        value_fn=lambda evse: evse.priority,
+        value_fn=lambda evse: evse.priority.value,
+        choose_fn=lambda site, evse, option: site.set_priority(evse.key, Priority(option)),
     ),
 )
 
@@ -75,69 +90,25 @@ async def async_setup_entry(hass: HomeAssistant, entry: HeadroomConfigEntry, asy
 
 
 def _entity(coordinator: HeadroomCoordinator, subject: Subject[Any], row: SelectRow[Any]) -> SelectEntity:
-    match row:
-        case VariableSelectRow():
-            return VariableSelect(coordinator, subject, row)
-        case PolicySelectRow():
-            return PolicySelect(coordinator, subject, row)
-        case PrioritySelectRow():
-            return PrioritySelect(coordinator, subject, row)
-        case _:
-            return ModeSelect(coordinator, subject, row)
+    return (VariableSelect if isinstance(row, VariableSelectRow) else Choice)(coordinator, subject, row)
 
 
-class ModeSelect(HeadroomEntity[SiteSnapshot], SelectEntity):
-    """Dynamic, static, shadow or off."""
+class Choice(HeadroomEntity[Any], SelectEntity):
+    """One of some ways that the site, or an EVSE, is dealt with."""
 
-    entity_description: SelectRow[SiteSnapshot]
+    entity_description: ChoiceRow[Any]
 
     @property
     @override
     def current_option(self) -> str:
-        """Return the mode."""
-        return self.snapshot.mode.value
+        """Return the one that holds."""
+        option: str = self.row_value
+        return option
 
     @override
     async def async_select_option(self, option: str) -> None:
-        """Change the mode; dynamic and shadow need a meter to follow."""
-        mode = Mode(option)
-        if mode.follows and not self.snapshot.circuits[self.snapshot.root_id].circuit.metered:
-            raise invalid("no_meter")
-        self.coordinator.site.set_mode(mode)
-
-
-class PolicySelect(HeadroomEntity[SiteSnapshot], SelectEntity):
-    """What the site is shared for, where there is not enough for all."""
-
-    entity_description: PolicySelectRow
-
-    @property
-    @override
-    def current_option(self) -> str:
-        """Return the policy."""
-        return self.snapshot.policy.value
-
-    @override
-    async def async_select_option(self, option: str) -> None:
-        """Share by another policy from the next turn on."""
-        self.coordinator.site.set_policy(Policy(option))
-
-
-class PrioritySelect(HeadroomEntity[EvseSnapshot], SelectEntity):
-    """Before the others, like them or after them: for all cars here, but those whose card says otherwise."""
-
-    entity_description: PrioritySelectRow
-
-    @property
-    @override
-    def current_option(self) -> str:
-        """Return the priority."""
-        return self.snapshot.priority.value
-
-    @override
-    async def async_select_option(self, option: str) -> None:
-        """Put its cars there from the next turn on."""
-        self.coordinator.site.set_priority(self.snapshot.key, Priority(option))
+        """Take another."""
+        self.entity_description.choose_fn(self.coordinator.site, self.snapshot, option)
 
 
 class VariableSelect(VariableEntity, SelectEntity):
