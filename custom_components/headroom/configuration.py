@@ -76,6 +76,7 @@ ROTATIONS: Mapping[int, tuple[str, ...]] = {
 IMBALANCES_A: Mapping[str, float | None] = {IMBALANCE_OFF: None, "20": 20.0, "16": 16.0}
 """How far cars may take two phases apart, by what the forms call it: 20 A in Germany, 16 A in Austria and Switzerland."""
 
+PRIORITIES: Mapping[str, Priority | None] = {PRIORITY_OF_EVSE: None} | {priority.value: priority for priority in Priority}
 TOKEN_TYPES: Mapping[str, str | None] = {
     TYPE_ANY: None,
     "iso14443": "ISO14443",
@@ -167,7 +168,7 @@ def _token(subentry: ConfigSubentry) -> KnownToken:
         master=bool(data.get(CONF_MASTER_PASS, False)),
         concurrent=bool(data.get(CONF_CONCURRENT, False)),
         keeps_phases=bool(data.get(CONF_KEEPS_PHASES, False)),
-        priority=None if (priority := data.get(CONF_PRIORITY, PRIORITY_OF_EVSE)) == PRIORITY_OF_EVSE else Priority(priority),
+        priority=PRIORITIES.get(data.get(CONF_PRIORITY, PRIORITY_OF_EVSE)),
     )
 
 

@@ -16,19 +16,9 @@ from homeassistant.helpers.selector import (
 import probatio as vol
 
 from .circuit_tree import WIRINGS
-from .configuration import IMBALANCES_A, ROTATIONS, evse_rotations
-from .const import (
-    CONF_FUSE_A,
-    CONF_IMBALANCE,
-    CONF_LIMIT_KW,
-    CONF_MARGIN_A,
-    CONF_WIRED_TO,
-    IMBALANCE_OFF,
-    PRIORITY_OF_EVSE,
-    SECTION_ADVANCED,
-)
+from .configuration import IMBALANCES_A, PRIORITIES, ROTATIONS, evse_rotations
+from .const import CONF_FUSE_A, CONF_IMBALANCE, CONF_LIMIT_KW, CONF_MARGIN_A, CONF_WIRED_TO, IMBALANCE_OFF, SECTION_ADVANCED
 from .engine.model import ALL_PHASES
-from .engine.priority import Priority
 
 FUSE_MOST_A = 6300.0
 """The largest rating of a low-voltage circuit breaker in common use."""
@@ -113,7 +103,7 @@ def token_type(kinds: Iterable[str]) -> SelectSelector:
 
 def priority() -> SelectSelector:
     """Ask where a token's car stands among the others."""
-    return choice({value: value for value in (PRIORITY_OF_EVSE, *Priority)}, translation_key="priority")
+    return choice({value: value for value in PRIORITIES}, translation_key="priority")
 
 
 def advanced(schema: Mapping[vol.Marker, object]) -> section:
