@@ -207,24 +207,15 @@ def test_an_inverter_that_is_read_once_a_minute_is_not_silent_in_between(caplog:
     assert len([line for line in caplog.messages if line.startswith("The meter of Roof is silent")]) == 1
 
 
-@dataclass
-class Zero(Flow):
-    """A battery that gives all that would be drawn from the grid, and is as quick as that."""
-
-    story: Scenario | None = None
-
-    def given_a(self) -> float:
-        return -max(0.0, BUILDING_A + (0.0 if self.story is None else cars_a(self.story)))
-
-
 def test_a_battery_that_gives_all_that_cars_draw_makes_no_meter_blind() -> None:
     """The grid stays at zero when they begin: the meter showed no trace of it, and was not believed any more, though the battery's own did."""
 
     async def story() -> None:
-        flow = Zero(lambda now: 0.0)
-        flow.draw_a = lambda now: flow.given_a()
+        running: list[Scenario] = []
+        flow = Flow(lambda _: -BUILDING_A - sum(map(cars_a, running)))
         async with scenario(Place(comes_s=60.0), fuse_a=40.0, worst_case_a=25.0, building=flow, over_limit_s=6.0) as s:
-            flow.story, dice = s, Random(1)
+            running.append(s)
+            dice = Random(1)
             s.meter_error_a = lambda: dice.uniform(-0.1, 0.1)
             flow.measure(s, replace(BATTERY, most_a=40.0))
             await s.until(40)

@@ -145,9 +145,9 @@ class Credibility:
             )
         in_all = reading.spread or self.undirected
         unexplained_a = power_a + math.fsum(given_a) if in_all else min(add(reading.current_a, given_a))
-        if self.direction.turned:
-            self.fed_in_at = self.fed_in_at if self.direction.mirrored else -math.inf
-        elif unexplained_a < -FEEDS_IN_A:
+        if self.direction.turned and not self.direction.mirrored:
+            self.fed_in_at = -math.inf
+        elif not self.direction.turned and unexplained_a < -FEEDS_IN_A:
             self.fed_in_at = now
         self.feeds_in = now - self.fed_in_at <= FED_IN_S
         self._watch_stillness(reading, cars, now)
